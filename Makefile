@@ -1,0 +1,57 @@
+# Two commands do everything: `make generate` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
+
+.DEFAULT_GOAL := help
+.PHONY: help generate all-profiles check test test-fast test-containers lint pins clean
+
+help:  ## Explain every target
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+generate: $(VENV)/run  ## Set up, then generate from profiles/large.yaml
+	$(BIN)/python -m generator profiles/large.yaml
+
+all-profiles: $(VENV)/run  ## Generate everything that is committed: all shipped profiles, the schema, the README's tables
+	$(BIN)/python -m generator $(PROFILES)
+	$(BIN)/python -m generator.docs
+
+check: $(VENV)/run  ## Fail if anything generated is not up to date
+	$(BIN)/python -m generator --check $(PROFILES)
+	$(BIN)/python -m generator.docs --check
+
+test: $(VENV)/dev  ## Run all tests: the fast ones, then those on booted containers (finds or installs a Docker engine)
+	$(BIN)/python -m pytest tests
+
+test-fast: $(VENV)/dev  ## Run the tests that need no container engine
+	$(BIN)/python -m pytest tests --ignore=tests/containers
+
+test-containers: $(VENV)/dev  ## Run the tests on booted containers
+	$(BIN)/python -m pytest tests/containers
+
+lint: $(VENV)/dev  ## Run ruff, mypy and hadolint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/hadolint $(sort $(wildcard docker/*/Dockerfile docker/servers/*/Dockerfile))
+
+pins: $(VENV)/dev  ## Renew all locks: servers (generator/servers.py), tools (pyproject.toml), gunicorn's settings
+	$(BIN)/python -m generator.pins
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group dev pyproject.toml -o requirements-dev.txt
+
+clean:  ## Remove the virtual environment and build leftovers
+	rm -rf $(VENV) build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/run: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,61 @@
+"""Check the environment, then become the server: ``execv`` makes it PID 1, so that signals reach it directly."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+#: Where the image keeps each server's configuration; a pod mounts its ConfigMap over the file.
+CONFIGURATION = Path("/etc/kit")
+
+_BIN = Path(sys.prefix) / "bin"
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "gunicorn": (str(_BIN / "gunicorn"), "--config", str(CONFIGURATION / "gunicorn.conf.py")),
+}
+
+
+class BootError(Exception):
+    """The environment is wrong; the message is one line that says what to write instead."""
+
+
+def positive_int(environ: Mapping[str, str], name: str) -> int | None:
+    """A variable that must be a whole number of at least 1, or None where it is not set.
+
+    gunicorn itself crashes with a traceback at import on ``WEB_CONCURRENCY=abc`` and starts no worker on 0.
+    Raises BootError.
+    """
+    text = environ.get(name)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise BootError(f"{name}={text!r} is not a whole number of at least 1; correct it or unset it")
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """Raise BootError for a variable that no server could start with."""
+    for name in ("WEB_CONCURRENCY", "KIT_CPU_MILLICORES"):
+        positive_int(environ, name)
+
+
+def fail(message: str) -> NoReturn:
+    """One clear line on stderr and exit code 2, never a traceback: nothing of ours is broken."""
+    print(f"kit: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(2)
+
+
+def main(argv: Sequence[str], execv: Callable[[str, list[str]], object] = os.execv) -> None:
+    """Replace this process by the server named first; further arguments are the server's own."""
+    try:
+        check(os.environ)
+    except BootError as error:
+        fail(str(error))
+    if not argv or argv[0] not in _COMMANDS:
+        fail(f"the first argument must be one of: {', '.join(sorted(_COMMANDS))}")
+    # gunicorn takes SENDFILE from the environment, and any value of it turns sendfile off.
+    os.environ.pop("SENDFILE", None)
+    command = [*_COMMANDS[argv[0]], *argv[1:]]
+    execv(command[0], command)

@@ -1,0 +1,111 @@
+"""The standalone server's log: access lines that a client cannot forge, errors in gunicorn's format."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+log = logging.getLogger("kit.pywsgi")
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
+_QUERY = re.compile(r"\?\S*")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as the access log sees them; text is Latin-1, as WSGI carries bytes."""
+
+    remote_addr: str
+    requestline: str
+    method: str | None
+    path: str | None
+    status: int
+    body_bytes: int
+    duration_seconds: float
+    finished: float
+    referer: str | None = None
+    user_agent: str | None = None
+    forwarded_for: str | None = None
+    authorization: str | None = None
+
+
+def set_up(level: str) -> None:
+    """Errors, starts and stops go to stderr in gunicorn's format; the app's own loggers are left alone."""
+    handler = logging.StreamHandler(sys.stderr)
+    form = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+    handler.setFormatter(logging.Formatter(form, "[%Y-%m-%d %H:%M:%S %z]"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level.upper())
+
+
+def access_writer(as_json: bool, quiet_paths: tuple[str, ...]) -> Callable[[Exchange], None]:
+    """What writes one access line to stdout; answers of 2xx to the probes' paths are left out."""
+    line = json_line if as_json else text_line
+
+    def write(exchange: Exchange) -> None:
+        if exchange.path in quiet_paths and 200 <= exchange.status < 300:
+            return
+        # One write a line: lines of several processes do not mix up to a pipe's atomic 4 KiB.
+        # When nobody reads the log any more, the answer matters more than its line.
+        with contextlib.suppress(OSError):
+            os.write(1, (line(exchange) + "\n").encode("utf-8", "backslashreplace"))
+
+    return write
+
+
+def escape(value: str) -> str:
+    """A path with a control character would otherwise start a log line of the client's own making."""
+    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", value)
+
+
+def text_line(exchange: Exchange) -> str:
+    """gunicorn's default access format, but without the query string: it carries tokens."""
+    request = escape(_QUERY.sub("", exchange.requestline, count=1))
+    return (
+        f"{exchange.remote_addr} - {escape(_user(exchange.authorization))} {_clock(int(exchange.finished))} "
+        f'"{request}" {exchange.status} {exchange.body_bytes} '
+        f'"{escape(exchange.referer or "-")}" "{escape(exchange.user_agent or "-")}"'
+    )
+
+
+def json_line(exchange: Exchange) -> str:
+    """The same fields as the kit's gunicorn logger writes; the serialiser escapes."""
+    return json.dumps(
+        {
+            "remote_addr": exchange.remote_addr,
+            "forwarded_for": exchange.forwarded_for,
+            "method": exchange.method,
+            "path": exchange.path and exchange.path.encode("latin-1", "replace").decode("utf-8", "replace"),
+            "status": exchange.status,
+            "bytes": exchange.body_bytes,
+            "duration_ms": round(exchange.duration_seconds * 1000, 3),
+            "user_agent": exchange.user_agent,
+            "pid": os.getpid(),
+        }
+    )
+
+
+@lru_cache(maxsize=2)
+def _clock(second: int) -> str:
+    return time.strftime("[%d/%b/%Y:%H:%M:%S %z]", time.localtime(second))
+
+
+def _user(authorization: str | None) -> str:
+    scheme, _, credentials = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return "-"
+    try:
+        return base64.b64decode(credentials).partition(b":")[0].decode("latin-1") or "-"
+    except (binascii.Error, ValueError):
+        return "-"

@@ -1,0 +1,120 @@
+"""The command line: arguments, printing, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .check import accept
+from .errors import Fault, KitError, ProfileError
+from .load import read_profile
+from .plan import Plan, make_plan
+from .render import render, runtime_files
+from .verify import verify
+from .write import Bundle, Change, apply_changes, plan_changes, require_inputs
+
+_COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
+@click.option("--output", default=".", metavar="DIR", help="Root of the output and the build context.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4.")
+@click.option("--check", is_flag=True, help="Write nothing; print a diff and exit 1 where files are not up to date.")
+@click.option("--explain", is_flag=True, help="Write nothing; print each number with its reason.")
+@click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON.")
+@click.option("--force", is_flag=True, help="Overwrite files that the generator did not make.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
+def main(
+    profiles: tuple[str, ...],
+    output: str,
+    overrides: tuple[str, ...],
+    check: bool,
+    explain: bool,
+    as_json: bool,
+    force: bool,
+    debug: bool,
+) -> None:
+    """Generate the gunicorn configuration, Dockerfile and Kubernetes manifests of each PROFILE (a YAML file).
+
+    Exit codes: 0 good, 1 drift with --check, 2 a bad profile, argument or target, 3 an error of the kit itself.
+    """
+    try:
+        plans = read_plans(profiles, overrides)
+        if explain:
+            _explain(plans, as_json)
+            return
+        root = Path(output)
+        inputs = [(plan.profile.app.path, True) for plan in plans]
+        inputs += [(path, False) for plan in plans if (path := plan.profile.app.requirements)]
+        require_inputs(root, inputs)
+        bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
+        for bundle in bundles[1:]:
+            verify(bundle.files)
+        changes = plan_changes(root, bundles, force=force or check)
+        if check:
+            sys.exit(_report_drift(changes))
+        apply_changes(root, changes)
+        for change in changes:
+            click.secho(f"{change.verb:9} {change.path}", fg=_COLOURS.get(change.verb))
+    except KitError as error:
+        click.echo(f"error: {error}" if not isinstance(error, ProfileError) else str(error), err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        click.echo(f"internal error: {type(error).__name__}: {error}; --debug shows where", err=True)
+        sys.exit(3)
+
+
+def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Plan]:
+    """The plans of all profile files. Raises ProfileError with the faults of every one of them."""
+    plans: list[Plan] = []
+    faults: list[Fault] = []
+    for path in profiles:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise KitError(f"{path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise KitError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+        try:
+            plans.append(make_plan(accept(read_profile(text, path, overrides))))
+        except ProfileError as error:
+            faults += error.faults
+    if faults:
+        raise ProfileError(faults)
+    taken: dict[str, str] = {}
+    for plan, path in zip(plans, profiles, strict=True):
+        if plan.folder in taken:
+            raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
+        taken[plan.folder] = path
+    return plans
+
+
+def _explain(plans: list[Plan], as_json: bool) -> None:
+    from . import explain
+
+    if as_json:
+        click.echo(explain.as_json(plans))
+    else:
+        explain.print_tables(plans)
+
+
+def _report_drift(changes: list[Change]) -> int:
+    drift = [change for change in changes if change.verb != "unchanged"]
+    for change in drift:
+        click.echo(change.diff() or f"{change.path}: {change.verb}\n", nl=False)
+    if drift:
+        click.echo(
+            f"{len(drift)} of {len(changes)} files are not up to date: run the generator without --check", err=True
+        )
+    return 1 if drift else 0
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m generator")

@@ -1,0 +1,59 @@
+"""Everything that can go wrong, each in one of the exit codes: 1 drift, 2 the user's input, 3 our own fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in what the user wrote: a file, or ``--set``; line and column count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a profile: where, which field, what was given, what is allowed, what to do."""
+
+    mark: Mark
+    path: str
+    given: str
+    allowed: str
+    remedy: str
+
+    def __str__(self) -> str:
+        lines = [f"{self.mark}: {self.path or 'profile'}: {self.given}"]
+        lines += [f"    allowed: {self.allowed}"] if self.allowed else []
+        lines += [f"    do: {self.remedy}"] if self.remedy else []
+        return "\n".join(lines)
+
+
+class KitError(Exception):
+    """Base of all errors that end the command with a message and ``exit_code``, without a traceback."""
+
+    exit_code = 2
+
+
+class ProfileError(KitError):
+    """One or more profiles are wrong; carries every fault found, not the first only."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(set(faults), key=lambda f: (f.mark.file, f.mark.line, f.mark.column, f.path)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class TargetError(KitError):
+    """The output folder cannot take the files: a foreign file is in the way, or a path leads outside."""
+
+
+class OwnFault(KitError):
+    """The kit made something that its consumer would refuse: not the user's fault, hence an exit code of its own."""
+
+    exit_code = 3

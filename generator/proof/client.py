@@ -1,0 +1,167 @@
+"""HTTP/1.1 load client that accounts for every connection: what h2load and wrk do not show.
+
+Closed loop (each connection asks again as soon as it is answered) or open loop (--rate: requests are due at fixed
+times, and a late answer counts from when its request was due). Idle connections (--idle) send one request and stay;
+slow ones (--slow) send one byte of a header a second; both are up before the active ones begin and the clock starts.
+Standard library only: it runs as a file, in any container with Python 3. It asks nobody but this machine.
+
+Prints one JSON object:
+  seconds, rps             the measured time, and answers a second within it
+  answered                 whole answers, whatever their status; those to the idle connections' request not counted
+  failed, failures         failures in all and by kind (kinds: see tally.py); each is counted once
+  unanswered               active connections that never got an answer, over all their reconnects
+  unfinished               requests outstanding, or due and not sent, --finish seconds after the end
+  statuses                 answers by HTTP status
+  connections              asked, opened (reconnects included), peak, held (open at the end), never_connected,
+                           closed_announced (after Connection: close), closed_idle (without a request outstanding),
+                           answers_min, answers_median, answers_max of one active connection
+  idle, slow               asked, held; slow: closed_after, the seconds each one lasted
+  latency_ms               p50, p90, p99, max, mean of an answer; connect_ms of a connect; first_answer_ms from the
+                           start of a connection's connect to its first answer
+  histogram_ms             rows: upper edge of the bucket, answers in it
+  timeline                 rows, one a second: second, connections open, answered, failed
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import multiprocessing
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    __package__ = Path(__file__).resolve().parent.name
+
+from .connections import Plan
+from .loop import run
+from .tally import Tally
+from .wire import request_bytes
+
+MOST_SECONDS = 600
+MOST_CONNECTIONS = 100_000
+
+
+def arguments() -> argparse.ArgumentParser:
+    head, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=head, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("url", help="http://127.x.y.z:PORT/path or http://[::1]:PORT/path; no other host")
+    add("--connections", type=int, default=1, metavar="N", help="active connections (default: 1)")
+    add("--idle", type=int, default=0, metavar="N", help="connections that ask once and stay")
+    add("--slow", type=int, default=0, metavar="N", help="connections that send a byte of a header a second")
+    add("--rate", type=float, metavar="R", help="open loop: requests a second in all")
+    add("--ramp", type=float, metavar="R", help="connections opened a second (default: as fast as possible)")
+    add("--duration", type=float, default=10, metavar="S", help="seconds measured (default: 10)")
+    add("--requests", type=int, metavar="N", help="stop after so many answers")
+    add(
+        "--timeout", type=float, default=10, metavar="S", help="for a connect and for an answer (default: 10)"
+    )
+    add(
+        "--finish", type=float, default=2, metavar="S", help="for what is outstanding at the end (default: 2)"
+    )
+    add("--settle", type=float, default=30, metavar="S", help="to get idle and slow ones up (default: 30)")
+    add("--addresses", type=int, default=1, metavar="N", help="use N addresses from the URL's on, in turn")
+    add(
+        "--processes", type=int, default=1, metavar="N", help="client processes to split the connections over"
+    )
+    add("--method", default="GET")
+    add("--header", action="append", default=[], metavar="'NAME: VALUE'")
+    add("--body", default="", metavar="TEXT")
+    add("--close", action="store_true", help="send Connection: close: one request a connection")
+    add("--no-reconnect", action="store_true", help="leave a connection closed once it failed or was closed")
+    return parser
+
+
+def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
+    parts = urlsplit(url)
+    try:
+        first = ipaddress.ip_address(parts.hostname or "")
+        port = parts.port or 80
+    except ValueError as error:
+        raise ValueError(f"{url}: {error}; give an address, not a name") from None
+    hosts = [str(first + i) for i in range(count)]
+    if parts.scheme != "http" or not all(h == "::1" or ipaddress.ip_address(h).is_loopback for h in hosts):
+        raise ValueError(f"{url}: only http:// to 127.0.0.0/8 or ::1")
+    return tuple((host, port) for host in hosts)
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    if not 0 < options.duration + options.settle + options.timeout + options.finish <= MOST_SECONDS:
+        raise ValueError(
+            f"--duration, --settle, --timeout and --finish: at most {MOST_SECONDS} seconds in all"
+        )
+    if not 0 < options.connections + options.idle + options.slow <= MOST_CONNECTIONS:
+        raise ValueError(f"--connections, --idle and --slow: 1 to {MOST_CONNECTIONS} in all")
+    if min(options.connections, options.idle, options.slow, options.processes - 1, options.addresses - 1) < 0:
+        raise ValueError("--connections, --idle, --slow: not below 0; --processes, --addresses: not below 1")
+    parts = urlsplit(options.url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    request = request_bytes(
+        options.method, path, parts.netloc, options.header, options.body.encode(), options.close
+    )
+    return Plan(
+        addresses=destinations(options.url, options.addresses),
+        request=request,
+        has_body=options.method != "HEAD",
+        reconnect=not options.no_reconnect,
+        **{
+            name: getattr(options, name)
+            for name in "connections idle slow rate ramp duration finish settle timeout requests".split()
+        },
+    )
+
+
+def split(plan: Plan, processes: int) -> list[Plan]:
+    """The plan's connections and rates over some processes."""
+
+    def share(total: int, i: int) -> int:
+        return total // processes + (i < total % processes)
+
+    return [
+        replace(
+            plan,
+            connections=share(plan.connections, i),
+            idle=share(plan.idle, i),
+            slow=share(plan.slow, i),
+            rate=plan.rate and plan.rate / processes,
+            ramp=plan.ramp and plan.ramp / processes,
+            requests=plan.requests and share(plan.requests, i),
+        )
+        for i in range(processes)
+    ]
+
+
+def measure(plan: Plan, processes: int) -> Tally:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if processes == 1:
+        return run(plan)
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        tallies = pool.map(run, split(plan, processes), chunksize=1)
+    total = tallies[0]
+    for tally in tallies[1:]:
+        total.merge(tally)
+    return total
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = arguments()
+    options = parser.parse_args(argv)
+    try:
+        plan = plan_of(options)
+    except ValueError as error:
+        parser.error(str(error))
+    print(json.dumps({"target": options.url, **measure(plan, options.processes).report()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

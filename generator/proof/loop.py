@@ -1,0 +1,150 @@
+"""The load client's engine: when connections open, when they ask, when it ends."""
+
+from __future__ import annotations
+
+import select
+from collections import deque
+from time import monotonic
+
+from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING, Connections, Plan, Slot
+from .tally import Tally
+
+OPENS_PER_TURN = 256  # so that answers are read, and timed, while connections are still being opened
+
+
+def run(plan: Plan) -> Tally:
+    return Engine(plan).run()
+
+
+class Engine(Connections):
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        roles = [IDLE] * plan.idle + [SLOW] * plan.slow + [ACTIVE] * plan.connections
+        count = len(plan.addresses)
+        self.slots = [Slot(role, plan.addresses[i % count], plan.has_body) for i, role in enumerate(roles)]
+        self.quiet = self.slots[: plan.idle + plan.slow]
+        self.unopened = deque(self.quiet or self.slots)
+        self.begin: float | None = None if self.quiet else monotonic()  # when the active ones begin
+        self.opened = 0  # since opened_from, for the ramp
+        self.opened_from = self.next_slow = self.start = monotonic()
+        self.free: deque[Slot] = deque()  # open loop: connections without a request
+        self.backlog: deque[float] = deque()  # open loop: due times that found no free connection
+        self.scheduled = 0
+
+    def run(self) -> Tally:
+        self.start = monotonic()
+        rows, answered, failed = 0, 0, 0
+        while not self.over(now := monotonic()):
+            self.turn(now)
+            while now - self.start >= rows + 1:
+                row = [len(self.by_fd), self.tally.answered - answered, self.failed - failed]
+                self.tally.timeline[rows] = row
+                rows, answered, failed = rows + 1, self.tally.answered, self.failed
+        self.tally.seconds = monotonic() - (self.begin or self.start)
+        self.tally.in_time = self.tally.answered
+        self.finish()
+        return self.tally
+
+    def over(self, now: float) -> bool:
+        if self.begin is None:
+            settled = not (self.unopened or self.connecting or self.outstanding)
+            if settled or now - self.start > self.plan.settle:
+                self.begin_active(now)
+            return False
+        asked_all = self.plan.requests is not None and self.tally.answered >= self.plan.requests
+        return asked_all or now - self.begin > self.plan.duration
+
+    def begin_active(self, now: float) -> None:
+        """From here on it is measured: the latencies and answers of the idle ones do not count."""
+        fresh = Tally()
+        self.tally.latency, self.tally.answered = fresh.latency, 0
+        self.begin = self.opened_from = now
+        self.opened = 0
+        self.unopened.extend(slot for slot in self.slots if slot.role == ACTIVE)
+
+    def turn(self, now: float) -> None:
+        self.open_due(now)
+        self.send_due(now)
+        self.expire(now)
+        if self.plan.slow and now >= self.next_slow:
+            self.next_slow = now + 1
+            for slot in self.quiet:
+                if slot.role == SLOW and slot.state == WAITING and slot.sent < len(self.plan.request) - 1:
+                    self.push(slot, slot.sent + 1)
+        for fd, event in self.poll.poll(0.001 if self.plan.rate or self.unopened else 0.02, 4096):
+            slot = self.by_fd.get(fd)
+            if slot is None:
+                continue  # closed earlier in this turn
+            if slot.state == CONNECTING:
+                self.connected(slot)
+            elif event == select.EPOLLOUT:
+                self.pushed_on(slot)
+            else:
+                self.read(slot)
+
+    def open_due(self, now: float) -> None:
+        budget = OPENS_PER_TURN
+        if self.plan.ramp is not None:
+            budget = min(budget, int((now - self.opened_from) * self.plan.ramp) + 1 - self.opened)
+        while budget > 0 and self.unopened:
+            self.open(self.unopened.popleft(), now)
+            self.opened += 1
+            budget -= 1
+        while self.retries and self.retries[0][0] <= now:
+            self.open(self.retries.popleft()[1], now)
+
+    def ready(self, slot: Slot, now: float) -> None:
+        if slot.role == SLOW or (slot.role == IDLE and not slot.answers):
+            self.ask(slot, now)
+        elif slot.role == IDLE or self.stopping:
+            pass
+        elif self.plan.rate is None:
+            self.ask(slot, now)
+        elif self.backlog:
+            self.ask(slot, self.backlog.popleft())
+        else:
+            self.free.append(slot)
+
+    def send_due(self, now: float) -> None:
+        """Open loop: a request is due whether or not a connection is free; its latency counts from there."""
+        if self.plan.rate is None or self.begin is None:
+            return
+        while (due := self.begin + self.scheduled / self.plan.rate) <= now:
+            self.scheduled += 1
+            while self.free:
+                slot = self.free.popleft()
+                if slot.state == READY:
+                    self.ask(slot, due)
+                    break
+            else:
+                self.backlog.append(due)
+
+    def expire(self, now: float) -> None:
+        while self.connecting and (slot := next(iter(self.connecting))).since < now - self.plan.timeout:
+            self.fail(slot, "connect_timeout")
+        while self.outstanding and (slot := next(iter(self.outstanding))).since < now - self.plan.timeout:
+            self.fail(slot, "timeout")
+
+    def finish(self) -> None:
+        """Ask no more; give what is outstanding a little time; then count what is left."""
+        self.stopping = True
+        self.unopened.clear()
+        self.retries.clear()
+        end = monotonic() + self.plan.finish
+        while self.outstanding and (now := monotonic()) < end:
+            self.turn(now)
+        tally = self.tally
+        tally.unfinished = len(self.outstanding) + len(self.backlog)
+        for slot in self.slots:
+            up = slot.state not in (CLOSED, CONNECTING)
+            tally.held += up
+            tally.never_connected += not slot.ever_open
+            if slot.role == ACTIVE:
+                tally.answers.append(slot.answers)
+            elif slot.role == IDLE:
+                tally.idle_held += up
+            else:
+                tally.slow_held += up
+            self.shut(slot)
+        tally.idle_asked, tally.slow_asked = self.plan.idle, self.plan.slow
+        self.poll.close()

@@ -1,0 +1,150 @@
+"""What the load client counts: every connection and every failure, and the latencies as a histogram."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Each failure is counted once, under one of these names.
+FAILURES = (
+    "connect_refused",  # refused or reset while connecting
+    "connect_timeout",  # no connection within --timeout
+    "connect_other",  # any other error of connect, for example no free port
+    "reset",  # connection reset with a request outstanding
+    "closed_early",  # closed with a request outstanding and no whole answer
+    "timeout",  # no whole answer within --timeout
+    "bad_response",  # what came is not HTTP
+    "non_2xx",  # a whole answer with another status
+)
+_STEP = math.log(1.02)
+
+
+class Histogram:
+    """Buckets 2 % wide: small, exact enough, and those of several processes add up."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, int] = {}
+        self.count = 0
+        self.total = 0.0
+        self.max = 0.0
+
+    def add(self, seconds: float) -> None:
+        bucket = math.ceil(math.log(max(seconds, 1e-6) * 1e6) / _STEP)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.count += 1
+        self.total += seconds
+        if seconds > self.max:
+            self.max = seconds
+
+    def merge(self, other: Histogram) -> None:
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.count += other.count
+        self.total += other.total
+        self.max = max(self.max, other.max)
+
+    def percentile(self, percent: float) -> float | None:
+        """In milliseconds: the upper edge of the bucket that holds it."""
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= self.count * percent / 100:
+                return round(min(_upper_ms(bucket), self.max * 1e3), 3)
+        return None
+
+    def report(self) -> dict[str, float | None]:
+        return {
+            "p50": self.percentile(50),
+            "p90": self.percentile(90),
+            "p99": self.percentile(99),
+            "max": round(self.max * 1e3, 3) if self.count else None,
+            "mean": round(self.total / self.count * 1e3, 3) if self.count else None,
+        }
+
+    def rows(self) -> list[list[float]]:
+        return [[round(_upper_ms(bucket), 3), self.buckets[bucket]] for bucket in sorted(self.buckets)]
+
+
+def _upper_ms(bucket: int) -> float:
+    return math.exp(bucket * _STEP) / 1e3
+
+
+@dataclass
+class Tally:
+    """The counts of one process; those of several are merged."""
+
+    seconds: float = 0.0
+    opened: int = 0
+    peak: int = 0
+    held: int = 0  # open when the run ended
+    answered: int = 0
+    in_time: int = 0  # those before the end of the measured time
+    unfinished: int = 0  # requests outstanding, or waiting for a free connection, when the run ended
+    closed_announced: int = 0  # closed after an answer that said Connection: close
+    closed_idle: int = 0  # closed by the server with no request outstanding
+    idle_asked: int = 0
+    idle_held: int = 0
+    slow_asked: int = 0
+    slow_held: int = 0
+    slow_closed_after: list[float] = field(default_factory=list)
+    never_connected: int = 0
+    answers: list[int] = field(default_factory=list)  # of each active connection, over its reconnects
+    failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
+    statuses: dict[int, int] = field(default_factory=dict)
+    latency: Histogram = field(default_factory=Histogram)
+    connect: Histogram = field(default_factory=Histogram)
+    first_answer: Histogram = field(default_factory=Histogram)
+    timeline: dict[int, list[int]] = field(default_factory=dict)  # second: open, answered, failed
+
+    def merge(self, other: Tally) -> None:
+        for name, mine in vars(self).items():
+            theirs = getattr(other, name)
+            if name == "seconds":
+                self.seconds = max(mine, theirs)
+            elif isinstance(mine, Histogram):
+                mine.merge(theirs)
+            elif name == "timeline":
+                for second, row in theirs.items():
+                    mine[second] = [a + b for a, b in zip(mine.get(second, [0, 0, 0]), row, strict=True)]
+            elif isinstance(mine, dict):
+                for key, count in theirs.items():
+                    mine[key] = mine.get(key, 0) + count
+            else:
+                setattr(self, name, mine + theirs)
+
+    def report(self) -> dict[str, Any]:
+        answers = sorted(self.answers)
+        return {
+            "seconds": round(self.seconds, 3),
+            "rps": round(self.in_time / self.seconds, 1) if self.seconds else 0.0,
+            "answered": self.answered,
+            "failed": sum(self.failures.values()),
+            "unanswered": answers.count(0),
+            "unfinished": self.unfinished,
+            "failures": self.failures,
+            "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
+            "connections": {
+                "asked": len(answers),
+                "opened": self.opened,
+                "peak": self.peak,
+                "held": self.held,
+                "never_connected": self.never_connected,
+                "closed_announced": self.closed_announced,
+                "closed_idle": self.closed_idle,
+                "answers_min": answers[0] if answers else 0,
+                "answers_median": answers[len(answers) // 2] if answers else 0,
+                "answers_max": answers[-1] if answers else 0,
+            },
+            "idle": {"asked": self.idle_asked, "held": self.idle_held},
+            "slow": {
+                "asked": self.slow_asked,
+                "held": self.slow_held,
+                "closed_after": sorted(self.slow_closed_after),
+            },
+            "latency_ms": self.latency.report(),
+            "connect_ms": self.connect.report(),
+            "first_answer_ms": self.first_answer.report(),
+            "histogram_ms": self.latency.rows(),
+            "timeline": [[second, *self.timeline[second]] for second in sorted(self.timeline)],
+        }

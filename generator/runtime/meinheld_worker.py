@@ -1,0 +1,160 @@
+"""gunicorn's worker for meinheld, made right for the meinheld that the image builds
+(1.0.2 with the kit's patch).
+
+The class that meinheld ships replaces methods of gunicorn's Logger in the master, where
+the first worker that dies then takes the master along; its heartbeat is not the one that
+gunicorn reads; and its stop cuts requests. So this one starts from gunicorn's own Worker.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from types import FrameType, SimpleNamespace, TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from gunicorn.workers.base import Worker
+from meinheld import server
+from meinheld.patch import patch_all
+
+# Descriptors that are not client connections: listeners, logs, the loop's own.
+RESERVED_FDS = 64
+# The table is a million entries at most, whatever "unlimited" means to the container.
+MAX_FDS = 1 << 20
+
+StartResponse = Callable[..., Any]
+Environ = dict[str, Any]
+
+
+class LogAdapter:
+    """What meinheld's C code calls, in the form that gunicorn's Logger wants.
+
+    The stock way replaces the Logger's methods by others; through its own methods every
+    atom of access_log_format works, and so does statsd.
+    """
+
+    def __init__(self, log: Any) -> None:
+        self.log = log
+
+    def access(self, environ: Environ) -> None:
+        path = quote(environ.get("PATH_INFO", "-"), safe="/:@!$&'()*+,;=~-", encoding="latin-1")
+        query = environ.get("QUERY_STRING")
+        # A request that could not be parsed has only some of these.
+        fields = {
+            "REQUEST_METHOD": "-",
+            "SERVER_PROTOCOL": "-",
+            "PATH_INFO": "-",
+            **environ,
+            "RAW_URI": f"{path}?{query}" if query else path,
+        }
+        response = SimpleNamespace(
+            status=str(environ["STATUS_CODE"]), headers=(), sent=environ["SEND_BYTES"]
+        )
+        headers = [
+            (name[5:].replace("_", "-"), value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        ]
+        elapsed = timedelta(milliseconds=environ["REQUEST_TIME"])
+        self.log.access(response, headers, fields, elapsed)
+
+    def error(
+        self, kind: type[BaseException], exc: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, SystemExit):  # a signal's handler ended the request
+            return
+        self.log.error("Error handling request", exc_info=(kind, exc, trace))
+
+
+class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
+    """One process, one loop; a greenlet per request."""
+
+    exit_code = 0
+
+    def load_wsgi(self) -> None:
+        # Before the application is imported and after the fork: the master's own sockets
+        # (control socket, statsd) must stay as they are.
+        patch_all()
+        super().load_wsgi()
+
+    def run(self) -> None:
+        fds = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], MAX_FDS)
+        if fds < 0:  # RLIM_INFINITY
+            fds = MAX_FDS
+        # worker_connections was the size of this table: a connection with a higher
+        # descriptor was accepted and never looked at again.
+        server.set_picoev_max_fd(fds)
+        server.set_max_connections(max(1, min(self.cfg.worker_connections, fds - RESERVED_FDS)))
+        server.set_keepalive(self.cfg.keepalive)
+        logs = LogAdapter(self.log)
+        server.set_error_logger(logs)
+        server.set_access_logger(logs if self.log.access_log_enabled else None)
+        server.set_watchdog(self.tick)
+        server.set_listen_socket([sock.fileno() for sock in self.sockets])
+        app = self.count_requests(self.wsgi)
+        if self.alive:  # no signal to stop came while the application was imported
+            self.notify()
+            server.run(app)
+        sys.exit(self.exit_code)
+
+    def count_requests(self, wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        host, port = self.address()
+
+        def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            environ["SERVER_NAME"] = host  # meinheld says 127.0.0.1:8000 whatever the address
+            environ["SERVER_PORT"] = port
+            self.nr += 1
+            if self.nr == self.max_requests:
+                self.log.info("Autorestarting worker after current request.")
+                self.drain()
+            return wsgi(environ, start_response)
+
+        return app
+
+    def address(self) -> tuple[str, str]:
+        """SERVER_NAME and SERVER_PORT, as gunicorn's other workers give them."""
+        name = self.sockets[0].getsockname()
+        if isinstance(name, tuple):
+            return str(name[0]), str(name[1])
+        return str(name), ""
+
+    def tick(self) -> None:
+        """Once a second, from the loop: a loop that hangs stops its heartbeat."""
+        self.notify()
+        if not self.alive:  # the reloader, in its thread, wants a new process
+            self.drain()
+        elif self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.drain()
+
+    def drain(self) -> None:
+        """Take no more connections, finish what is here, then return from run()."""
+        self.alive = False
+        server.stop(max(1, int(self.cfg.graceful_timeout)))
+        # Once no process holds them, a new client is refused at once instead of left waiting.
+        for sock in self.sockets:
+            sock.close()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM, also at SIGHUP: within graceful_timeout."""
+        self.drain()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT and SIGINT: at once."""
+        self.leave(0, self.cfg.worker_int)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+        """SIGABRT: the master saw no heartbeat for `timeout` seconds."""
+        self.leave(1, self.cfg.worker_abort)
+
+    def leave(self, code: int, hook: Callable[[Worker], object]) -> None:
+        self.alive = False
+        self.exit_code = code
+        hook(self)
+        server.stop(0)
+        # Ends the request that runs, if one does; in the loop itself it ends run().
+        raise SystemExit(code)

@@ -1,0 +1,96 @@
+"""The two images that look at a container from beside it: one with ss and ps, one with load generators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .base_image import TAG as BASE_TAG
+from .command import Completed
+from .container import Container
+from .docker import Docker, Image, Option
+
+PROBE_TAG = "kit-probe:test"
+LOAD_TAG = "kit-load:test"
+
+PACKAGES = {
+    PROBE_TAG: ("iproute2", "procps"),  # what testinfra's socket, process and interface call
+    LOAD_TAG: ("nghttp2-client", "wrk"),  # h2load and wrk; the base brings python3
+}
+
+# A build needs these where a machine reaches its packages through a proxy or a mirror.
+HOST_BUILD_ARGS = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+)
+
+
+def host_build_args(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The proxy and index settings of this machine, for `docker build --build-arg`."""
+    return {name: environ[name] for name in HOST_BUILD_ARGS if environ.get(name)}
+
+
+def dockerfile(tag: str, base: str = BASE_TAG) -> str:
+    """The Dockerfile text of the side-car image of that tag."""
+    packages = " ".join(PACKAGES[tag])
+    return (
+        f"FROM {base}\n"
+        "USER 0\n"
+        f"RUN apt-get update && apt-get install -y --no-install-recommends {packages}"
+        " && rm -rf /var/lib/apt/lists/*\n"
+        'LABEL kit-test.image="side-car"\n'
+        'CMD ["sleep", "infinity"]\n'
+    )
+
+
+def ensure_probe_image(docker: Docker, base: str = BASE_TAG) -> Image:
+    """Build kit-probe:test; the builder's cache makes a second call quick."""
+    return _ensure(docker, PROBE_TAG, base)
+
+
+def ensure_load_image(docker: Docker, base: str = BASE_TAG) -> Image:
+    """Build kit-load:test."""
+    return _ensure(docker, LOAD_TAG, base)
+
+
+def _ensure(docker: Docker, tag: str, base: str) -> Image:
+    proxies = {name: value for name, value in host_build_args().items() if name.lower().endswith("_proxy")}
+    return docker.build_text(dockerfile(tag, base), tag, build_arg=proxies)
+
+
+def sidecar(docker: Docker, container: Container, image: str = PROBE_TAG, **options: Option) -> Container:
+    """A probe in the container's network and process namespaces, for testinfra's "docker://ID".
+
+    It ends when the container does. `cap_add="SYS_PTRACE"` also opens /proc/PID/root and /proc/PID/fd.
+    """
+    beside = f"container:{container.id}"
+    return docker.run_detached(image, "sleep", "infinity", network=beside, pid=beside, timeout=60, **options)
+
+
+def run_beside(
+    docker: Docker,
+    container: Container,
+    *argv: str,
+    image: str = LOAD_TAG,
+    timeout: float = 120,
+    stdin: str | None = None,
+    check: bool = True,
+    **options: Option,
+) -> Completed:
+    """One command in the container's network namespace, where the server is 127.0.0.1."""
+    return docker.run_once(
+        image,
+        *argv,
+        timeout=timeout,
+        stdin=stdin,
+        check=check,
+        network=f"container:{container.id}",
+        **options,
+    )

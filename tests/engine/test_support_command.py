@@ -1,0 +1,49 @@
+"""Commands: their streams, their time limit, and errors that show the last lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.containers.support.command import CommandFailed, CommandTimedOut, SupportError, run
+
+
+def test_streams_are_apart_and_stdin_is_given() -> None:
+    done = run(["sh", "-c", "cat; echo err >&2"], stdin="in\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "err\n")
+
+
+def test_environment_and_folder_are_the_ones_given(tmp_path: Path) -> None:
+    done = run(["/bin/sh", "-c", "echo $A; pwd"], env={"A": "b"}, cwd=tmp_path)
+    assert done.stdout == f"b\n{tmp_path}\n"
+
+
+def test_failure_carries_the_command_and_the_last_lines() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        run(["sh", "-c", "seq 100; exit 7"])
+    message = str(caught.value)
+    assert message.startswith("exit code 7: sh -c 'seq 100; exit 7'")
+    assert message.endswith("\n99\n100") and "\n75\n" not in message
+    assert run(["false"], check=False).returncode == 1
+
+
+def test_time_limit_ends_what_the_command_has_started(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut, match=r"not finished after 0\.3 s"):
+        run(["sh", "-c", f"echo said; (sleep 0.8; touch {tmp_path}/late) & wait"], timeout=0.3)
+    assert time.monotonic() - began < 0.7
+    time.sleep(max(0, began + 1 - time.monotonic()))
+    assert not (tmp_path / "late").exists()
+
+
+def test_bytes_that_are_not_text_do_not_hurt() -> None:
+    code = "import sys; sys.stdout.buffer.write(b'a\\xffb')"
+    assert run([sys.executable, "-c", code]).stdout == "a\ufffdb"
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    with pytest.raises(SupportError, match="no-such-command: no such command"):
+        run(["no-such-command"])

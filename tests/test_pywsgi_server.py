@@ -1,0 +1,606 @@
+"""The standalone pywsgi server, run from this interpreter: every promise that shows within seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from generator.runtime import pywsgi_config, pywsgi_log, pywsgi_server
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+APP = """
+import json, os, subprocess, threading, time
+
+VERSION = "one"
+CREATED_LOCK = type(threading.Lock()).__module__
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    body = b"ok"
+    if path == "/pid":
+        body = str(os.getpid()).encode()
+    elif path == "/version":
+        body = VERSION.encode()
+    elif path == "/environ":
+        names = ("wsgi.url_scheme", "wsgi.multiprocess", "wsgi.multithread", "SERVER_NAME", "REMOTE_ADDR")
+        body = json.dumps({**{name: environ[name] for name in names}, "lock": CREATED_LOCK}).encode()
+    elif path.startswith("/sleep/"):
+        time.sleep(float(path.rpartition("/")[2]))
+    elif path == "/hang":
+        while True:
+            pass
+    elif path == "/boom":
+        raise ZeroDivisionError("on purpose")
+    elif path == "/short":
+        start_response("200 OK", [("Content-Length", "99")])
+        return [b"x"]
+    elif path == "/generator":
+        start_response("200 OK", [])
+        return (part for part in (b"a", b"b"))
+    elif path == "/orphan":
+        subprocess.run(["sh", "-c", "(sleep 0.05; echo done >&2) &"], check=True)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body]
+
+def create(word="", suffix=""):
+    def created(environ, start_response):
+        start_response("200 OK", [])
+        return [(word + suffix).encode()]
+    return created
+"""
+
+
+def until(found: Callable[[], T], seconds: float = 8) -> T:
+    """The first true result; fails when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, "deadline passed"
+        time.sleep(0.01)
+    return result
+
+
+class Running:
+    """One server process with its app, document and log files in a directory of its own."""
+
+    def __init__(self, directory: Path, extra: str = "", **settings: Any) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.app = directory / "tiny.py"
+        if not self.app.exists():
+            self.app.write_text(APP)
+        values = {"wsgi_app": "tiny:application", "bind": f"127.0.0.1:{self.port}", "chdir": str(directory)}
+        lines = [f"{name} = {value!r}" for name, value in (values | settings).items()]
+        document = directory / "pywsgi.conf.py"
+        document.write_text("\n".join([*lines, extra]))
+        self._out, self._err = directory / "out", directory / "err"
+        command = [sys.executable, "-m", "generator.runtime.pywsgi_server", "-c", str(document)]
+        # A changed app is seen by its modification second and size only, so nothing may cache its bytecode.
+        env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        with self._out.open("w") as out, self._err.open("w") as err:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err, env=env)
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 8)
+
+    def get(self, path: str = "/", *headers: str) -> tuple[int, dict[str, str], bytes]:
+        with self.connect() as client:
+            return exchange(client, path, *headers, "Connection: close")
+
+    def serves(self) -> bool:
+        assert self.process.poll() is None, self.err
+        with suppress(OSError):
+            return self.get()[0] == 200
+        return False
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(8)
+
+
+def exchange(client: socket.socket, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """One request and its whole answer; the connection stays usable."""
+    head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers, "", ""])
+    client.sendall(head.encode("latin-1"))
+    return answer(client, method)
+
+
+def answer(client: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """Read one answer; OSError when the connection ends before it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += receive(client)
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    while method != "HEAD" and len(body) < int(headers.get("content-length", 0)):
+        body += receive(client)
+    return int(status.split()[1]), headers, body
+
+
+def receive(client: socket.socket) -> bytes:
+    data = client.recv(65536)
+    if not data:
+        raise ConnectionError("closed by the server")
+    return data
+
+
+def closed_after(client: socket.socket) -> float:
+    """Seconds until the server ends the connection without an answer."""
+    start = time.monotonic()
+    with suppress(ConnectionError):
+        assert client.recv(1) == b""
+    return time.monotonic() - start
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    yield from _starter(tmp_path)
+
+
+def _starter(directory: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(extra: str = "", wait: bool = True, **settings: Any) -> Running:
+        running = Running(directory, extra, **settings)
+        started.append(running)
+        if wait:
+            until(running.serves)
+        return running
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            children = running.workers
+            running.process.kill()
+            running.process.wait()
+            for pid in children:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Two workers with short limits, a parent that adopts orphans as PID 1 does, and a JSON log."""
+    starter = _starter(tmp_path_factory.mktemp("shared"))
+    adopt = "import ctypes as _ctypes\n_ctypes.CDLL(None).prctl(36, 1)"
+    limits = {"keepalive": 0.4, "header_timeout": 0.4, "timeout": 1.2, "graceful_timeout": 0.6}
+    yield next(starter)(adopt, workers=2, accesslog="-", access_log_json=True, quiet_paths=["/quiet"], **limits)
+    next(starter, None)
+
+
+# --- one connection ---
+
+
+def test_environ(shared: Running) -> None:
+    status, _, body = shared.get("/environ")
+    assert status == 200
+    assert json.loads(body) == {
+        "wsgi.url_scheme": "http",
+        "wsgi.multiprocess": True,
+        "wsgi.multithread": True,
+        "SERVER_NAME": "127.0.0.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "lock": "gevent.thread",
+    }
+
+
+def test_forwarded_proto_of_a_trusted_peer(shared: Running) -> None:
+    assert json.loads(shared.get("/environ", "X-Forwarded-Proto: https")[2])["wsgi.url_scheme"] == "https"
+    assert json.loads(shared.get("/environ", "X-Forwarded-Proto: gopher")[2])["wsgi.url_scheme"] == "http"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "peer", "trusted"),
+    [
+        ("127.0.0.1,::1", "127.0.0.1", True),
+        ("127.0.0.1", "10.0.0.1", False),
+        ("10.0.0.0/8, 192.168.1.0/24", "10.1.2.3", True),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("fd00::/8", "fd00::1%eth0", True),
+        ("*", "203.0.113.9", True),
+        ("", "127.0.0.1", False),
+    ],
+)
+def test_trusted_peers(allowed: str, peer: str, trusted: bool) -> None:
+    assert pywsgi_config.trusts(pywsgi_config.peers_of(allowed), peer) is trusted
+
+
+def test_idle_connection_is_closed_after_keepalive(shared: Running) -> None:
+    with shared.connect() as client:
+        assert exchange(client, "/")[1].get("connection") is None
+        assert exchange(client, "/")[0] == 200
+        assert 0.2 < closed_after(client) < 2
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_header_timeout(shared: Running, sent: bytes) -> None:
+    with shared.connect() as client:
+        client.sendall(sent)
+        assert 0.2 < closed_after(client) < 2
+
+
+def test_one_header_byte_at_a_time_does_not_prolong_the_limit(shared: Running) -> None:
+    with shared.connect() as client:
+        start = time.monotonic()
+        with suppress(ConnectionError, BrokenPipeError):
+            client.settimeout(0.05)
+            while time.monotonic() - start < 4:
+                client.sendall(b"G")
+                with suppress(TimeoutError):
+                    assert client.recv(1) == b""
+                    break
+        assert 0.2 < time.monotonic() - start < 2
+
+
+def test_an_error_of_the_app_is_a_500_with_one_traceback(shared: Running) -> None:
+    before = shared.err.count("ZeroDivisionError: on purpose")
+    assert shared.get("/boom")[0] == 500
+    until(lambda: "ZeroDivisionError: on purpose" in shared.err)
+    assert shared.err.count("ZeroDivisionError: on purpose") == before + 1
+    assert shared.err.count("Traceback") == shared.err.count("Error handling request")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: 1", "Content-Length: 1"],
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        ["Content-Length: +1"],
+        ["Content-Length: 1_0"],
+        ["Content-Length : 1"],
+        ["no colon here", "Content-Length: 5"],
+        ["X-Folded: a\r\n b"],
+        ["Host: y"],
+        ["X-Nul: a\0b"],
+        [f"X-{number}: y" for number in range(101)],
+    ],
+)
+def test_ambiguous_heads_are_refused(shared: Running, lines: list[str]) -> None:
+    status, headers, _ = shared.get("/", *lines)
+    assert (status, headers["connection"]) == (400, "close")
+
+
+def test_a_chunked_body_and_pipelined_requests_are_understood(shared: Running) -> None:
+    with shared.connect() as client:
+        first = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        client.sendall(first + b"GET /pid HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while part := client.recv(65536):
+            data += part
+        assert data.count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_head_of_a_generator_has_no_body(shared: Running) -> None:
+    with shared.connect() as client:
+        assert exchange(client, "/generator", method="HEAD")[0] == 200
+        assert exchange(client, "/pid")[0] == 200
+
+
+def test_a_body_shorter_than_promised_ends_the_connection(shared: Running) -> None:
+    with shared.connect() as client, pytest.raises(ConnectionError):
+        exchange(client, "/short")
+
+
+# --- logs ---
+
+
+def test_json_access_log_survives_hostile_bytes(shared: Running) -> None:
+    path = '/h%0A{"forged":1}\\"\x1b%ff%e2%82%ac?token=secret'
+    assert shared.get(path, 'User-Agent: a\x1bb"\\', "X-Forwarded-For: 9.9.9.9")[0] == 200
+    entries = until(
+        lambda: [entry for entry in map(json.loads, shared.out.splitlines()) if "/h" in (entry["path"] or "")]
+    )
+    assert len(entries) == 1
+    duration, pid = entries[0].pop("duration_ms"), entries[0].pop("pid")
+    assert duration > 0 and pid in shared.workers
+    assert entries[0] == {
+        "remote_addr": "127.0.0.1",
+        "forwarded_for": "9.9.9.9",
+        "method": "GET",
+        "path": '/h\n{"forged":1}\\"\x1b\ufffd€',
+        "status": 200,
+        "bytes": 2,
+        "user_agent": 'a\x1bb"\\',
+    }
+    assert "secret" not in shared.out
+
+
+def test_a_refused_request_is_logged_with_its_own_status(shared: Running) -> None:
+    with shared.connect() as client:
+        assert exchange(client, "/before")[0] == 200
+        assert exchange(client, "/", "Content-Length: x")[0] == 400
+    until(lambda: "/before" in shared.out and shared.out.endswith("\n"))
+    entries = until(lambda: shared.out.partition('"/before"')[2].splitlines()[1:])
+    entry = json.loads(entries[0])
+    assert (entry["status"], entry["path"], entry["bytes"]) == (400, None, 0)
+
+
+def test_probes_are_left_out_of_the_access_log(shared: Running) -> None:
+    assert shared.get("/quiet")[0] == 200
+    assert shared.get("/afterwards")[0] == 200
+    until(lambda: "/afterwards" in shared.out)
+    assert "/quiet" not in shared.out
+
+
+def test_text_line_is_gunicorns_default_format() -> None:
+    line = pywsgi_log.text_line(
+        pywsgi_log.Exchange("10.0.0.1", 'GET /a"\x1b\\?t=1 HTTP/1.1', "GET", "/a", 200, 5, 0.01, 1e9, user_agent='c"')
+    )
+    shape = r"10\.0\.0\.1 - - \[09/Sep/2001:\d\d:46:40 [+-]\d{4}\] "
+    shape += r'"GET /a\\x22\\x1b\\x5c HTTP/1\.1" 200 5 "-" "c\\x22"'
+    assert re.fullmatch(shape, line)
+
+
+def test_the_user_of_basic_authorization_is_logged() -> None:
+    words = {"Basic YWxpY2U6cHc=": "alice", "Basic %%%": "-", "Bearer x": "-"}
+    for given, user in words.items():
+        exchange = pywsgi_log.Exchange("::1", "GET / HTTP/1.1", "GET", "/", 200, 5, 0.01, 1e9, authorization=given)
+        assert pywsgi_log.text_line(exchange).startswith(f"::1 - {user} [")
+
+
+# --- supervision (these leave the shared server with its two workers) ---
+
+
+def test_a_killed_worker_is_respawned(shared: Running) -> None:
+    until(lambda: len(shared.workers) == 2)
+    victim = shared.workers[0]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: victim not in shared.workers and len(shared.workers) == 2)
+    assert f"Worker (pid:{victim}) was sent SIGKILL" in shared.err
+    assert shared.get()[0] == 200
+
+
+def test_a_hung_worker_is_killed_with_its_stack_in_the_log(shared: Running) -> None:
+    with shared.connect() as client:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: re.search(r"WORKER TIMEOUT.*\n(?:.*\n)*?.*in application", shared.err))
+        assert closed_after(client) < 3
+    until(lambda: len(shared.workers) == 2)
+    assert shared.get()[0] == 200
+
+
+def test_orphans_are_reaped(shared: Running) -> None:
+    assert shared.get("/orphan")[0] == 200
+    until(lambda: "done" in shared.err)
+    until(lambda: len(shared.workers) == 2)
+
+
+def test_hup_brings_new_code_without_dropping_a_request(shared: Running) -> None:
+    before = set(shared.workers)
+    failures: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                with shared.connect() as client:
+                    while exchange(client, "/version")[1].get("connection") != "close" and not done.is_set():
+                        pass
+            except OSError as error:
+                failures.append(str(error))
+
+    clients = [threading.Thread(target=ask) for _ in range(4)]
+    for client in clients:
+        client.start()
+    shared.app.write_text(APP.replace('"one"', '"two"'))
+    shared.process.send_signal(signal.SIGHUP)
+    try:
+        until(lambda: not before & set(shared.workers) and len(shared.workers) == 2)
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+    assert failures == []
+    assert shared.get("/version")[2] == b"two"
+
+
+def test_hup_to_code_that_does_not_load_keeps_the_old_workers(shared: Running) -> None:
+    before = set(shared.workers)
+    good = shared.app.read_text()
+    shared.app.write_text("raise SystemError('not today')")
+    shared.process.send_signal(signal.SIGHUP)
+    until(lambda: "not today" in shared.err)
+    assert shared.get()[0] == 200 and before <= set(shared.workers)
+    shared.app.write_text(good)
+    until(lambda: not before & set(shared.workers) and len(shared.workers) == 2)
+
+
+def test_sigterm_finishes_requests_closes_idle_connections_and_exits_0(start: Callable[..., Running]) -> None:
+    running = start(keepalive=60, graceful_timeout=2)
+    with running.connect() as idle, running.connect() as asking, running.connect() as busy:
+        assert exchange(idle, "/")[0] == exchange(asking, "/")[0] == 200
+        busy.sendall(b"GET /sleep/0.6 HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: exchange(asking, "/")[0] == 200)
+        running.process.send_signal(signal.SIGTERM)
+        until(lambda: "Handling signal: term" in running.err)
+        status, headers, _ = exchange(asking, "/")
+        assert status == 200 and (headers.get("connection") == "close" or exchange(asking, "/")[0] == 200)
+        status, headers, body = answer(busy)
+        assert (status, headers["connection"], body) == (200, "close", b"ok")
+        assert closed_after(idle) < 3
+        assert running.process.wait(4) == 0
+
+
+def test_graceful_timeout_cuts_what_does_not_finish(start: Callable[..., Running]) -> None:
+    running = start(graceful_timeout=0.5)
+    with running.connect() as busy:
+        busy.sendall(b"GET /sleep/60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        running.get()
+        assert running.stop() == 0
+    assert "cut 1 connections after graceful_timeout" in running.err
+
+
+def test_max_requests_replaces_the_worker_without_a_gap(start: Callable[..., Running]) -> None:
+    running = start(max_requests=5, max_requests_jitter=2, graceful_timeout=1)
+    first = running.get("/pid")[2]
+    until(lambda: running.get("/pid")[2] != first)
+    assert "has served max_requests" in running.err
+    until(lambda: len(running.workers) == 1)
+
+
+def test_over_the_pool_limit_clients_wait_and_get_their_turn(start: Callable[..., Running]) -> None:
+    running = start(worker_connections=2, keepalive=60, header_timeout=60)
+    with running.connect() as first, running.connect() as second:
+        assert exchange(first, "/")[0] == exchange(second, "/")[0] == 200
+        third = running.connect()
+        third.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        third.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            third.recv(1)
+        # Someone waits, so the next answer gives its slot back.
+        status, headers, _ = exchange(first, "/")
+        assert (status, headers["connection"]) == (200, "close")
+        third.settimeout(8)
+        assert answer(third)[0] == 200
+        third.close()
+
+
+def test_too_few_descriptors_neither_spin_nor_flood_nor_kill(start: Callable[..., Running]) -> None:
+    low = "import resource as _resource\n_resource.setrlimit(_resource.RLIMIT_NOFILE, (40, 40))"
+    running = start(low, keepalive=60, header_timeout=60)
+    worker = running.workers[0]
+    clients = [running.connect() for _ in range(60)]
+    until(lambda: "Too many open files" in running.err)
+    ticks = cpu_ticks(worker)
+    watched = time.monotonic() + 0.6
+    until(lambda: time.monotonic() > watched)
+    assert cpu_ticks(worker) - ticks < 20, "0.2 s of CPU in 0.6 s: the worker spins"
+    assert running.err.count("Too many open files") == 1
+    for client in clients:
+        client.close()
+    assert running.get()[0] == 200 and running.workers == [worker]
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+HOOKS = """
+import sys as _sys
+def _say(text):
+    print(text, file=_sys.stderr, flush=True)
+def when_ready(server):
+    _say(f"ready {server.cfg.workers} {server.cfg.backlog} {server.pid}")
+def post_fork(server, worker):
+    _say(f"forked {worker.pid} of {server.pid}")
+def child_exit(server, worker):
+    _say(f"buried {worker.pid}")
+    raise RuntimeError("a hook's mistake")
+"""
+
+
+def test_hooks_preload_text_log_and_sigint(start: Callable[..., Running]) -> None:
+    running = start(HOOKS, wsgi_app="tiny:create('he', suffix='llo')", preload_app=True, accesslog="-")
+    assert running.get("/x?secret", "User-Agent: probe")[2] == b"hello"
+    (worker,) = running.workers
+    parent = running.process.pid
+    assert f"ready 1 2048 {parent}" in running.err and f"forked {worker} of {parent}" in running.err
+    line = re.compile(r'^127.0.0.1 - - \[.*\] "GET /x HTTP/1.1" 200 5 "-" "probe"$', re.M)
+    until(lambda: line.search(running.out))
+    with running.connect() as busy:
+        busy.sendall(b"GET /sleep/60 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert running.stop(signal.SIGINT) == 0
+    assert f"buried {worker}" in running.err and "child_exit failed" in running.err
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_an_app_that_does_not_load_at_boot_is_exit_code_3(start: Callable[..., Running], preload: bool) -> None:
+    running = start(wsgi_app="tiny:missing", wait=False, preload_app=preload)
+    assert running.process.wait(8) == 3
+    assert "has no attribute 'missing'" in running.err
+
+
+def test_the_listener_has_nodelay_and_an_address_in_use_is_one_line(start: Callable[..., Running]) -> None:
+    listener = pywsgi_server.listen("127.0.0.1:0", 5)
+    with listener, socket.create_connection(listener.getsockname()):
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        running = start(wait=False, bind=f"127.0.0.1:{listener.getsockname()[1]}")
+        assert running.process.wait(8) == 1
+        assert re.fullmatch(r".*\[CRITICAL\] Could not listen at 127.*: Address already in use\n", running.err)
+
+
+# --- the document ---
+
+
+def test_a_wrong_document_is_one_line_and_exit_code_2(start: Callable[..., Running]) -> None:
+    running = start("_helper = 1\nworker = 2", wait=False)
+    assert running.process.wait(8) == 2
+    assert re.fullmatch(r"kit: .*pywsgi.conf.py:5: worker is not a setting.*did you mean workers\?\n", running.err)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("workers = 0", ":2: workers = 0 must be a whole number of at least 1"),
+        ("workers = True", "workers = True must be"),
+        ("keepalive = -1", "keepalive = -1 must be a number of seconds"),
+        ("header_timeout = 0", "above 0"),
+        ("preload_app = 1", "preload_app = 1 must be True or False"),
+        ("accesslog = 'a.log'", "accesslog = 'a.log' must be"),
+        ("bind = 'localhost:80'", "bind = 'localhost:80' must be"),
+        ("bind = '::1:80'", "[::]:8000"),
+        ("forwarded_allow_ips = '10.0.0.1/8'", "CIDR"),
+        ("loglevel = 'loud'", "one of debug, info"),
+        ("when_ready = 3", "must be a function"),
+        ("import os", "os is not a setting of this server; a helper's name starts with _"),
+        ("threads = 4\nworkerz = 2", "threads is not a setting"),
+        ("threads = 4\nworkerz = 2", ":3: workerz is not a setting"),
+        ("workers = (", ":2: SyntaxError"),
+        ("\nworkers = 1 / 0", ":3: ZeroDivisionError"),
+    ],
+)
+def test_faults_of_a_document(tmp_path: Path, text: str, said: str) -> None:
+    document = tmp_path / "c.py"
+    document.write_text(f"wsgi_app = 'a:b'\n{text}\n")
+    with pytest.raises(pywsgi_config.ConfigError) as caught:
+        pywsgi_config.load(str(document), pywsgi_server.Settings)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_right_document(tmp_path: Path) -> None:
+    document = tmp_path / "c.py"
+    document.write_text("wsgi_app = 'a:b'\nbind = '[::]:8000'\n_n = 3\nworkers = _n\nkeepalive = 2.5\naccesslog = None")
+    cfg = pywsgi_config.load(str(document), pywsgi_server.Settings)
+    assert (cfg.workers, cfg.keepalive, cfg.accesslog, cfg.backlog) == (3, 2.5, None, 2048)
+    assert pywsgi_config.address_of(cfg.bind) == (socket.AF_INET6, ("::", 8000))
+
+
+def test_wsgi_app_is_required(tmp_path: Path) -> None:
+    (tmp_path / "c.py").write_text("")
+    with pytest.raises(pywsgi_config.ConfigError, match="wsgi_app is missing"):
+        pywsgi_config.load(str(tmp_path / "c.py"), pywsgi_server.Settings)
