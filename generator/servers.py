@@ -49,6 +49,8 @@ class Server:
     worker_memory_bytes: int
     connection_memory_bytes: int
     graceful_stop: str
+    #: Whether an answer that is finished after SIGTERM says `Connection: close`.
+    closes_while_draining: bool
     needs_proxy: bool
     settings: Mapping[str, Cell]
     production: bool = True
@@ -109,6 +111,7 @@ GEVENT = Server(
     worker_memory_bytes=40 * MIB,
     connection_memory_bytes=20 * 1024,
     graceful_stop="closes idle connections at once, lets requests finish, exits when the last one has",
+    closes_while_draining=True,
     needs_proxy=False,
     settings={
         **_GUNICORN,
@@ -141,6 +144,7 @@ GTHREAD = Server(
     worker_memory_bytes=40 * MIB,
     connection_memory_bytes=4 * 1024,
     graceful_stop="keeps idle connections for 2 s, lets requests finish; new connections wait in the backlog meanwhile",
+    closes_while_draining=False,
     needs_proxy=True,
     settings={
         **_GUNICORN,

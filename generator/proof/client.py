@@ -38,11 +38,13 @@ if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     __package__ = Path(__file__).resolve().parent.name
 
-from .connections import Plan
 from .loop import run
+from .plan import Plan
 from .tally import Tally
 from .wire import request_bytes
 
+#: Options that are fields of Plan.
+SAME_NAME = ("connections", "idle", "slow", "rate", "ramp", "duration", "finish", "settle", "timeout", "requests")
 MOST_SECONDS = 600
 MOST_CONNECTIONS = 100_000
 
@@ -61,17 +63,11 @@ def arguments() -> argparse.ArgumentParser:
     add("--ramp", type=float, metavar="R", help="connections opened a second (default: as fast as possible)")
     add("--duration", type=float, default=10, metavar="S", help="seconds measured (default: 10)")
     add("--requests", type=int, metavar="N", help="stop after so many answers")
-    add(
-        "--timeout", type=float, default=10, metavar="S", help="for a connect and for an answer (default: 10)"
-    )
-    add(
-        "--finish", type=float, default=2, metavar="S", help="for what is outstanding at the end (default: 2)"
-    )
+    add("--timeout", type=float, default=10, metavar="S", help="for a connect and for an answer (default: 10)")
+    add("--finish", type=float, default=2, metavar="S", help="for what is outstanding at the end (default: 2)")
     add("--settle", type=float, default=30, metavar="S", help="to get idle and slow ones up (default: 30)")
     add("--addresses", type=int, default=1, metavar="N", help="use N addresses from the URL's on, in turn")
-    add(
-        "--processes", type=int, default=1, metavar="N", help="client processes to split the connections over"
-    )
+    add("--processes", type=int, default=1, metavar="N", help="client processes to split the connections over")
     add("--method", default="GET")
     add("--header", action="append", default=[], metavar="'NAME: VALUE'")
     add("--body", default="", metavar="TEXT")
@@ -95,27 +91,20 @@ def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     if not 0 < options.duration + options.settle + options.timeout + options.finish <= MOST_SECONDS:
-        raise ValueError(
-            f"--duration, --settle, --timeout and --finish: at most {MOST_SECONDS} seconds in all"
-        )
+        raise ValueError(f"--duration, --settle, --timeout and --finish: at most {MOST_SECONDS} seconds in all")
     if not 0 < options.connections + options.idle + options.slow <= MOST_CONNECTIONS:
         raise ValueError(f"--connections, --idle and --slow: 1 to {MOST_CONNECTIONS} in all")
     if min(options.connections, options.idle, options.slow, options.processes - 1, options.addresses - 1) < 0:
         raise ValueError("--connections, --idle, --slow: not below 0; --processes, --addresses: not below 1")
     parts = urlsplit(options.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = request_bytes(
-        options.method, path, parts.netloc, options.header, options.body.encode(), options.close
-    )
+    request = request_bytes(options.method, path, parts.netloc, options.header, options.body.encode(), options.close)
     return Plan(
         addresses=destinations(options.url, options.addresses),
         request=request,
         has_body=options.method != "HEAD",
         reconnect=not options.no_reconnect,
-        **{
-            name: getattr(options, name)
-            for name in "connections idle slow rate ramp duration finish settle timeout requests".split()
-        },
+        **{name: getattr(options, name) for name in SAME_NAME},
     )
 
 
@@ -140,7 +129,7 @@ def split(plan: Plan, processes: int) -> list[Plan]:
 
 
 def measure(plan: Plan, processes: int) -> Tally:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if processes == 1:
         return run(plan)

@@ -6,9 +6,9 @@ import errno
 import select
 import socket
 from collections import deque
-from dataclasses import dataclass
 from time import monotonic
 
+from .plan import Plan
 from .tally import Tally
 from .wire import BadResponse, Response
 
@@ -17,30 +17,22 @@ CLOSED, CONNECTING, READY, WAITING = range(4)
 RETRY_DELAY = 0.1  # seconds before a connection that failed is opened again
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one process does."""
-
-    addresses: tuple[tuple[str, int], ...]  # destinations, used in turn
-    request: bytes
-    has_body: bool = True  # false for HEAD
-    connections: int = 1  # active ones
-    idle: int = 0  # one request each, then held; opened before the active ones
-    slow: int = 0  # one byte of the header a second; opened before the active ones
-    rate: float | None = None  # requests a second in all (open loop); None: closed loop
-    ramp: float | None = None  # connections opened a second; None: as fast as possible
-    duration: float = 10.0  # seconds, from the first active connection
-    finish: float = 2.0  # seconds more for what is outstanding then
-    settle: float = 30.0  # seconds at most for opening the idle and slow ones
-    timeout: float = 10.0  # seconds for a connect, and for an answer
-    requests: int | None = None  # stop after so many answers
-    reconnect: bool = True
-
-
 class Slot:
     """One connection of the plan, over its reconnects."""
 
-    __slots__ = "address answers due opened_at response role sent since sock state ever_open".split()
+    __slots__ = (
+        "address",
+        "answers",
+        "due",
+        "ever_open",
+        "opened_at",
+        "response",
+        "role",
+        "sent",
+        "since",
+        "sock",
+        "state",
+    )
 
     def __init__(self, role: int, address: tuple[str, int], has_body: bool) -> None:
         self.role, self.address, self.state = role, address, CLOSED

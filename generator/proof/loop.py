@@ -6,7 +6,8 @@ import select
 from collections import deque
 from time import monotonic
 
-from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING, Connections, Plan, Slot
+from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING, Connections, Slot
+from .plan import Plan
 from .tally import Tally
 
 OPENS_PER_TURN = 256  # so that answers are read, and timed, while connections are still being opened
@@ -29,7 +30,7 @@ class Engine(Connections):
         self.opened_from = self.next_slow = self.start = monotonic()
         self.free: deque[Slot] = deque()  # open loop: connections without a request
         self.backlog: deque[float] = deque()  # open loop: due times that found no free connection
-        self.scheduled = 0
+        self.asked = 0  # requests of the active ones; open loop: those that were due
 
     def run(self) -> Tally:
         self.start = monotonic()
@@ -51,8 +52,11 @@ class Engine(Connections):
             if settled or now - self.start > self.plan.settle:
                 self.begin_active(now)
             return False
-        asked_all = self.plan.requests is not None and self.tally.answered >= self.plan.requests
-        return asked_all or now - self.begin > self.plan.duration
+        nothing_left = not (self.by_fd or self.unopened or self.retries)
+        return nothing_left or (self.asked_all() and not self.outstanding) or now - self.begin > self.plan.duration
+
+    def asked_all(self) -> bool:
+        return self.plan.requests is not None and self.asked >= self.plan.requests
 
     def begin_active(self, now: float) -> None:
         """From here on it is measured: the latencies and answers of the idle ones do not count."""
@@ -72,15 +76,15 @@ class Engine(Connections):
                 if slot.role == SLOW and slot.state == WAITING and slot.sent < len(self.plan.request) - 1:
                     self.push(slot, slot.sent + 1)
         for fd, event in self.poll.poll(0.001 if self.plan.rate or self.unopened else 0.02, 4096):
-            slot = self.by_fd.get(fd)
-            if slot is None:
+            found = self.by_fd.get(fd)
+            if found is None:
                 continue  # closed earlier in this turn
-            if slot.state == CONNECTING:
-                self.connected(slot)
+            if found.state == CONNECTING:
+                self.connected(found)
             elif event == select.EPOLLOUT:
-                self.pushed_on(slot)
+                self.pushed_on(found)
             else:
-                self.read(slot)
+                self.read(found)
 
     def open_due(self, now: float) -> None:
         budget = OPENS_PER_TURN
@@ -96,9 +100,10 @@ class Engine(Connections):
     def ready(self, slot: Slot, now: float) -> None:
         if slot.role == SLOW or (slot.role == IDLE and not slot.answers):
             self.ask(slot, now)
-        elif slot.role == IDLE or self.stopping:
+        elif slot.role == IDLE or self.stopping or self.asked_all():
             pass
         elif self.plan.rate is None:
+            self.asked += 1
             self.ask(slot, now)
         elif self.backlog:
             self.ask(slot, self.backlog.popleft())
@@ -109,8 +114,8 @@ class Engine(Connections):
         """Open loop: a request is due whether or not a connection is free; its latency counts from there."""
         if self.plan.rate is None or self.begin is None:
             return
-        while (due := self.begin + self.scheduled / self.plan.rate) <= now:
-            self.scheduled += 1
+        while not self.asked_all() and (due := self.begin + self.asked / self.plan.rate) <= now:
+            self.asked += 1
             while self.free:
                 slot = self.free.popleft()
                 if slot.state == READY:

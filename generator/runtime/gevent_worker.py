@@ -1,12 +1,8 @@
-"""gunicorn's gevent worker, made fair: requests wait in one queue, and idle connections hold no greenlet.
-
-Figures: gunicorn 27.0.1, gevent 26.9.0, Python 3.13, two workers on two CPUs.
-"""
+"""gunicorn's gevent worker, made fair: requests wait in one queue, and idle connections hold no greenlet."""
 
 import errno
 import os
-from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import partial
+from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any
 
@@ -37,29 +33,25 @@ class Client(socket.socket):
         self.header_timeout = header_timeout
         self.idle_since: float | None = monotonic()  # None from a request's first byte to its answer
         self.deadline = self.idle_since + header_timeout
-        self.whole = False  # nothing of the next request came with the last one
-        self.queued = False  # it stood in the hub's queue since its last request
         self.served = self.parked = False
+        self.queued = False  # it stood in the hub's queue since its last request
+        self.whole = False  # nothing of the next request came with the last one
         self.request: Any = None
-        self.waiter: Any = None
+        self.waiter: Any = None  # what wakes the greenlet while it waits for the next request
 
     def recv(self, *args: Any) -> bytes:
         data: bytes = self.next_in_turn(*args) if self.whole else super().recv(*args)
-        now = monotonic()
-        if now > self.deadline:
-            return b""
-        if self.idle_since is not None:
-            self.idle_since = None
-            if self.served:  # the first request's time runs from the accept
-                self.deadline = now + self.header_timeout
-        return data
+        if self.idle_since is not None and self.served:  # the first request's time runs from the accept
+            self.deadline = monotonic() + self.header_timeout
+        self.idle_since = None
+        return data if monotonic() < self.deadline else b""
 
     def next_in_turn(self, *args: Any) -> Any:
         """The first bytes of the next request, read only after all that were ready before had their turn.
 
-        Stock reads at once, and a client that is quick enough is served again and again while the others
-        and the listener wait (1,200 connections: p99 5.1 s, half of them answered once). gevent looks for
-        new events after 50 turns or 5 ms of this queue, so that the listener cannot starve either.
+        Stock reads at once, and a client that is quick enough is served again and again while the others and
+        the listener wait (1,200 connections: p99 5.1 s). gevent polls after each 50 turns of this queue that
+        took over 5 ms, so that the listener cannot starve either.
         """
         self.whole = False
         gevent.sleep(0)
@@ -68,25 +60,23 @@ class Client(socket.socket):
             return self._sock.recv(*args)
         except BlockingIOError:
             self.waiter = waiter = Waiter()
-        self._read_event.start(self.wake)
-        waiter.get()
+        try:
+            self._read_event.start(self.wake)
+            waiter.get()
+        finally:
+            self._read_event.stop()
         if self.parked:
             raise StopIteration("idle")  # AsyncWorker.handle ends quietly on it, and calls close()
         return super().recv(*args)
 
     def wake(self) -> None:
-        self._read_event.stop()
-        waiter, self.waiter = self.waiter, None
-        self.hub.loop.run_callback(waiter.switch, None)
+        self._read_event.stop()  # it would fire again before the greenlet has its turn
+        self.hub.loop.run_callback(self.waiter.switch, None)
+        self.waiter = None
 
     def close(self) -> None:
         if not self.parked:
             super().close()
-
-    def hang_up(self) -> None:
-        """End the reading side: it wakes the reader, yet what has arrived is still read and answered."""
-        with suppress(OSError):
-            self.shutdown(socket.SHUT_RD)
 
 
 class FairServer(StreamServer):
@@ -94,34 +84,37 @@ class FairServer(StreamServer):
 
     def __init__(self, worker: "FairGeventWorker", listener: Any, **tls: Any) -> None:
         self.worker, self.max_accept, self.warned = worker, worker.accept_batch, float("-inf")
-        super().__init__(listener, partial(worker.handle, listener), spawn=worker.group.spawn, **tls)
+        super().__init__(listener, spawn=worker.group.spawn, **tls)
+
+    def getsockname(self) -> Any:
+        """All that gunicorn asks of a listener; while draining the real one is closed."""
+        return self.address
+
+    def handle(self, client: Any, address: Any) -> None:
+        self.worker.handle(self, client, address)
 
     def full(self) -> bool:
         return len(self.worker.clients) >= int(self.worker.worker_connections)
 
     def do_read(self) -> tuple[Client, Any] | None:
-        listener = self.socket
         try:
-            fileno, address = listener._accept()
+            fileno, address = self.socket._accept()
         except OSError as error:
-            if self.is_fatal_error(error):
-                raise
-            if error.errno in NO_ROOM:  # the listener stays readable: trying again at once would spin
+            if error.errno in NO_ROOM:
                 self.pause(error)
             return None  # else another worker was faster, or the client has gone
-        client = Client(self.worker.header_timeout, listener.family, listener.type, listener.proto, fileno=fileno)
+        client = Client(self.worker.header_timeout, self.family, socket.SOCK_STREAM, fileno=fileno)
         self.worker.clients.add(client)
         return client, address
 
     def pause(self, error: OSError) -> None:
-        """One line a minute; stock gevent writes a traceback for each attempt."""
+        """The listener stays readable, so trying at once would spin; stock writes a traceback for each try."""
         self.stop_accepting()
         self._timer = self.loop.timer(NO_ROOM_PAUSE)
         self._timer.start(self._start_accepting_if_started)
         if monotonic() - self.warned > 60:
             self.warned = monotonic()
-            held = len(self.worker.clients)
-            self.worker.log.warning("Accepting pauses: %s (%d connections held)", error.strerror, held)
+            self.worker.log.warning("Accepting pauses: %s; %d connections", error.strerror, len(self.worker.clients))
 
     def do_handle(self, client: Client, address: Any) -> None:
         """A fresh connection is parked until its first byte; a TLS handshake needs a greenlet at once."""
@@ -134,15 +127,24 @@ class FairServer(StreamServer):
     def unpark(self, client: Client, address: Any) -> None:
         client._read_event.stop()
         client.parked, client.queued = False, True
-        super().do_handle(client, address)
+        self.worker.group.spawn(self.serve, client, address)  # not do_handle, which a closed server has lost
+
+    def serve(self, client: Client, address: Any) -> None:
+        try:
+            self.handle(client, address)
+        finally:
+            self.do_close(client, address)
 
     def do_close(self, client: Client, address: Any) -> None:
         """The connection's greenlet has ended: the connection is parked, or over."""
         if client.parked:
             client._read_event.start(self.unpark, client, address)
-        else:
-            client.close()
-            self.worker.forget(client)
+            return
+        client.close()
+        self.worker.clients.discard(client)
+        self.worker.gone.set()
+        for server in self.worker.servers:
+            server._start_accepting_if_started()  # it had stopped if the worker was full
 
 
 class FairGeventWorker(GeventWorker):
@@ -152,14 +154,14 @@ class FairGeventWorker(GeventWorker):
     accept_batch = 64
 
     def run(self) -> None:
-        """As stock, but for the server class, and a stop that is noticed at once and ends idle connections."""
+        """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
         self.clients: set[Client] = set()
-        self.group, self.drained = Group(), Event()
+        self.group, self.gone = Group(), Event()
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.parks = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
-        for server in self.servers:
+        for server in self.servers:  # together they hold worker_connections; stock: each of them
             server.start()
         while self.alive:
             self.notify()
@@ -173,13 +175,14 @@ class FairGeventWorker(GeventWorker):
         for client in self.clients:
             idle = now - (client.idle_since or now)
             if now > client.deadline or (idle > LINGER and not self.alive):
-                client.hang_up()
+                with suppress(OSError):  # wakes the reader, yet what has arrived is still read and answered
+                    client.shutdown(socket.SHUT_RD)
             elif idle > PARK_AFTER and client.waiter is not None and self.parks:
-                client.parked = True
+                client.parked = True  # the greenlet ends
                 client.wake()
 
     def drain(self) -> None:
-        """Answer all that is in progress or has arrived, close what is idle, and leave as soon as none is left."""
+        """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
         for server in self.servers:
             server.max_accept = self.worker_connections
             server._do_read()  # the kernel resets what waits in its queue when the last listener closes
@@ -187,36 +190,26 @@ class FairGeventWorker(GeventWorker):
         for client in self.clients:
             if client.request is not None:  # gunicorn asks whether to close before it calls the app
                 client.request.force_close()
-        self.drained.clear()
         end = monotonic() + self.cfg.graceful_timeout
         while self.clients and monotonic() < end:
             self.notify()
             self.look_at_clients()
-            self.drained.wait(TICK / 10)
+            self.gone.clear()
+            self.gone.wait(TICK / 10)
         if self.clients:
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
             self.group.kill(timeout=1)
 
-    def forget(self, client: Client) -> None:
-        self.clients.discard(client)
-        if not self.clients:
-            self.drained.set()
-        for server in self.servers:
-            if server.started:
-                server.start_accepting()  # it has stopped if the worker was full
-
-    def timeout_ctx(self) -> AbstractContextManager[Any]:
+    def timeout_ctx(self) -> Any:
         """Stock's timer, keepalive for idling and headers alike, only where there is no Client: with TLS."""
-        context: AbstractContextManager[Any] = super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
-        return context
+        return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        if not getattr(sock, "queued", False):
+            gevent.sleep(0)  # TLS, a pipelined request, or one behind a body that the app did not read
         if not isinstance(sock, Client):
             super().handle_request(listener_name, req, sock, addr)
-            gevent.sleep(0)
             return
-        if not sock.queued:
-            gevent.sleep(0)  # a pipelined request, or one behind a body that the app did not read
         sock.queued, sock.request, sock.idle_since, sock.deadline = False, req, None, float("inf")
         super().handle_request(listener_name, req, sock, addr)
         sock.served, sock.request, sock.idle_since = True, None, monotonic()

@@ -1,0 +1,23 @@
+"""What one process of the load client does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    addresses: tuple[tuple[str, int], ...]  # destinations, used in turn
+    request: bytes
+    has_body: bool = True  # false for HEAD
+    connections: int = 1  # active ones
+    idle: int = 0  # one request each, then held; opened before the active ones
+    slow: int = 0  # one byte of the header a second; opened before the active ones
+    rate: float | None = None  # requests a second in all (open loop); None: closed loop
+    ramp: float | None = None  # connections opened a second; None: as fast as possible
+    duration: float = 10.0  # seconds, from the first active connection
+    finish: float = 2.0  # seconds more for what is outstanding then
+    settle: float = 30.0  # seconds at most for opening the idle and slow ones
+    timeout: float = 10.0  # seconds for a connect, and for an answer
+    requests: int | None = None  # stop after so many answers
+    reconnect: bool = True

@@ -1,0 +1,83 @@
+"""One engine, one base image and one image a profile for the whole session; every container is removed at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+from tests.containers import kit
+from tests.containers.support.base_image import ensure_base_image
+from tests.containers.support.docker import Docker
+from tests.containers.support.engine import ensure_engine
+from tests.containers.support.images import ensure_load_image, ensure_probe_image, sidecar
+
+Boot = Callable[..., AbstractContextManager[kit.Booted]]
+
+
+@pytest.fixture(scope="session")
+def docker(request: pytest.FixtureRequest) -> Iterator[Docker]:
+    """The engine that is found, or Debian's, installed and started; stopped again only if it was started here."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        engine = ensure_engine()
+    with engine:
+        docker = Docker(engine.client)
+        try:
+            with capture.global_and_fixture_disabled():
+                ensure_base_image(docker)
+                ensure_probe_image(docker)
+                ensure_load_image(docker)
+            yield docker
+        finally:
+            docker.cleanup()
+
+
+@pytest.fixture(scope="session")
+def image(docker: Docker) -> Callable[[str], str]:
+    """The image of a shipped profile, built when it is first asked for."""
+    built: dict[str, str] = {}
+
+    def find(profile: str) -> str:
+        if profile not in built:
+            built[profile] = kit.build(docker, kit.plan_of(profile))
+        return built[profile]
+
+    return find
+
+
+@pytest.fixture
+def boot(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> Boot:
+    """Boot a shipped profile's image; overrides change its configuration as a ConfigMap does."""
+
+    def start(profile: str, *args: str, overrides: tuple[str, ...] = (), **changes: Any) -> Any:
+        plan = kit.plan_of(profile, *overrides)
+        mounts = kit.mounted_configuration(plan, tmp_path) if overrides else {}
+        return kit.booted(docker, image(profile), plan, *args, **{**mounts, **changes})
+
+    return start
+
+
+@pytest.fixture(scope="session", params=kit.PROFILES)
+def running(request: pytest.FixtureRequest, docker: Docker, image: Callable[[str], str]) -> Iterator[kit.Booted]:
+    """Each shipped profile, booted once under its own limits, for tests that only look."""
+    plan = kit.plan_of(request.param)
+    with kit.booted(docker, image(request.param), plan, health_interval="1s") as container:
+        yield container
+
+
+@pytest.fixture(scope="session")
+def inside(running: kit.Booted) -> Any:
+    """testinfra in the container itself: files, user, environment."""
+    return testinfra.get_host(f"docker://{running.container.id}")
+
+
+@pytest.fixture(scope="session")
+def beside(docker: Docker, running: kit.Booted) -> Iterator[Any]:
+    """testinfra in a side-car that shares the container's namespaces, since slim images lack ps and ss."""
+    with sidecar(docker, running.container) as probe:
+        yield testinfra.get_host(f"docker://{probe.id}")

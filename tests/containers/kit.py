@@ -1,0 +1,162 @@
+"""A profile on a booted container: built, run under its own limits as an operator would, asked over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from generator.__main__ import read_plans
+from generator.plan import Plan
+from generator.render import render
+from tests.containers.support.container import Container
+from tests.containers.support.docker import Docker, Option
+from tests.containers.support.images import host_build_args
+from tests.containers.support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("profiles/**/*.yaml"))
+BOOT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer with its headers in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Booted:
+    """A running container of a profile, and what its plan promises."""
+
+    plan: Plan
+    container: Container
+    port: int
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def get(self, path: str, timeout: float = 30, headers: Mapping[str, str] | None = None) -> Answer:
+        connection = self.connect(timeout)
+        try:
+            return ask(connection, path, headers)
+        finally:
+            connection.close()
+
+    def wait_ready(self, seconds: float = BOOT_SECONDS) -> Booted:
+        path = self.plan.profile.health.readiness_path or "/"
+        wait_until(
+            lambda: self.get(path, timeout=5).status == 200,
+            seconds,
+            self.container,
+            what=f"{path} of {self.plan.name}",
+            ignoring=(OSError, http.client.HTTPException),
+        )
+        return self
+
+    def report(self) -> dict[str, Any]:
+        """The boot report: the one line of JSON on stdout that says so."""
+        reports = [line for line in self.container.logs().stdout.splitlines() if '"event": "boot"' in line]
+        assert len(reports) == 1, self.container.describe()
+        found: dict[str, Any] = json.loads(reports[0])
+        return found
+
+    def worker_pids(self) -> list[int]:
+        """The server's children, as seen inside the container."""
+        script = (
+            "import os\n"
+            "for p in filter(str.isdigit, os.listdir('/proc')):\n"
+            "    try: print(p, open(f'/proc/{p}/stat').read().rpartition(')')[2].split()[1])\n"
+            "    except OSError: pass\n"
+        )
+        listed = self.container.exec("python", "-c", script).stdout
+        return sorted(int(pid) for pid, parent in map(str.split, listed.splitlines()) if parent == "1")
+
+    def wait_workers(self, count: int, gone: Collection[int] = ()) -> list[int]:
+        """The workers' pids, once there are that many and none of ``gone`` is among them."""
+
+        def settled() -> list[int]:
+            pids = self.worker_pids()
+            return pids if len(pids) == count and not set(pids) & set(gone) else []
+
+        return wait_until(settled, 25, self.container, what=f"{count} workers, without {list(gone)}")
+
+
+def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    connection.request("GET", path, headers=dict(headers or {}))
+    response = connection.getresponse()
+    body = response.read()
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+
+def plan_of(profile: str, *overrides: str) -> Plan:
+    return read_plans((str(ROOT / profile),), overrides)[0]
+
+
+def tag_of(plan: Plan) -> str:
+    """Each shipped profile's image under a name of the tests' own, so that an operator's tag stays his."""
+    return f"kit-test-{plan.folder.replace('/', '-')}:dev"
+
+
+def build(docker: Docker, plan: Plan, tag: str | None = None, context: Path = ROOT, **options: Any) -> str:
+    """`docker build` as the Dockerfile's own comment says; returns the tag."""
+    tag = tag or tag_of(plan)
+    build_args = {**host_build_args(), **options.pop("build_args", {})}
+    docker.build(context, context / plan.folder / "Dockerfile", tag, build_args=build_args, **options)
+    return tag
+
+
+def run_options(plan: Plan, **changes: Option) -> dict[str, Any]:
+    """As little as a container may have: the profile's limits, nothing writable but /tmp, a user that owns nothing."""
+    options: dict[str, Any] = {
+        "cpus": plan.profile.resources.cpu / 1000,
+        "memory": plan.profile.resources.memory,
+        "memory_swap": plan.profile.resources.memory,
+        "read_only": True,
+        "cap_drop": "ALL",
+        "security_opt": "no-new-privileges",
+        "user": "12345",
+        "tmpfs": "/tmp",
+        "publish": f"127.0.0.1::{plan.profile.port}",
+    }
+    return {**options, **changes}
+
+
+@contextmanager
+def booted(
+    docker: Docker, image: str, plan: Plan, *args: str, ready: bool = True, **changes: Option
+) -> Iterator[Booted]:
+    """A container of the image, ready, removed at the end whatever happens."""
+    with docker.run_detached(image, *args, **run_options(plan, **changes)) as container:
+        port = container.host_port(plan.profile.port)
+        found = Booted(plan, container, port)
+        yield found.wait_ready() if ready else found
+
+
+def mounted_configuration(plan: Plan, folder: Path) -> dict[str, Any]:
+    """Another configuration over the image's own, as a pod's ConfigMap lies over it."""
+    text = next(text for path, text in render(plan).items() if path.endswith(".conf.py"))
+    name = next(path for path in render(plan) if path.endswith(".conf.py")).rpartition("/")[2]
+    file = folder / name
+    file.write_text(text)
+    file.chmod(0o644)
+    folder.chmod(0o755)
+    return {"volume": f"{file}:/etc/kit/{name}:ro"}
+
+
+def complaints(text: str) -> Sequence[str]:
+    """Log lines that an operator would have to look at."""
+    words = ("ERROR", "WARNING", "CRITICAL", "Traceback", "Exception")
+    return [line for line in text.splitlines() if any(word in line for word in words)]

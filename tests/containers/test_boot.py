@@ -1,0 +1,155 @@
+"""Plan equals reality: what --explain says at given limits is what a container with these limits reports at boot."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.explain import explanation
+from tests.containers import kit
+from tests.containers.conftest import Boot
+from tests.containers.support.docker import Docker
+from tests.containers.support.waiting import wait_until
+
+WORKERS_OF_GUNICORN = [p for p in kit.PROFILES if kit.plan_of(p).server.family == "gunicorn"]
+AFFINITY = len(os.sched_getaffinity(0))
+
+
+def numbers(found: dict[str, Any]) -> dict[str, Any]:
+    return dict(found["numbers"])
+
+
+@pytest.mark.parametrize("profile", WORKERS_OF_GUNICORN)
+@pytest.mark.parametrize("cpu", ["0.5", "1", "1.5", "2"])
+def test_plan_equals_boot(boot: Boot, profile: str, cpu: str) -> None:
+    expected = explanation(kit.plan_of(profile, f"resources.cpu={cpu}"))
+    with boot(profile, cpus=cpu) as container:
+        report = container.report()
+        assert numbers(report) == numbers(expected)
+        container.wait_workers(expected["numbers"]["workers"]["value"])
+        for name, value in expected["settings"].items():
+            if name in report["settings"] and name != "forwarded_allow_ips":
+                assert report["settings"][name] == {"value": value, "decided_by": "configuration"}
+
+
+@pytest.mark.parametrize("profile", WORKERS_OF_GUNICORN)
+def test_without_a_quota_the_affinity_decides(boot: Boot, profile: str) -> None:
+    expected = explanation(kit.plan_of(profile, f"resources.cpu={AFFINITY}"))
+    with boot(profile, cpus=None) as container:
+        found = numbers(container.report())
+        assert found["cpus"]["decided_by"] == "affinity"
+        assert {n: v["value"] for n, v in found.items()} == {n: v["value"] for n, v in numbers(expected).items()}
+
+
+def test_without_a_quota_a_pods_request_decides(boot: Boot) -> None:
+    with boot("profiles/large.yaml", cpus=None, env={"KIT_CPU_MILLICORES": "500"}) as container:
+        found = numbers(container.report())
+        assert (found["cpus"]["value"], found["cpus"]["decided_by"]) == (1, "request")
+        assert found["workers"]["value"] == 1
+
+
+@pytest.mark.parametrize("profile", ["profiles/small.yaml", "profiles/servers/gthread.yaml"])
+def test_memory_caps_the_workers(boot: Boot, profile: str) -> None:
+    rule = ("workers={per_cpu: 8}",)
+    expected = explanation(kit.plan_of(profile, *rule, "resources.cpu=2"))
+    assert expected["numbers"]["workers"]["decided_by"] == "memory"
+    with boot(profile, overrides=rule, cpus=2) as container:
+        assert numbers(container.report()) == numbers(expected)
+
+
+@pytest.mark.parametrize("profile", WORKERS_OF_GUNICORN)
+def test_web_concurrency_decides(boot: Boot, profile: str) -> None:
+    with boot(profile, env={"WEB_CONCURRENCY": "3"}) as container:
+        found = numbers(container.report())
+        assert (found["workers"]["value"], found["workers"]["decided_by"]) == (3, "WEB_CONCURRENCY")
+        connections = container.plan.profile.connections
+        assert found["worker_connections"]["value"] == -(-connections * 13 // 30)
+        container.wait_workers(3)
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "name"),
+    [(("--workers", "3"), {}, "command line"), ((), {"GUNICORN_CMD_ARGS": "--workers 3"}, "GUNICORN_CMD_ARGS")],
+)
+def test_arguments_decide_and_the_rest_follows(boot: Boot, args: Any, env: Any, name: str) -> None:
+    with boot("profiles/small.yaml", *args, env=env) as container:
+        found = numbers(container.report())
+        assert (found["workers"]["value"], found["workers"]["decided_by"]) == (3, name)
+        assert found["worker_connections"]["value"] == 520, "1.3 x 1200 / 3"
+        container.wait_workers(3)
+
+
+def test_more_workers_than_memory_holds_earn_one_warning(boot: Boot) -> None:
+    with boot("profiles/small.yaml", env={"WEB_CONCURRENCY": "9"}) as container:
+        warnings = kit.complaints(container.container.logs().stderr)
+        assert len(warnings) == 1 and "9 workers (WEB_CONCURRENCY) are more than the memory limit holds" in warnings[0]
+
+
+def test_too_low_a_descriptor_limit_earns_one_warning(boot: Boot) -> None:
+    with boot("profiles/large.yaml", ulimit={"nofile": "1024:4096"}) as container:
+        warnings = kit.complaints(container.container.logs().stderr)
+        assert len(warnings) == 1 and "13128" in warnings[0] and "4096" in warnings[0]
+        assert container.report()["descriptor_limit"] == 4096
+
+
+@pytest.mark.parametrize("value", ["", "abc", "0", "-1"])
+def test_bad_web_concurrency_ends_with_one_line(docker: Docker, image: Callable[[str], str], value: str) -> None:
+    options = kit.run_options(kit.plan_of("profiles/small.yaml"), env={"WEB_CONCURRENCY": value})
+    with docker.run_detached(image("profiles/small.yaml"), **options) as container:
+        assert container.wait(20) == 2
+        logs = container.logs()
+        lines = (logs.stdout + logs.stderr).splitlines()
+        assert len(lines) == 1 and "WEB_CONCURRENCY" in lines[0] and repr(value) in lines[0]
+
+
+def test_configuration_of_another_runtime_is_refused(
+    docker: Docker, image: Callable[[str], str], tmp_path: Path
+) -> None:
+    plan = kit.plan_of("profiles/small.yaml")
+    mounts = kit.mounted_configuration(plan, tmp_path)
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text(file.read_text().replace("begin(runtime='1')", "begin(runtime='0')"))
+    with docker.run_detached(image("profiles/small.yaml"), **kit.run_options(plan, **mounts)) as container:
+        assert container.wait(20) == 2
+        assert "this configuration is for runtime 0" in container.logs().text
+
+
+def test_boot_report_is_independent_of_loglevel(boot: Boot) -> None:
+    with boot("profiles/small.yaml", overrides=("loglevel=critical",)) as container:
+        assert container.report()["settings"]["loglevel"]["value"] == "critical"
+        assert container.container.logs().stderr == ""
+
+
+def test_gunicorn_mapping_reaches_the_server(boot: Boot) -> None:
+    overrides = ("gunicorn={limit_request_line: 100, limit_request_fields: 5}",)
+    with boot("profiles/small.yaml", overrides=overrides) as container:
+        assert container.get("/?" + "a" * 50).status == 200
+        assert container.get("/?" + "a" * 200).status == 414
+        assert container.get("/", headers={f"X-{n}": "1" for n in range(8)}).status == 431
+
+
+def test_forwarded_proto_from_a_trusted_peer(boot: Boot) -> None:
+    proto = {"X-Forwarded-Proto": "https"}
+    with boot("profiles/small.yaml", overrides=('forwarded_allow_ips="*"',)) as container:
+        assert container.get("/info", headers=proto).json["scheme"] == "https"
+    with boot("profiles/small.yaml") as container:
+        assert container.get("/info", headers=proto).json["scheme"] == "http"
+
+
+@pytest.mark.parametrize("profile", WORKERS_OF_GUNICORN)
+def test_access_log(boot: Boot, profile: str) -> None:
+    with boot(profile, overrides=("access_log=json",)) as container:
+        container.get("/bytes?n=3&token=sesame%0aforged")
+
+        def lines() -> list[str]:
+            return [line for line in container.container.logs().stdout.splitlines() if '"event"' not in line]
+
+        wait_until(lambda: len(lines()) == 1, 10, container.container, what="one access log line")
+        entry = json.loads(lines()[0])
+        assert (entry["method"], entry["path"], entry["status"], entry["bytes"]) == ("GET", "/bytes", 200, 3)
+        assert "sesame" not in lines()[0]

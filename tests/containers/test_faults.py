@@ -1,0 +1,180 @@
+"""What goes wrong in production, done to a booted container: signals, dead and hung workers, slow clients."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.containers import kit
+from tests.containers.conftest import Boot
+from tests.containers.support.docker import Docker
+from tests.containers.support.waiting import wait_until
+
+GUNICORN = [p for p in kit.PROFILES if kit.plan_of(p).server.family == "gunicorn"]
+WITH_HEADER_TIMEOUT = [p for p in GUNICORN if kit.plan_of(p).server.settings["header_timeout"].verdict == "honoured"]
+
+
+def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
+    """Start the call in a thread; the returned function waits for its answer and raises what it raised."""
+    answers: list[kit.Answer | Exception] = []
+
+    def run() -> None:
+        try:
+            answers.append(call())
+        except Exception as error:
+            answers.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result() -> kit.Answer:
+        thread.join(40)
+        assert answers, "no answer in time"
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    return result
+
+
+def in_flight(container: kit.Booted, connections: int) -> Callable[[], bool]:
+    """Whether that many connections to the port are established, seen from inside."""
+    suffix = f":{container.plan.profile.port:04X}"
+    script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
+    return lambda: int(container.container.exec("python", "-c", script).stdout) >= connections
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_request_in_flight_finishes_on_sigterm(boot: Boot, profile: str) -> None:
+    with boot(profile) as container:
+        answer = in_background(lambda: container.get("/sleep?ms=3000"))
+        wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
+        container.container.kill("TERM")
+        result = answer()
+        assert (result.status, result.body) == (200, b"slept")
+        if container.plan.server.closes_while_draining:
+            assert result.headers["connection"].lower() == "close"
+        assert container.container.wait(10) == 0
+        assert kit.complaints(container.container.logs().stderr) == []
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_idle_connections_do_not_hold_up_the_stop(boot: Boot, profile: str) -> None:
+    with boot(profile) as container:
+        connection = container.connect()
+        assert kit.ask(connection, "/").status == 200
+        start = time.monotonic()
+        container.container.kill("TERM")
+        assert container.container.wait(15) == 0
+        assert time.monotonic() - start < 10, "keepalive is 75 s, graceful_timeout 30 s"
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_killed_worker_is_replaced(boot: Boot, profile: str) -> None:
+    with boot(profile) as container:
+        before = container.wait_workers(container.plan.numbers.workers.value)
+        container.container.exec("python", "-c", f"import os; os.kill({before[0]}, 9)")
+        container.wait_workers(len(before), gone=before[:1])
+        assert container.get("/").status == 200
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_hung_worker_is_replaced(boot: Boot, profile: str) -> None:
+    with boot(profile, overrides=("timeout=3", "graceful_timeout=3")) as container:
+        before = container.wait_workers(container.plan.numbers.workers.value)
+        script = f"import os, signal; os.kill({before[0]}, signal.SIGSTOP)"
+        container.container.exec("python", "-c", script)
+        container.wait_workers(len(before), gone=before[:1])
+        assert "WORKER TIMEOUT" in container.container.logs().stderr
+        assert container.get("/").status == 200
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_max_requests_recycles(boot: Boot, profile: str) -> None:
+    with boot(profile, overrides=("max_requests=20",)) as container:
+        before = container.wait_workers(container.plan.numbers.workers.value)
+        for _ in range(40 * len(before)):
+            assert container.get("/").status == 200
+        container.wait_workers(len(before), gone=before)
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_keepalive_closes_idle_connections(boot: Boot, profile: str) -> None:
+    with boot(profile, overrides=("keepalive=1",)) as container:
+        connection = container.connect(timeout=15)
+        assert kit.ask(connection, "/").headers.get("connection", "").lower() != "close"
+        assert connection.sock is not None
+        assert connection.sock.recv(1) == b"", "the server closes it"
+
+
+@pytest.mark.parametrize("profile", WITH_HEADER_TIMEOUT)
+def test_header_timeout_closes_slow_clients(boot: Boot, profile: str) -> None:
+    with boot(profile, overrides=("header_timeout=2",)) as container:
+        with socket.create_connection(("127.0.0.1", container.port), timeout=15) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:")
+            start = time.monotonic()
+            slow.settimeout(15)
+            while slow.recv(4096):
+                pass
+        assert 1 < time.monotonic() - start < 10, "2 s, though keepalive is 75 s"
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_worker_connections_limits(boot: Boot, profile: str) -> None:
+    """A full worker takes no more connections, and takes the next one when a place is free: none is lost."""
+    overrides = ("connections=4", "workers=1", "worker_connections=8")
+    if kit.plan_of(profile).numbers.threads is not None:
+        overrides += ("threads=4",)
+    with boot(profile, overrides=overrides) as container:
+        answers = [in_background(lambda: container.get("/sleep?ms=1500")) for _ in range(20)]
+        assert [answer().status for answer in answers] == [200] * 20
+
+
+def test_sigterm_during_a_slow_import_ends_at_once(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
+    (tmp_path / "flask_server.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    tmp_path.chmod(0o755)
+    plan = kit.plan_of("profiles/small.yaml")
+    options = kit.run_options(plan, volume=f"{tmp_path}:/app:ro")
+    with docker.run_detached(image("profiles/small.yaml"), **options) as container:
+        wait_until(lambda: "importing" in container.logs().stdout, 15, container, what="the import")
+        container.kill("TERM")
+        assert container.wait(5) == 0
+
+
+def test_healthcheck_turns_unhealthy_for_a_broken_app(
+    docker: Docker, image: Callable[[str], str], tmp_path: Path
+) -> None:
+    broken = "from flask import Flask, abort\napp = Flask(__name__)\n@app.get('/readyz')\ndef ready(): abort(503)\n"
+    (tmp_path / "flask_server.py").write_text(broken)
+    tmp_path.chmod(0o755)
+    plan = kit.plan_of("profiles/small.yaml")
+    options = kit.run_options(plan, volume=f"{tmp_path}:/app:ro")
+    options |= {"health_interval": "1s", "health_retries": 2, "health_start_period": "1ms"}
+    with docker.run_detached(image("profiles/small.yaml"), **options) as container:
+        wait_until(lambda: container.health() == "unhealthy", 20, container, what="HEALTHCHECK unhealthy")
+
+
+@pytest.mark.parametrize("profile", GUNICORN)
+def test_reload_on_sighup_drops_nothing(boot: Boot, profile: str) -> None:
+    with boot(profile) as container:
+        before = container.wait_workers(container.plan.numbers.workers.value)
+        answer = in_background(lambda: container.get("/sleep?ms=2000"))
+        wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
+        container.container.kill("HUP")
+        for _ in range(50):
+            assert container.get("/").status == 200
+        assert answer().status == 200
+        container.wait_workers(len(before), gone=before)
+
+
+def test_connection_refused_after_the_stop(boot: Boot) -> None:
+    with boot("profiles/small.yaml") as container:
+        container.container.stop()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            container.get("/", timeout=5)

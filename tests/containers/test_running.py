@@ -1,0 +1,91 @@
+"""Every shipped profile, booted under its own limits, read-only, as a user that owns nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.containers import kit
+from tests.containers.support.waiting import wait_until
+
+RUNTIME = "/opt/venv/lib/python3.13/site-packages/kit_runtime"
+
+
+def test_the_server_is_pid_1_with_its_workers(running: kit.Booted, beside: Any) -> None:
+    server = beside.process.get(pid=1)
+    assert running.plan.server.family in server.args or "kit_runtime" in server.args
+    running.wait_workers(running.plan.numbers.workers.value)
+    assert {process.euid for process in beside.process.filter(ppid="1")} == {12345}
+
+
+def test_listens_on_the_port(running: kit.Booted, beside: Any) -> None:
+    port = running.plan.profile.port
+    assert beside.socket(f"tcp://0.0.0.0:{port}").is_listening
+    queue = beside.check_output("ss -lntH sport = :%s", str(port)).split()[2]
+    assert int(queue) == running.plan.numbers.backlog.value
+
+
+def test_owns_nothing_and_writes_nowhere(running: kit.Booted, inside: Any) -> None:
+    assert inside.check_output("id -u") == "12345"
+    folders = ["/", "/app", "/etc/kit", "/opt/venv", "/tmp", "/dev/shm", "/var/tmp", "/run"]
+    writable = f"import os; print([folder for folder in {folders} if os.access(folder, os.W_OK)])"
+    assert inside.check_output("python -c %s", writable) == "['/tmp', '/dev/shm']"
+
+
+def test_files_and_modes(running: kit.Booted, inside: Any) -> None:
+    configuration = inside.file("/etc/kit").listdir()
+    for path in [f"/etc/kit/{name}" for name in configuration] + ["/app/flask_server.py", f"{RUNTIME}/boot.py"]:
+        file = inside.file(path)
+        assert (file.user, file.mode) == ("root", 0o644), path
+    assert inside.file("/app/__pycache__").is_directory, "bytecode is compiled when the image is built"
+    assert inside.file(f"{RUNTIME}/__pycache__").is_directory
+    assert not inside.file("/opt/venv/bin/pip").exists
+    assert inside.run("/opt/venv/bin/python -m pip --version").rc != 0
+
+
+def test_image_is_configured_as_the_profile_says(running: kit.Booted) -> None:
+    config = running.container.inspect()["Config"]
+    plan = running.plan
+    assert config["Entrypoint"] == ["/opt/venv/bin/python", "-P", "-m", "kit_runtime", plan.server.family]
+    assert config["StopSignal"] == "SIGTERM"
+    assert list(config["ExposedPorts"]) == [f"{plan.profile.port}/tcp"]
+    assert config["Labels"]["org.opencontainers.image.title"] == plan.name
+
+
+def test_limits_seen_inside(running: kit.Booted, inside: Any) -> None:
+    cpus = running.plan.numbers.cpus.value
+    assert running.report()["numbers"]["cpus"]["value"] == cpus
+    limits = inside.check_output("cat /proc/1/limits")
+    soft = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3]
+    assert int(soft) >= running.plan.numbers.descriptors.value
+
+
+def test_answers(running: kit.Booted) -> None:
+    assert running.get("/").body == b"hello"
+    assert running.get("/healthz").status == 200
+    assert running.get("/readyz").status == 200
+    assert running.get("/bytes?n=100000").body == b"x" * 100_000
+    assert int(running.get("/cpu?ms=1").body) > 0
+    assert running.get("/headers", headers={"X-Kit": "1"}).json["X-Kit"] == "1"
+    assert running.get("/no-such-page").status == 404
+
+
+def test_info_shows_preload_and_patches(running: kit.Booted) -> None:
+    info = running.get("/info").json
+    assert info["pid"] in running.worker_pids()
+    if running.plan.server.patched_by == "gevent":
+        assert {"socket", "ssl", "threading", "time"} <= set(info["patched"])
+        assert info["lock"].startswith("gevent."), "made at import, so the app was imported after patching"
+    else:
+        assert info["patched"] == []
+        assert info["lock"] == "_thread.lock"
+
+
+def test_healthcheck_turns_healthy(running: kit.Booted) -> None:
+    wait_until(lambda: running.container.health() == "healthy", 20, running.container, what="HEALTHCHECK healthy")
+
+
+def test_logs_without_a_complaint(running: kit.Booted) -> None:
+    logs = running.container.logs()
+    assert kit.complaints(logs.stderr) == []
+    assert kit.complaints(logs.stdout) == []
+    assert [line for line in logs.stdout.splitlines() if not line.startswith("{")] == [], "stdout is for reports"

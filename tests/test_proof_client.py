@@ -1,0 +1,327 @@
+"""The load client against a server that fails on purpose: a client that cannot see failures proves nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from generator.proof import client
+from generator.proof.loop import run
+from generator.proof.plan import Plan
+from generator.proof.tally import FAILURES, Histogram
+from generator.proof.wire import BadResponse, Response, request_bytes
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+BROKEN = b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+REQUEST = request_bytes("GET", "/", "127.0.0.1")
+Behaviour = Callable[[socket.socket, threading.Event], None]
+
+
+def asked(conn: socket.socket) -> bool:
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        more = conn.recv(4096)
+        if not more:
+            return False
+        data += more
+    return True
+
+
+def sends(answer: bytes, delay: float = 0.0) -> Behaviour:
+    """Answers one request, then closes."""
+
+    def behave(conn: socket.socket, stop: threading.Event) -> None:
+        if asked(conn):
+            stop.wait(delay)
+            conn.sendall(answer)
+
+    return behave
+
+
+def keeps(delay: float = 0.0, then_closes_after: float | None = None, answer: bytes = OK) -> Behaviour:
+    """Answers every request; or one, and closes that much later without a word."""
+
+    def behave(conn: socket.socket, stop: threading.Event) -> None:
+        while asked(conn):
+            stop.wait(delay)
+            conn.sendall(answer)
+            if then_closes_after is not None:
+                stop.wait(then_closes_after)
+                return
+
+    return behave
+
+
+def resets(conn: socket.socket, stop: threading.Event) -> None:
+    asked(conn)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def silent(conn: socket.socket, stop: threading.Event) -> None:
+    stop.wait(30)
+
+
+def hangs_up_after(seconds: float) -> Behaviour:
+    return lambda conn, stop: (stop.wait(seconds), None)[1]
+
+
+@contextmanager
+def server(*behaviours: Behaviour) -> Iterator[tuple[str, int]]:
+    """The nth connection gets the nth behaviour, all later ones the last."""
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+
+    def serve(conn: socket.socket, behave: Behaviour) -> None:
+        with conn, suppress(OSError):
+            behave(conn, stop)
+
+    def accept() -> None:
+        count = 0
+        while True:
+            try:
+                conn, _ = listener.accept()
+            except OSError:
+                return
+            behave = behaviours[min(count, len(behaviours) - 1)]
+            count += 1
+            threading.Thread(target=serve, args=(conn, behave), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()
+    finally:
+        stop.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def load(address: tuple[str, int], **options: Any) -> dict[str, Any]:
+    plan = {"duration": 0.8, "timeout": 0.3, "finish": 0.1, "settle": 3.0, "reconnect": False, **options}
+    return run(Plan(addresses=(address,), request=REQUEST, **plan)).report()
+
+
+def failures(report: dict[str, Any]) -> dict[str, int]:
+    assert report["failed"] == sum(report["failures"].values())
+    assert set(report["failures"]) == set(FAILURES)
+    return {kind: count for kind, count in report["failures"].items() if count}
+
+
+def test_each_failure_is_counted_once_under_its_name() -> None:
+    behaviours = [
+        *[silent] * 4,
+        *[resets] * 3,
+        *[sends(BROKEN)] * 5,
+        *[sends(b"")] * 2,  # closed without an answer
+        *[sends(OK[:-1])] * 2,  # closed in the middle of one
+        *[sends(b"ni hao\r\n\r\n")],
+        *[sends(OK + b"more")],
+        *[sends(LAST)] * 6,
+    ]
+    with server(*behaviours) as address:
+        report = load(address, connections=len(behaviours))
+    assert failures(report) == {"timeout": 4, "reset": 3, "non_2xx": 5, "closed_early": 4, "bad_response": 2}
+    assert report["statuses"] == {"200": 6, "500": 5}
+    assert report["answered"] == 11
+    assert report["unanswered"] == 13
+    connections = report["connections"]
+    assert (connections["asked"], connections["opened"], connections["never_connected"]) == (24, 24, 0)
+    assert (connections["closed_announced"], connections["held"]) == (11, 0)
+
+
+def test_a_close_without_notice_hits_the_next_request() -> None:
+    with server(keeps(then_closes_after=0.05)) as address:
+        report = load(address, connections=7)
+    assert report["answered"] == 7
+    counted = failures(report)
+    assert counted.get("closed_early", 0) + counted.get("reset", 0) == 7 and len(counted) <= 2
+
+
+def test_a_close_between_requests_is_no_failure() -> None:
+    with server(*[keeps(then_closes_after=0.1)] * 3, keeps()) as address:
+        report = load(address, connections=5, rate=5, duration=0.9)
+    assert failures(report) == {}
+    assert (report["connections"]["closed_idle"], report["connections"]["held"]) == (3, 2)
+
+
+def test_refused_and_full_listeners() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = closed.getsockname()
+    report = load(address, connections=5, duration=0.3)
+    assert failures(report) == {"connect_refused": 5}
+    assert (report["connections"]["never_connected"], report["unanswered"]) == (5, 5)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:  # nobody accepts, and one or two have room
+        report = load(full.getsockname(), connections=6)
+    opened = report["connections"]["opened"]
+    assert 1 <= opened <= 2
+    assert failures(report) == {"connect_timeout": 6 - opened, "timeout": opened}
+    assert (report["connections"]["never_connected"], report["unanswered"]) == (6 - opened, 6)
+
+
+def test_answers_count_over_reconnects() -> None:
+    with server(resets, resets, resets, keeps(delay=0.02)) as address:
+        report = load(address, connections=3, reconnect=True)
+    assert failures(report) == {"reset": 3}
+    assert (report["unanswered"], report["connections"]["opened"], report["connections"]["held"]) == (0, 6, 3)
+
+
+def test_a_few_quick_connections_do_not_hide_the_starved() -> None:
+    with server(*[keeps(delay=0.005)] * 2, silent) as address:
+        report = load(address, connections=8, timeout=5.0, duration=0.5)
+    assert failures(report) == {}
+    assert report["unanswered"] == report["unfinished"] == 6
+    assert report["connections"]["answers_min"] == report["connections"]["answers_median"] == 0
+    assert report["connections"]["answers_max"] > 20
+
+
+def test_idle_connections_are_held_and_their_loss_is_seen() -> None:
+    with server(*[keeps(then_closes_after=0.5)] * 2, keeps(delay=0.01)) as address:
+        report = load(address, idle=6, connections=2)
+    assert report["idle"] == {"asked": 6, "held": 4}
+    assert report["connections"]["closed_idle"] == 2
+    assert report["connections"]["asked"] == 2 and report["unanswered"] == 0
+    assert failures(report) == {}
+    with server(silent, keeps()) as address:
+        report = load(address, idle=3, connections=1, duration=0.2)
+    assert failures(report) == {"timeout": 1}
+    assert report["idle"] == {"asked": 3, "held": 2}
+
+
+def test_slow_clients_say_when_they_were_closed() -> None:
+    with server(*[hangs_up_after(0.4)] * 3, *[silent] * 2, keeps(delay=0.01)) as address:
+        report = load(address, slow=5, connections=1)
+    assert report["slow"]["asked"] == 5 and report["slow"]["held"] == 2
+    assert [0.3 <= seconds <= 0.7 for seconds in report["slow"]["closed_after"]] == [True] * 3
+    assert failures(report) == {}
+
+
+def test_open_loop_latency_counts_from_when_a_request_was_due() -> None:
+    with server(keeps(delay=0.1)) as address:  # 10 a second at most, 30 are due
+        report = load(address, connections=1, rate=30, timeout=2.0, duration=1.0, finish=0.0)
+        closed = load(address, connections=1, duration=0.4, finish=0.0)
+    assert closed["latency_ms"]["p99"] < 300
+    assert report["latency_ms"]["max"] > 500
+    assert report["answered"] + report["unfinished"] in (30, 31)
+
+
+def test_latency_histogram_and_timeline_agree_with_the_counts() -> None:
+    with server(keeps(delay=0.1)) as address:
+        report = load(address, connections=4, duration=2.1, finish=0.0)
+    assert 100 <= report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"] < 300
+    assert sum(count for _, count in report["histogram_ms"]) == report["answered"]
+    assert [row[:2] for row in report["timeline"]] == [[0, 4], [1, 4]]
+    assert 0 < sum(row[2] for row in report["timeline"]) <= report["answered"]
+    assert report["rps"] == pytest.approx(report["answered"] / 2.1, rel=0.1)
+
+
+def test_ramp_and_request_limit() -> None:
+    with server(keeps(delay=0.01)) as address:
+        report = load(address, connections=50, ramp=40, duration=0.5)
+        few = load(address, connections=1, requests=3, duration=20)
+    assert 18 <= report["connections"]["opened"] <= 22
+    assert report["connections"]["never_connected"] == 50 - report["connections"]["opened"]
+    assert few["answered"] == 3 and few["seconds"] < 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_runs_as_a_file_with_several_addresses(tmp_path: Path, processes: int) -> None:
+    shutil.copytree(Path(client.__file__).parent, tmp_path / "load", ignore=shutil.ignore_patterns("__pycache__"))
+    with server(keeps(delay=0.01)) as (host, port):
+        command = [sys.executable, "-I", str(tmp_path / "load/client.py"), f"http://{host}:{port}/x?a=b"]
+        command += ["--connections", "8", "--addresses", "2", "--processes", str(processes), "--no-reconnect"]
+        done = subprocess.run([*command, "--duration", "0.5"], capture_output=True, text=True, timeout=20, check=True)
+    report = json.loads(done.stdout)
+    assert failures(report) == {"connect_refused": 4}  # the server listens on the first address only
+    assert (report["unanswered"], report["connections"]["held"], report["connections"]["asked"]) == (4, 4, 8)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://10.0.0.1/", "http://example.com/", "http://localhost/", "https://127.0.0.1/", "http://[::2]/", "x"],
+)
+def test_asks_nobody_but_this_machine(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        client.main([url, "--duration", "0.1"])
+    assert stopped.value.code == 2
+    assert url in capsys.readouterr().err
+
+
+def test_the_last_address_is_checked_too() -> None:
+    assert len(client.destinations("http://127.0.0.1:80/", 4)) == 4
+    assert client.destinations("http://[::1]:80/", 1) == (("::1", 80),)
+    with pytest.raises(ValueError, match=r"only http:// to 127\.0\.0\.0/8"):
+        client.destinations("http://127.255.255.254/", 3)
+
+
+@pytest.mark.parametrize("arguments", [["--duration", "9999"], ["--connections", "0"], ["--connections", "1000000"]])
+def test_bounds(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        client.main(["http://127.0.0.1:1/", *arguments])
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "closes"),
+    [
+        (OK, 200, False),
+        (LAST, 200, True),
+        (BROKEN, 500, True),
+        (CHUNKED, 200, False),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, False),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 200, False),
+    ],
+)
+def test_response_is_whole_at_its_last_byte(data: bytes, status: int, closes: bool) -> None:
+    for cut in range(1, len(data)):
+        response = Response()
+        assert not response.feed(data[:cut]), cut
+        assert response.feed(data[cut:])
+        assert (response.status, response.closes) == (status, closes)
+    byte_by_byte = Response()
+    assert [byte_by_byte.feed(data[i : i + 1]) for i in range(len(data))] == [False] * (len(data) - 1) + [True]
+
+
+def test_response_until_close_and_head() -> None:
+    response = Response()
+    assert not response.ended()
+    assert not response.feed(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc") and response.ended()
+    assert not Response().feed(OK[:-1])
+    assert Response(has_body=False).feed(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")
+
+
+@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", OK + b"x", OK.replace(b": 2", b": x"), CHUNKED + b"x"])
+def test_not_a_response(data: bytes) -> None:
+    with pytest.raises(BadResponse):
+        Response().feed(data)
+
+
+def test_histogram() -> None:
+    histogram, other = Histogram(), Histogram()
+    for milliseconds in range(1, 101):
+        (histogram if milliseconds % 2 else other).add(milliseconds / 1e3)
+    histogram.merge(other)
+    report = histogram.report()
+    assert report["p50"] == pytest.approx(50, rel=0.02) and report["p99"] == pytest.approx(99, rel=0.02)
+    assert (report["max"], report["mean"]) == (100, 50.5)
+    assert Histogram().report()["p50"] is None
+
+
+def test_the_slow_server_of_these_tests_is_slow() -> None:
+    with server(sends(OK, delay=0.2)) as address, socket.create_connection(address) as conn:
+        start = monotonic()
+        conn.sendall(REQUEST)
+        assert conn.recv(100) == OK and monotonic() - start >= 0.2
