@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -117,4 +118,7 @@ def _report_drift(changes: list[Change]) -> int:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without UTF-8 must not end a run halfway through its output
+            stream.reconfigure(errors="backslashreplace")
     main(prog_name="python -m generator")

@@ -18,7 +18,8 @@ RESERVED_NAMES = ("app", "runtime", "servers")
 _SECRET_NAME = re.compile(
     r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(^|_|API|ACCESS|PRIVATE|SIGNING)KEYS?($|_|\d)", re.I
 )
-_USER_INFO = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]*@", re.I)
+#: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
+_USER_INFO = re.compile(r"[a-z0-9+.-]://[^/?#\s]*@", re.I)
 _BENDING_NAMES = {
     "GUNICORN_CMD_ARGS": "write the setting in the profile",
     "WEB_CONCURRENCY": "use workers",

@@ -59,7 +59,7 @@ def print_tables(plans: list[Plan]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False, emoji=False)
     for plan in plans:
         profile = plan.profile
         title = f"{plan.name}: {profile.connections} connections, {plan.words.cpu_text} CPU, {plan.words.memory_text}"

@@ -74,7 +74,7 @@ _MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "work
 @cache
 def known_settings() -> dict[str, dict[str, str]]:
     """Every setting of the pinned gunicorn: its kind (int, bool, str, list, dict, hook) and section."""
-    table: dict[str, dict[str, str]] = json.loads(_TABLE.read_text())
+    table: dict[str, dict[str, str]] = json.loads(_TABLE.read_text(encoding="utf-8"))
     return table
 
 

@@ -102,6 +102,10 @@ def _fault(document: Block, location: Sequence[Any], given: str | None, allowed:
     return Fault(mark, path, _shown(path, value) if given is None else given, allowed, remedy)
 
 
+class _NotGiven:
+    """Stands for a setting that the profile leaves at its default."""
+
+
 def _find(document: Block, location: Sequence[Any]) -> tuple[Any, Mark, str]:
     """The value at a location, its place and its dotted path; pydantic's union tags are no part of the document."""
     value: Any = document
@@ -112,12 +116,21 @@ def _find(document: Block, location: Sequence[Any]) -> tuple[Any, Mark, str]:
             mark = getattr(value, "mark", mark)
         elif name in ("rule", "number"):
             continue
-        path.append(str(name))
+        else:
+            value = _NotGiven()
+        path.append(_printable(str(name)))
     return value, mark, ".".join(path)
+
+
+def _printable(name: str) -> str:
+    """A key as it stands, or, since a quoted key may hold anything, on one line and cut short."""
+    return name if name.isprintable() and len(name) <= 60 else f"{name[:60]!r}"
 
 
 def _shown(path: str, value: Any) -> str:
     """What was given, cut short; never a value of ``env``, which may be a secret by mistake."""
+    if isinstance(value, _NotGiven):
+        return "not set, so the default"
     if path.startswith("env"):
         return "(value not shown)"
     if isinstance(value, Text):
@@ -125,22 +138,48 @@ def _shown(path: str, value: Any) -> str:
     return "a mapping" if isinstance(value, Block) else "a list"
 
 
+#: Stands in for a required setting that is missing or faulty, so that faults elsewhere are told in the same go.
+_STAND_INS = {
+    "name": "x",
+    "app.module": "x:x",
+    "app.path": "x",
+    "server": "x",
+    "connections": "1",
+    "resources.cpu": "1",
+    "resources.memory": "1Gi",
+}
+
+
 def _without_faulty(document: Block, error: ValidationError) -> Profile | None:
     """The profile without its faulty settings, to find what else is wrong; None if it cannot stand without them."""
     copy = _copied(document)
-    for item in error.errors():
-        section: Any = copy
-        location = [str(name) for name in item["loc"] if name not in ("rule", "number")]
-        inside = [name for name, _, _ in item.get("ctx", {}).get("faults", ())]
-        for name in location if inside else location[:-1]:
-            section = section.get(name) if isinstance(section, Block) else None
-        for name in inside or location[-1:]:
-            if isinstance(section, Block):
-                section.pop(name, None)
-    try:
-        return Profile.model_validate(copy)
-    except ValidationError:
-        return None
+    for _ in range(2):  # a CPU rule that lost its factor goes as a whole in the second round
+        for item in error.errors():
+            _remove(copy, item)
+        for path, text in _STAND_INS.items():
+            section: Any = copy
+            *names, last = path.split(".")
+            for name in names:
+                section = section.setdefault(name, Block(document.mark))
+            section.setdefault(last, Text(text, document.mark, plain=True))
+        try:
+            return Profile.model_validate(copy)
+        except ValidationError as again:
+            error = again
+    return None
+
+
+def _remove(copy: Block, item: Any) -> None:
+    section: Any = copy
+    location = [str(name) for name in item["loc"] if name not in ("rule", "number")]
+    if item["type"] == "missing":
+        location.pop()
+    inside = [name for name, _, _ in item.get("ctx", {}).get("faults", ())]
+    for name in location if inside else location[:-1]:
+        section = section.get(name) if isinstance(section, Block) else None
+    for name in inside or location[-1:]:
+        if isinstance(section, Block):
+            section.pop(name, None)
 
 
 def _copied(block: Block) -> Block:

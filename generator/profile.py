@@ -11,10 +11,13 @@ from .gunicorn_settings import gunicorn_mapping
 from .source import Block
 
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = f.text("a DNS label of at most 40 characters", "large", LABEL, 40)
+#: A Service's name must start with a letter.
+_NAME = f.text(
+    "a DNS label of at most 40 characters that starts with a letter", "large", r"[a-z]([-a-z0-9]*[a-z0-9])?", 40
+)
 _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
-_URL_PATH = f.text("an absolute URL path", "/readyz", r"/[\w.~!$&'()*+,;=:@%/?-]*", 1024)
+_URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
 _VARIABLES = f.mapping_of(
     f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
     f.text("text of one line", "hello", r"[^\r\n\x00]*"),

@@ -46,7 +46,7 @@ def render(plan: Plan) -> dict[str, str]:
 @cache
 def runtime_files() -> Mapping[str, str]:
     """The runtime's own source, copied verbatim once per output tree."""
-    return {f"docker/runtime/{path.name}": path.read_text() for path in sorted(RUNTIME.glob("*.py"))}
+    return {f"docker/runtime/{path.name}": path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("*.py"))}
 
 
 @cache

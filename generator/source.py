@@ -49,15 +49,18 @@ class Items(list[Any]):
         self.mark = mark
 
 
-def parse(text: str, file: str) -> Block:
-    """The one document of ``text``. Raises ProfileError for what a profile may not use."""
+def parse(text: str, file: str, shift: int = 0) -> Block:
+    """The one document of ``text``. Raises ProfileError for what a profile may not use.
+
+    ``shift`` is the number of characters before what the user wrote in the first line.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         _refuse(Mark(file), "the file is over 256 KiB", "a profile of a few lines", "shorten it")
     try:
-        return _Builder(file).build(yaml.parse(text, Loader=_LOADER))
+        return _Builder(file, shift).build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
-        mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file)
+        mark = _mark(file, place, shift) if place else Mark(file)
         _refuse(mark, f"not YAML: {error.problem or error.context}", "one YAML mapping", "correct the line")
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -66,7 +69,14 @@ def parse(text: str, file: str) -> Block:
 
 def parse_value(text: str, file: str) -> Any:
     """The value of ``--set``, by the same rules as in a file."""
-    return parse(f"value: {text}", file)["value"]
+    document = parse(f"value: {text}", file, shift=len("value: "))
+    if len(document) != 1:
+        _refuse(Mark(file), "more than one setting", "one value", "write one --set for each")
+    return document["value"]
+
+
+def _mark(file: str, place: Any, shift: int) -> Mark:
+    return Mark(file, place.line + 1, max(1, place.column + 1 - (shift if place.line == 0 else 0)))
 
 
 def _refuse(mark: Mark, given: str, allowed: str, remedy: str) -> NoReturn:
@@ -76,8 +86,8 @@ def _refuse(mark: Mark, given: str, allowed: str, remedy: str) -> NoReturn:
 class _Builder:
     """Builds values from parser events, since composed nodes no longer show aliases and repeated documents."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, shift: int) -> None:
+        self.file, self.shift = file, shift
         self.open: list[Block | Items] = []
         self.keys: list[Text | None] = []
         self.documents: list[Any] = []
@@ -91,13 +101,13 @@ class _Builder:
         return document
 
     def _take(self, event: Any) -> None:
-        mark = Mark(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = _mark(self.file, event.start_mark, self.shift)
         if isinstance(event, yaml.DocumentStartEvent) and self.documents:
             _refuse(mark, "a second document", "one document a file", "put the second profile into a file of its own")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             _refuse(mark, "an anchor or alias", "plain values", "write the value out in both places")
         if getattr(event, "tag", None):
-            _refuse(mark, f"a tag, {event.tag}", "plain values", "remove the tag; the field decides the type")
+            _refuse(mark, f"a tag, {event.tag[:60]!r}", "plain values", "remove the tag; the field decides the type")
         if isinstance(event, yaml.ScalarEvent):
             self._add(Text(event.value, mark, plain=event.style is None or event.style == ""), mark)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -129,7 +139,9 @@ class _Builder:
             _refuse(mark, "a merge key", "plain values", "write the settings out")
         if value in parent:
             first = parent.key_marks[value]
-            _refuse(mark, f"{value!s} stands twice", "each key once", f"remove one; the first is in line {first.line}")
+            _refuse(
+                mark, f"{value[:60]!r} stands twice", "each key once", f"remove one; the first is in line {first.line}"
+            )
         parent.key_marks[str(value)] = mark
         key: Text = value
         return key

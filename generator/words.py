@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from .profile import Profile
 from .servers import Server
@@ -48,7 +49,7 @@ def find_words(profile: Profile, server: Server, preload_app: bool, probe_timeou
         # The kubelet expands $(NAME) in values; a doubled dollar stands for one.
         pod_env=tuple((name, value.replace("$", "$$")) for name, value in profile.env),
         preload_note=_preload_note(server, preload_app),
-        probe_paths=tuple(sorted({path for path in paths if path})),
+        probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
         threads_why=_sentence(server.threads_why),
         worker_class_why=_sentence(server.worker_class_why),
         worker_memory_note=_worker_memory_note(profile),
@@ -73,6 +74,11 @@ def _health_command(profile: Profile, timeout_seconds: int) -> tuple[str, ...]:
     command = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health", str(profile.port), str(timeout_seconds)]
     path = profile.health.readiness_path
     return (*command, path) if path else tuple(command)
+
+
+def _path_info(path: str) -> str:
+    """The path as WSGI's PATH_INFO gives it: unquoted, its bytes as Latin-1, without the query."""
+    return unquote_to_bytes(path.partition("?")[0]).decode("latin-1")
 
 
 def _sentence(clause: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Change:
     def diff(self) -> str:
         import difflib
 
-        old, new = (self.old or "").splitlines(True), (self.new or "").splitlines(True)
+        # A foreign file need not be UTF-8, but a terminal takes nothing else.
+        shown = (self.old or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        old, new = shown.splitlines(True), (self.new or "").splitlines(True)
         return "".join(difflib.unified_diff(old, new, f"{self.path} (on disk)", f"{self.path} (generated)"))
 
 
@@ -55,7 +58,7 @@ def plan_changes(root: Path, bundles: Iterable[Bundle], force: bool = False) -> 
             changes.append(Change(path, verb, old, text))
             if verb == "changed" and path != list_path and listed.get(path) != _hash(old or ""):
                 foreign.append(f"{path}: " + ("changed by hand" if path in listed else "not made by the generator"))
-        for path in sorted(listed.keys() - bundle.files.keys()):
+        for path in sorted(path for path in listed.keys() - bundle.files.keys() if _may_own(bundle.folder, path)):
             old = _read(_inside(root, path))
             if old is not None and (listed[path] == _hash(old) or force):
                 changes.append(Change(path, "removed", old, None))
@@ -72,21 +75,23 @@ def apply_changes(root: Path, changes: Iterable[Change]) -> None:
     try:
         for change in todo:
             if change.new is not None:
-                temporary.append(_write_temporary(root / change.path, change.new))
+                temporary.append(_temporary(root / change.path))
+                _write_temporary(root / change.path, change.new)
         for change in todo:
             target = root / change.path
-            done.append(change)
             if change.new is None:
                 target.unlink()
             else:
                 _temporary(target).replace(target)
+            done.append(change)
     except OSError as error:
         for change in reversed(done):
             _put_back(root / change.path, change.old)
         raise TargetError(f"{error.filename or root}: {error.strerror}; nothing was changed") from error
     finally:
         for path in temporary:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _temporary(target: Path) -> Path:
@@ -97,7 +102,8 @@ def _write_temporary(target: Path, text: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     path = _temporary(target)
     path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8", newline="") as file:
+    # As _read: what is put back may be somebody's file that is not UTF-8.
+    with path.open("x", encoding="utf-8", errors="surrogateescape", newline="") as file:
         file.write(text)
     return path
 
@@ -109,9 +115,22 @@ def _put_back(target: Path, old: str | None) -> None:
         _write_temporary(target, old).replace(target)
 
 
+def _may_own(folder: str, path: str) -> bool:
+    """Whether ``folder``'s list may name ``path``: a list that was copied here names another profile's files."""
+    manifest = f"k8s/{folder.removeprefix('docker/')}.yaml"
+    return path == manifest or (path.startswith(f"{folder}/") and ".." not in path.split("/"))
+
+
+def _leads_outside(root: Path, target: Path) -> bool:
+    try:
+        return not target.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        return True
+
+
 def _inside(root: Path, path: str) -> Path:
     target = root / path
-    if target.is_symlink() or not target.parent.resolve().is_relative_to(root.resolve()):
+    if target.is_symlink() or _leads_outside(root, target.parent):
         raise TargetError(f"{path}: leads outside the output folder by a link; remove the link")
     return target
 
@@ -121,12 +140,19 @@ def require_inputs(root: Path, paths: Iterable[tuple[str, bool]]) -> None:
     problems = []
     for path, is_folder in paths:
         target = root / path
-        if not target.resolve().is_relative_to(root.resolve()):
+        if _leads_outside(root, target):
             problems.append(f"{path}: leads outside the build context by a link; copy the files instead")
-        elif not (target.is_dir() if is_folder else target.is_file()):
+        elif not _is_there(target, is_folder):
             problems.append(f"{path}: no such {'folder' if is_folder else 'file'} below {root}; see --output")
     if problems:
         raise TargetError("\n".join(problems))
+
+
+def _is_there(target: Path, is_folder: bool) -> bool:
+    try:
+        return target.is_dir() if is_folder else target.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _read(path: Path) -> str | None:

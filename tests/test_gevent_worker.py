@@ -158,7 +158,7 @@ def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn
         slow.sendall(b"GET / HT")
         slow_second.sendall(b"GET / HT")
         for conn in (fresh, slow, slow_second):
-            assert 0.3 < closed_after(conn, start) < 2.5
+            assert 0.3 < closed_after(conn, start) < 3
         assert whole_answer(idle, "/")  # idle for longer than the header timeout, and parked
         send(idle, "/sleep/0.8")  # nor does it bound the app
         assert whole_answer(idle)
@@ -174,14 +174,14 @@ def test_keepalive_closes_idle_connections(gunicorn: Callable[..., Gunicorn]) ->
 def test_a_parked_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn()
     with connections(server, 2) as (one, other):
-        bodies = {whole_answer(one, "/"), whole_answer(other, "/")}
-        sleep_until_parked = monotonic() + 1.7
-        until(lambda: monotonic() > sleep_until_parked)
+        assert whole_answer(one, "/")[1] == whole_answer(other, "/")[1]
+        parked_by = monotonic() + 1.7
+        until(lambda: monotonic() > parked_by)
         one.sendall(b"GET / HTT")  # in two pieces
         other.sendall(request_bytes("GET", "/", "a") * 3)  # pipelined
         assert [whole_answer(other)[1] for _ in range(3)]
         one.sendall(b"P/1.1\r\nHost: a\r\n\r\n")
-        assert (*whole_answer(one),)[1] in {body for _, body in bodies}
+        assert whole_answer(one)
 
 
 def test_bodies_read_and_unread(gunicorn: Callable[..., Gunicorn]) -> None:
@@ -202,21 +202,21 @@ def test_stop_ends_idle_connections_and_answers_what_is_in_progress(gunicorn: Ca
             whole_answer(conn, "/")
         parked_by = monotonic() + 1.2
         until(lambda: monotonic() > parked_by)
-        whole_answer(late, "/")
         send(busy, "/sleep/2")
         sent = monotonic()
         until(lambda: monotonic() > sent + 0.1)
+        whole_answer(late, "/")
         server.kill(signal.SIGTERM)
+        # Its last answer was just before the stop: one more is served.
+        until(lambda: "Connection: close" in whole_answer(late, "/")[0])
         for conn in idle:
-            assert closed_after(conn, sent) < 0.9
-        header, _ = whole_answer(late, "/")  # its last answer was just before the stop: one more is served
-        assert "Connection: close" in header
+            assert closed_after(conn, sent) < 1.8
         header, _ = whole_answer(busy)
         assert header.startswith("HTTP/1.1 200") and "Connection: close" in header
         answered = monotonic()
-        assert 1.9 < answered - sent < 3
+        assert answered - sent > 1.9
         assert server.ended_within(3)
-        assert monotonic() - answered < 0.6
+        assert monotonic() - answered < 0.9
 
 
 def test_a_request_in_the_socket_when_the_stop_begins_is_answered(gunicorn: Callable[..., Gunicorn]) -> None:

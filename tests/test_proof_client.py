@@ -187,8 +187,8 @@ def test_a_few_quick_connections_do_not_hide_the_starved() -> None:
 
 
 def test_idle_connections_are_held_and_their_loss_is_seen() -> None:
-    with server(*[keeps(then_closes_after=0.5)] * 2, keeps(delay=0.01)) as address:
-        report = load(address, idle=6, connections=2)
+    with server(*[keeps(then_closes_after=0.3)] * 2, keeps(delay=0.01)) as address:
+        report = load(address, idle=6, connections=2, duration=1.2)
     assert report["idle"] == {"asked": 6, "held": 4}
     assert report["connections"]["closed_idle"] == 2
     assert report["connections"]["asked"] == 2 and report["unanswered"] == 0

@@ -100,19 +100,19 @@ class Engine(Connections):
     def ready(self, slot: Slot, now: float) -> None:
         if slot.role == SLOW or (slot.role == IDLE and not slot.answers):
             self.ask(slot, now)
+        elif slot.role == ACTIVE and self.backlog:
+            self.ask(slot, self.backlog.popleft())
         elif slot.role == IDLE or self.stopping or self.asked_all():
             pass
         elif self.plan.rate is None:
             self.asked += 1
             self.ask(slot, now)
-        elif self.backlog:
-            self.ask(slot, self.backlog.popleft())
         else:
             self.free.append(slot)
 
     def send_due(self, now: float) -> None:
         """Open loop: a request is due whether or not a connection is free; its latency counts from there."""
-        if self.plan.rate is None or self.begin is None:
+        if self.plan.rate is None or self.begin is None or self.stopping:
             return
         while not self.asked_all() and (due := self.begin + self.asked / self.plan.rate) <= now:
             self.asked += 1
@@ -136,7 +136,7 @@ class Engine(Connections):
         self.unopened.clear()
         self.retries.clear()
         end = monotonic() + self.plan.finish
-        while self.outstanding and (now := monotonic()) < end:
+        while (self.outstanding or self.backlog) and (now := monotonic()) < end:
             self.turn(now)
         tally = self.tally
         tally.unfinished = len(self.outstanding) + len(self.backlog)

@@ -30,9 +30,10 @@ def positive_int(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name)
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    # Nine digits at most: int() itself raises beyond 4,300 of them.
+    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0:
         return int(text)
-    raise BootError(f"{name}={text!r} is not a whole number of at least 1; correct it or unset it")
+    raise BootError(f"{name}={text[:60]!r} is not a whole number of at least 1; correct it or unset it")
 
 
 def check(environ: Mapping[str, str]) -> None:

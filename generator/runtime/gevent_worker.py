@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 from gevent import select, socket
+from gevent.baseserver import _handle_and_close_when_done
 from gevent.event import Event
 from gevent.hub import Waiter
 from gevent.pool import Group
@@ -127,13 +128,8 @@ class FairServer(StreamServer):
     def unpark(self, client: Client, address: Any) -> None:
         client._read_event.stop()
         client.parked, client.queued = False, True
-        self.worker.group.spawn(self.serve, client, address)  # not do_handle, which a closed server has lost
-
-    def serve(self, client: Client, address: Any) -> None:
-        try:
-            self.handle(client, address)
-        finally:
-            self.do_close(client, address)
+        # As do_handle, which a server that has stopped listening cannot do any more.
+        self.worker.group.spawn(_handle_and_close_when_done, self.handle, self.do_close, (client, address))
 
     def do_close(self, client: Client, address: Any) -> None:
         """The connection's greenlet has ended: the connection is parked, or over."""
@@ -176,7 +172,7 @@ class FairGeventWorker(GeventWorker):
             idle = now - (client.idle_since or now)
             if now > client.deadline or (idle > LINGER and not self.alive):
                 with suppress(OSError):  # wakes the reader, yet what has arrived is still read and answered
-                    client.shutdown(socket.SHUT_RD)
+                    client._sock.shutdown(socket.SHUT_RD)  # not gevent's, which throws into the reader
             elif idle > PARK_AFTER and client.waiter is not None and self.parks:
                 client.parked = True  # the greenlet ends
                 client.wake()

@@ -75,6 +75,14 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
 
     exit_code = 0
 
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """In the master, at start and reload: what would silently not be what it says."""
+        if cfg.is_ssl:
+            raise RuntimeError("meinheld has no TLS: it would answer https:// in plain text")
+        if cfg.proxy_protocol not in (False, "off"):
+            raise RuntimeError("meinheld does not read proxy_protocol: every request would be bad")
+
     def load_wsgi(self) -> None:
         # Before the application is imported and after the fork: the master's own sockets
         # (control socket, statsd) must stay as they are.

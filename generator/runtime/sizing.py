@@ -199,6 +199,10 @@ def derive(
     if threads is not None and fixed_threads is not None:
         threads = Number(fixed_threads, "command line", f"fixed at {fixed_threads} by command line")
     slots = worker_connections(demand, worker_count.value, fixed_worker_connections)
+    if threads is not None and slots.decided_by == "connections" and slots.value <= threads.value:
+        # gthread keeps the difference of the two for idle connections, and warns when there is none.
+        raised = f"{slots.reason}, is {slots.value}; raised to threads + 1"
+        slots = Number(threads.value + 1, "threads", raised)
     descriptors = Number(
         2 * slots.value + SPARE_DESCRIPTORS,
         "worker_connections",

@@ -1,0 +1,141 @@
+"""The Dockerfile: both builders, hostile values, no build secret in the image, no conflict with the server's pins."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from generator.__main__ import read_plans
+from generator.plan import Plan
+from generator.render import render, runtime_files
+from generator.write import Bundle, apply_changes, plan_changes
+from tests.containers import kit
+from tests.containers.support.base_image import TAG as BASE
+from tests.containers.support.command import CommandFailed
+from tests.containers.support.docker import Docker
+from tests.fast_support import HOSTILE_STRINGS
+
+#: What a Dockerfile can hold: it has no way to write a newline or NUL, and the profile refuses both.
+DOCKERFILE_STRINGS = [text for text in HOSTILE_STRINGS if not set(text) & set("\r\n\0")]
+
+
+def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = None) -> Plan:
+    """A build context with the sample app, changed, and the output of a profile like small.yaml, changed."""
+    shutil.copytree(kit.ROOT / "docker/app", folder / "docker/app", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in (app or {}).items():
+        (folder / "docker/app" / name).write_text(text)
+    profile = yaml.safe_load((kit.ROOT / "profiles/small.yaml").read_text())
+    for path, value in changes.items():
+        section, _, name = path.rpartition(".")
+        (profile.setdefault(section, {}) if section else profile)[name] = value
+    file = folder / "profile.yaml"
+    file.write_text(yaml.safe_dump(profile, allow_unicode=False))
+    plan = read_plans((str(file),), ())[0]
+    bundles = [Bundle("docker/runtime", runtime_files()), Bundle(plan.folder, render(plan))]
+    apply_changes(folder, plan_changes(folder, bundles))
+    return plan
+
+
+def configuration(docker: Docker, tag: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(docker.call("image", "inspect", tag).stdout)[0]
+    return found
+
+
+@pytest.mark.parametrize("buildkit", [False, True], ids=["classic", "buildkit"])
+def test_hostile_values_arrive_as_data(docker: Docker, tmp_path: Path, buildkit: bool) -> None:
+    values = {f"SAMPLE_{number}": text for number, text in enumerate(DOCKERFILE_STRINGS)}
+    plan = context(tmp_path, {"env": values})
+    tag = kit.build(
+        docker, plan, f"kit-test-hostile:{'buildkit' if buildkit else 'classic'}", tmp_path, buildkit=buildkit
+    )
+    config = configuration(docker, tag)["Config"]
+    found = dict(entry.split("=", 1) for entry in config["Env"] if entry.startswith("SAMPLE_"))
+    assert found == values
+    assert config["Labels"]["org.opencontainers.image.title"] == "small"
+    assert config["Cmd"] is None and config["User"] == "10001:10001"
+    with kit.booted(docker, tag, plan) as container:
+        assert container.get("/info").json["environment"] == values
+
+
+@pytest.mark.parametrize("buildkit", [False, True], ids=["classic", "buildkit"])
+def test_build_secrets_stay_out_of_the_image(docker: Docker, tmp_path: Path, buildkit: bool) -> None:
+    """Index settings with a password reach pip and nothing else: neither history, configuration nor any layer."""
+    marker = "kit-marker-8d1f"
+    secrets = {
+        # Nobody listens there; pip looks, finds nothing and goes on with the usual index.
+        "PIP_EXTRA_INDEX_URL": f"http://user:{marker}@127.0.0.1:9/simple",
+        "PIP_TRUSTED_HOST": f"{marker}.invalid",
+        "PIP_RETRIES": "0",
+    }
+    plan = context(tmp_path, {})
+    tag = f"kit-test-secret:{'buildkit' if buildkit else 'classic'}"
+    kit.build(docker, plan, tag, tmp_path, buildkit=buildkit, build_args=secrets, no_cache=True)
+    assert marker not in docker.call("history", "--no-trunc", tag).stdout
+    assert marker not in json.dumps(configuration(docker, tag))
+    archive = tmp_path / "image.tar"
+    docker.call("save", "--output", str(archive), tag, timeout=120)
+    assert marker.encode() not in archive.read_bytes(), "layers are not compressed in a saved image"
+
+
+def test_a_conflict_with_the_servers_pins_fails_the_build(docker: Docker, tmp_path: Path) -> None:
+    plan = context(tmp_path, {}, {"requirements.txt": "flask==3.1.3\ngunicorn==23.0.0\n"})
+    with pytest.raises(CommandFailed) as raised:
+        kit.build(docker, plan, "kit-test-conflict:dev", tmp_path)
+    assert "gunicorn" in raised.value.completed.output
+
+
+def test_a_wrong_hash_fails_the_build(docker: Docker, tmp_path: Path) -> None:
+    plan = context(tmp_path, {})
+    lock = tmp_path / plan.folder / "server-requirements.txt"
+    lock.write_text(lock.read_text().replace("sha256:", "sha256:0"))
+    with pytest.raises(CommandFailed):
+        kit.build(docker, plan, "kit-test-hash:dev", tmp_path)
+
+
+HOOKS = """
+def post_fork(server, worker):
+    print(f"pool opened in {worker.pid}", flush=True)
+
+def when_ready(server):
+    print("app is ready", flush=True)
+"""
+FACTORY = "\ndef create_app():\n    return app\n"
+
+
+def test_factory_hooks_and_packages(docker: Docker, tmp_path: Path) -> None:
+    """A factory instead of an object, hooks for a preloaded app's pools, a Debian package, a folder of its own."""
+    sample = (kit.ROOT / "docker/app/flask_server.py").read_text()
+    changes = {
+        "app.module": "flask_server:create_app()",
+        "app.hooks": "pools",
+        "app.runtime_packages": ["media-types"],
+        "workers": 2,
+    }
+    plan = context(tmp_path, changes, {"flask_server.py": sample + FACTORY, "pools.py": HOOKS})
+    tag = kit.build(docker, plan, "kit-test-hooks:dev", tmp_path)
+    with kit.booted(docker, tag, plan) as container:
+        container.wait_workers(2)
+        out = container.container.logs().stdout
+        assert out.count("pool opened in") == 2 and out.count("app is ready") == 1
+        assert container.report()["profile"] == "small", "the kit's own hook ran too"
+        assert container.container.exec("test", "-e", "/etc/mime.types", check=False).returncode == 0
+
+
+def test_the_image_adds_little_to_its_base(docker: Docker, image: Any) -> None:
+    base = configuration(docker, BASE)["Size"]
+    for profile in kit.PROFILES:
+        added = configuration(docker, image(profile))["Size"] - base
+        assert added < 60 * 1024**2, f"{profile}: {added / 1024**2:.0f} MiB over the base"
+
+
+def test_context_leaves_secrets_and_caches_out(docker: Docker, tmp_path: Path) -> None:
+    plan = context(tmp_path, {}, {".env": "TOKEN=1", "key.pem": "x", "kept.txt": "x"})
+    tag = kit.build(docker, plan, "kit-test-ignore:dev", tmp_path, buildkit=True)
+    with kit.booted(docker, tag, plan) as container:
+        listed = set(container.container.exec("ls", "-A", "/app").stdout.split())
+        assert "kept.txt" in listed and not {".env", "key.pem"} & listed

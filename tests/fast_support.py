@@ -1,0 +1,130 @@
+"""What the fast tests share: a minimal profile, its plan, and the strings that most often break generated files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from generator.check import accept
+from generator.errors import Fault, ProfileError
+from generator.load import read_profile
+from generator.plan import Plan, make_plan
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = tuple(sorted([*ROOT.glob("profiles/*.yaml"), *ROOT.glob("profiles/servers/*.yaml")]))
+
+#: The shortest profile that is accepted; its settings stand in lines 1 to 5, so that what a test adds begins at 6.
+MINIMAL = """\
+name: web
+app: {module: "flask_server:app", path: docker/app}
+server: gevent
+connections: 1200
+resources: {cpu: 1, memory: 512Mi}
+"""
+
+#: Legal as an environment variable's value (one line, no NUL), and each known to break some quoting.
+HOSTILE_STRINGS = (
+    "",
+    " ",
+    "  leading and trailing  ",
+    "\ttabs\tinside\t",
+    "'",
+    '"',
+    "it's",
+    'a "quoted" word',
+    "'''",
+    '"""',
+    "\\",
+    "ends with a backslash\\",
+    "ends with two\\\\",
+    '\\"',
+    "\\n is no newline",
+    "$HOME",
+    "${HOME}",
+    "${PATH:-x}",
+    "$$",
+    "$(rm -rf /)",
+    "$$(PATH)",
+    "\\$HOME",
+    "`id`",
+    "{{ 7 * 7 }}",
+    "{% raw %}",
+    "{# gone #}",
+    "{{ plan.profile.env }}",
+    "%(h)s %s %%",
+    "#",
+    "# not a comment",
+    "a #b",
+    "---",
+    "...",
+    "- item",
+    "? key",
+    "key: value",
+    "[a, b]",
+    "{a: b}",
+    "&anchor *alias !tag",
+    "!!python/object/apply:os.system [id]",
+    "| literal",
+    "> folded",
+    "@at",
+    "null",
+    "~",
+    "true",
+    "off",
+    "no",
+    "010",
+    "0x1F",
+    "1e3",
+    "1_000",
+    "12:30:45",
+    "2001-01-01",
+    ".inf",
+    "<<",
+    "=",
+    "RUN id",
+    "FROM scratch",
+    "<<EOF",
+    "--from=builder",
+    "a b=c",
+    "grüße, 世界, مرحبا",
+    "🦄👩‍👩‍👧",
+    "line\u2028separator",
+    "paragraph\u2029separator",
+    "next\u0085line",
+    "\ufeffbyte order mark",
+    "no\u00a0break",
+    "escape \x1b[31mred\x1b[0m",
+    "bell\x07 delete\x7f C1\x9b",
+    "form\x0cfeed vertical\x0btab",
+    "\x1c\x1d\x1e\x1f",
+    "\ufffe\uffff",
+    "x" * 10_000,
+    '\\"$' * 3_000,
+)
+#: A Dockerfile word cannot hold these: refused wherever one would end up there.
+UNWRITABLE_STRINGS = ("a\nRUN id", "a\rb", "a\x00b", "\n", "a\n")
+
+
+def yaml_quoted(text: str) -> str:
+    """A YAML double-quoted scalar that any parser reads back as ``text``."""
+    plain = {character for character in map(chr, range(0x20, 0x7F)) if character not in '"\\'}
+    return '"' + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + '"'
+
+
+def plan_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> Plan:
+    """The plan of the minimal profile with more lines and ``--set`` overrides; raises ProfileError."""
+    return make_plan(accept(read_profile(base + extra, "web.yaml", overrides)))
+
+
+def faults_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> tuple[Fault, ...]:
+    """All faults of a profile that must be refused."""
+    try:
+        plan_of(extra, *overrides, base=base)
+    except ProfileError as error:
+        return error.faults
+    raise AssertionError(f"accepted: {extra!r} {overrides}")
+
+
+def places(faults: Sequence[Fault]) -> list[tuple[str, str]]:
+    """(file:line:column, field path) of each fault."""
+    return [(str(fault.mark), fault.path) for fault in faults]
