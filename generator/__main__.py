@@ -47,6 +47,8 @@ def main(
         if explain:
             _explain(plans, as_json)
             return
+        for plan in plans:
+            _warn(plan)
         root = Path(output)
         inputs = [(plan.profile.app.path, True) for plan in plans]
         inputs += [(path, False) for plan in plans if (path := plan.profile.app.requirements)]
@@ -95,6 +97,14 @@ def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Pl
             raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
         taken[plan.folder] = path
     return plans
+
+
+def _warn(plan: Plan) -> None:
+    """Say loudly what nobody should find out in production."""
+    if not plan.server.production:
+        click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", bold=True, err=True)
+    if plan.server.legacy:
+        click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", err=True)
 
 
 def _explain(plans: list[Plan], as_json: bool) -> None:

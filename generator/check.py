@@ -92,8 +92,7 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
     in_mapping = dict.fromkeys(name for name, _ in profile.gunicorn)
     for name, cell in server.settings.items():
         path = f"gunicorn.{name}" if name in in_mapping else name
-        given = name in in_mapping or (name in type(profile).model_fields and profile.is_set(name))
-        if given and cell.verdict != "honoured":
+        if (name in in_mapping or profile.is_set(name)) and cell.verdict != "honoured":
             allowed = f"only settings that {server.name} honours; this one is {cell.verdict}: {cell.why}"
             yield draft.fault(path, allowed, "remove it, or choose another server")
 
@@ -103,10 +102,23 @@ def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault
     if draft.faults:
         return
     demand, numbers = derive_numbers(profile, server)
+    if not server.production:
+        if numbers.threads is not None and numbers.threads.value > 1 < numbers.workers.value:
+            allowed = (
+                "threads or workers above 1, not both: Flask's server takes threads or processes, and refuses both"
+            )
+            yield draft.fault("workers", allowed, "remove one of them")
+        return
     needed = memory_needed(demand, 1)
     if profile.resources.memory < needed:
         allowed = f"at least {-(-needed // MIB)}Mi for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
+    if server.holds_one_each and profile.connections > numbers.workers.value:
+        allowed = f"at most {numbers.workers.value} with {server.name}: a connection occupies a whole worker"
+        yield draft.fault("connections", allowed, "lower it, raise workers, or choose gthread or gevent")
+        return
+    if numbers.worker_connections is None:
+        return
     slots = numbers.worker_connections.value
     if slots * numbers.workers.value < profile.connections and server.shares_connections:
         product = f"{slots} x {numbers.workers.value} workers"

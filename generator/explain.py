@@ -40,11 +40,15 @@ def explanation(plan: Plan) -> dict[str, Any]:
 
 def command_line(plan: Plan) -> str:
     """What one would type without the kit; it lacks the worker class' own limits, the report and the checks."""
+    if plan.server.family != "gunicorn":
+        return "python code.py"
     numbers = plan.numbers
     words = ["gunicorn", "-w", numbers.workers.value, "-k", plan.server.worker_class, "--bind", plan.words.bind]
     if numbers.threads is not None:
         words += ["--threads", numbers.threads.value]
-    words += ["--worker-connections", numbers.worker_connections.value, "--backlog", numbers.backlog.value]
+    if numbers.worker_connections is not None:
+        words += ["--worker-connections", numbers.worker_connections.value]
+    words += ["--backlog", numbers.backlog.value]
     words += ["--preload"] if plan.preload_app else []
     words += ["--no-control-socket", "--worker-tmp-dir", "/dev/shm", plan.profile.app.module]
     return shlex.join(str(word) for word in words)

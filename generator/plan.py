@@ -18,8 +18,6 @@ EXIT_SECONDS = 5
 #: A saturated large profile answers in 1.7 s at the median and 2.8 s at most (measured): a probe must wait longer.
 PROBE_TIMEOUT_SECONDS = 5
 PROBE_PERIOD_SECONDS = 10
-#: What an app may take to import before the startup probe gives up; gunicorn never ends a hung import itself.
-STARTUP_SECONDS = 60
 STARTUP_PERIOD_SECONDS = 2
 #: The user inside the image; a high number collides with no user of the node.
 USER_ID = 10001
@@ -89,7 +87,7 @@ def make_plan(profile: Profile) -> Plan:
         header_timeout=profile.header_timeout or server.header_timeout,
         probes=_probes(profile),
         stop_seconds=_stop_seconds(profile),
-        startup_seconds=STARTUP_SECONDS,
+        startup_seconds=profile.health.startup_seconds,
         settings=dict(profile.gunicorn),
         words=find_words(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )
@@ -100,11 +98,12 @@ def derive_numbers(profile: Profile, server: Server) -> tuple[Demand, Numbers]:
     worker_memory = profile.resources.worker_memory
     demand = Demand(
         connections=profile.connections,
-        workers=_count(profile.workers, server.workers),
-        threads=None if server.threads is None else _count(profile.threads, server.threads),
+        workers=_count(profile.workers, server.workers) or server.workers,
+        threads=None if server.threads is None else _count(profile.threads, _threads_rule(profile, server)),
         worker_connections=profile.worker_connections,
         backlog=profile.backlog,
         shares_connections=server.shares_connections,
+        counts_connections=server.honours("worker_connections"),
         master_memory_bytes=server.master_memory_bytes,
         worker_memory_bytes=server.worker_memory_bytes if worker_memory is None else worker_memory,
         connection_memory_bytes=server.connection_memory_bytes,
@@ -118,7 +117,12 @@ def derive_numbers(profile: Profile, server: Server) -> tuple[Demand, Numbers]:
     return demand, derive(demand, limits)
 
 
-def _count(setting: int | CpuRule | None, default: Rule) -> int | Rule:
+def _threads_rule(profile: Profile, server: Server) -> Rule | None:
+    # Flask's own server takes threads or processes: who asks for processes gets one thread each.
+    return server.threads if server.production or profile.workers is None else Rule(per_cpu=0, plus=1)
+
+
+def _count(setting: int | CpuRule | None, default: Rule | None) -> int | Rule | None:
     if setting is None:
         return default
     return setting if isinstance(setting, int) else Rule(**setting.model_dump())
@@ -133,7 +137,7 @@ def _probes(profile: Profile) -> Probes:
         readiness_failures=3,
         liveness_failures=repair_periods + 2,
         startup_period_seconds=STARTUP_PERIOD_SECONDS,
-        startup_failures=STARTUP_SECONDS // STARTUP_PERIOD_SECONDS,
+        startup_failures=-(-profile.health.startup_seconds // STARTUP_PERIOD_SECONDS),
     )
 
 

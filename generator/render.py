@@ -24,22 +24,20 @@ CACHE = ROOT / "build" / "templates"
 RUNTIME = ROOT / "generator" / "runtime"
 #: The order in which kubectl should create the objects.
 KINDS = ("configmap", "service", "deployment")
-#: The server's configuration by family: rendered first, since the ConfigMap holds it.
-CONFIGURATIONS = {"gunicorn": "gunicorn.conf.py"}
 
 
 def render(plan: Plan) -> dict[str, str]:
     """Every file of one profile, by its path below the output root."""
-    family = plan.server.family
-    configuration = CONFIGURATIONS[family]
-    folder = f"docker/{family}"
-    plan = replace(plan, configuration=_render(f"{folder}/{configuration}.j2", plan))
+    family = f"docker/{plan.server.family}"
+    configuration = plan.server.configuration
+    plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan))
     files = {f"{plan.folder}/{configuration}": plan.configuration}
-    for name in _templates_below(folder):
-        target = f"{plan.folder}/{name.removesuffix('.j2')}"
-        if target not in files:
-            files[target] = _render(f"{folder}/{name}", plan)
-    files[plan.manifest] = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in KINDS)
+    for folder in ("docker/common", family):
+        for name in _templates_below(folder):
+            if (target := f"{plan.folder}/{name.removesuffix('.j2')}") not in files:
+                files[target] = _render(f"{folder}/{name}", plan)
+    if plan.server.production:
+        files[plan.manifest] = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in KINDS)
     return dict(sorted(files.items()))
 
 

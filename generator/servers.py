@@ -48,12 +48,32 @@ class Server:
     master_memory_bytes: int
     worker_memory_bytes: int
     connection_memory_bytes: int
+    #: What `timeout` means to this server.
+    timeout_note: str
     graceful_stop: str
     #: Whether an answer that is finished after SIGTERM says `Connection: close`.
     closes_while_draining: bool
     needs_proxy: bool
     settings: Mapping[str, Cell]
+    #: Whether a connection occupies a whole worker, so that workers is all the server can hold.
+    holds_one_each: bool = False
     production: bool = True
+    #: Not recommended for anything new; the generator says so.
+    legacy: bool = False
+
+    @property
+    def program(self) -> str:
+        """What the image's entry point starts."""
+        return {"gunicorn": "gunicorn", "standalone": "pywsgi", "development": "flask"}[self.family]
+
+    @property
+    def configuration(self) -> str:
+        """Name of the configuration file, below docker/<name>/ and in the image below /etc/kit/."""
+        return f"{self.program}.conf.py"
+
+    def honours(self, setting: str) -> bool:
+        cell = self.settings.get(setting)
+        return cell is not None and cell.verdict == "honoured"
 
 
 def _honoured(shown_by: str) -> Cell:
@@ -84,6 +104,10 @@ _GUNICORN = {
     "limit_request_fields": _honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
     "limit_request_field_size": _honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
 }
+_HANG = (
+    "A worker that has hung for this long is killed and replaced. It limits no request: the loop or another thread "
+    "goes on meanwhile."
+)
 _NO_ASGI = _ignored("only gunicorn's asgi worker reads it")
 _ASGI_ONLY = ("asgi_loop", "asgi_lifespan", "asgi_disconnect_grace_period", "websocket_max_message_size", "root_path")
 
@@ -110,6 +134,7 @@ GEVENT = Server(
     master_memory_bytes=40 * MIB,
     worker_memory_bytes=40 * MIB,
     connection_memory_bytes=20 * 1024,
+    timeout_note=_HANG,
     graceful_stop="closes idle connections at once, lets requests finish, exits when the last one has",
     closes_while_draining=True,
     needs_proxy=False,
@@ -143,6 +168,7 @@ GTHREAD = Server(
     master_memory_bytes=30 * MIB,
     worker_memory_bytes=40 * MIB,
     connection_memory_bytes=4 * 1024,
+    timeout_note=_HANG,
     graceful_stop="keeps idle connections for 2 s, lets requests finish; new connections wait in the backlog meanwhile",
     closes_while_draining=False,
     needs_proxy=True,
@@ -156,4 +182,152 @@ GTHREAD = Server(
     },
 )
 
-SERVERS: Mapping[str, Server] = {server.name: server for server in (GEVENT, GTHREAD)}
+SYNC = Server(
+    name="sync",
+    family="gunicorn",
+    summary="gunicorn's default: one request at a time in each worker, no keep-alive",
+    packages=("gunicorn==27.0.1",),
+    pythons=("3.13",),
+    worker_class="sync",
+    worker_class_why="gunicorn's simplest worker: it holds one connection from its first byte to its last",
+    workers=Rule(per_cpu=2, plus=1),
+    workers_why="2 x CPU + 1, gunicorn's own rule: while one waits, another computes; a worker is all its concurrency",
+    threads=None,
+    threads_why="",
+    preload_app=True,
+    preload_why="imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers",
+    header_timeout=None,
+    patched_by=None,
+    shares_connections=True,
+    master_memory_bytes=30 * MIB,
+    worker_memory_bytes=30 * MIB,
+    connection_memory_bytes=4 * 1024,
+    timeout_note="A request that takes longer costs its worker: it is killed and replaced. Slow clients count too.",
+    graceful_stop="lets the requests being answered finish; those in the backlog are reset",
+    closes_while_draining=True,
+    needs_proxy=True,
+    holds_one_each=True,
+    settings={
+        **_GUNICORN,
+        "threads": _harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
+        "worker_connections": _ignored("a sync worker holds one connection, so workers is the number"),
+        "keepalive": _ignored("a sync worker closes each connection after its answer"),
+        "header_timeout": _ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
+        **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
+    },
+)
+
+EVENTLET = Server(
+    name="eventlet",
+    family="gunicorn",
+    summary="legacy: gunicorn 25 with eventlet; gunicorn 26 removed this worker, take gevent instead",
+    packages=("gunicorn==25.3.0", "eventlet==0.41.3"),
+    pythons=("3.13",),
+    worker_class="eventlet",
+    worker_class_why="the last gunicorn that has it is 25.3; eventlet itself is in maintenance only",
+    workers=Rule(per_cpu=1),
+    workers_why="one a CPU, as for gevent",
+    threads=None,
+    threads_why="",
+    preload_app=False,
+    preload_why="imported once and frozen before the fork",
+    header_timeout=None,
+    patched_by="eventlet",
+    shares_connections=True,
+    master_memory_bytes=45 * MIB,
+    worker_memory_bytes=45 * MIB,
+    connection_memory_bytes=24 * 1024,
+    timeout_note=_HANG,
+    graceful_stop="lets requests finish; idle connections are dropped",
+    closes_while_draining=False,
+    needs_proxy=True,
+    legacy=True,
+    settings={
+        **_GUNICORN,
+        "threads": _ignored("eventlet serves each connection in a greenlet, not in a thread"),
+        "worker_connections": _honoured("test_worker_connections_limits"),
+        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": _ignored("the keepalive timer also bounds the headers"),
+        **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
+    },
+)
+
+_NO_GUNICORN = _ignored("pywsgi is no gunicorn: it has no such setting")
+
+PYWSGI = Server(
+    name="pywsgi",
+    family="standalone",
+    summary="gevent's own WSGI server with the kit's supervisor: the leanest way to thousands of connections",
+    packages=("gevent==26.9.0",),
+    pythons=("3.13",),
+    worker_class="",
+    worker_class_why="",
+    workers=Rule(per_cpu=1),
+    workers_why="one a CPU: greenlets share one CPU whatever their number",
+    threads=None,
+    threads_why="",
+    preload_app=True,
+    preload_why="imported once and frozen before the fork: 46 MiB instead of 62 MiB with 2 workers",
+    header_timeout=10,
+    patched_by="gevent",
+    shares_connections=True,
+    master_memory_bytes=20 * MIB,
+    worker_memory_bytes=24 * MIB,
+    connection_memory_bytes=19_000,
+    timeout_note=_HANG,
+    graceful_stop="closes idle connections after 2 s at most, lets requests finish, exits when the last one has",
+    closes_while_draining=True,
+    needs_proxy=False,
+    settings={
+        **{name: cell for name, cell in _GUNICORN.items() if not name.startswith("limit_request")},
+        "threads": _ignored("pywsgi serves each connection in a greenlet, not in a thread"),
+        "worker_connections": _honoured("test_worker_connections_limits"),
+        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": _honoured("test_header_timeout_closes_slow_clients"),
+        "gunicorn": _NO_GUNICORN,
+        "app.hooks": _ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
+    },
+)
+
+_DEVELOPMENT = _ignored("Flask's development server has no such thing")
+
+FLASK = Server(
+    name="flask",
+    family="development",
+    summary="DEVELOPMENT ONLY: Flask's own server, as `python code.py` starts it; reloads; no Kubernetes output",
+    packages=(),
+    pythons=("3.13",),
+    worker_class="",
+    worker_class_why="",
+    workers=Rule(per_cpu=0, plus=1),
+    workers_why="one process, which reloads when a file changes",
+    threads=Rule(per_cpu=0, plus=2),
+    threads_why="above 1: a thread for each request",
+    preload_app=False,
+    preload_why="",
+    header_timeout=None,
+    patched_by=None,
+    shares_connections=True,
+    master_memory_bytes=40 * MIB,
+    worker_memory_bytes=40 * MIB,
+    connection_memory_bytes=64 * 1024,
+    timeout_note="",
+    graceful_stop="ends at once",
+    closes_while_draining=False,
+    needs_proxy=True,
+    production=False,
+    settings={
+        "workers": _honoured("test_flask_processes"),
+        "threads": _honoured("test_flask_threads"),
+        **dict.fromkeys(
+            (
+                *("worker_connections", "backlog", "timeout", "graceful_timeout", "keepalive", "header_timeout"),
+                *("max_requests", "max_requests_jitter", "preload_app", "forwarded_allow_ips", "access_log"),
+                *("loglevel", "gunicorn", "app.hooks"),
+            ),
+            _DEVELOPMENT,
+        ),
+    },
+)
+
+SERVERS: Mapping[str, Server] = {server.name: server for server in (GEVENT, GTHREAD, SYNC, PYWSGI, EVENTLET, FLASK)}

@@ -27,6 +27,7 @@ class Words:
     preload_note: str
     probe_paths: tuple[str, ...]
     threads_why: str
+    timeout_note: str
     worker_class_why: str
     worker_memory_note: str
     workers_why: str
@@ -51,6 +52,7 @@ def find_words(profile: Profile, server: Server, preload_app: bool, probe_timeou
         preload_note=_preload_note(server, preload_app),
         probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
         threads_why=_sentence(server.threads_why),
+        timeout_note=server.timeout_note,
         worker_class_why=_sentence(server.worker_class_why),
         worker_memory_note=_worker_memory_note(profile),
         workers_why=_sentence(server.workers_why),

@@ -37,21 +37,29 @@ def readyz():
 @app.get("/info")
 def info():
     """Who answers, and whether the standard library was patched before this module was imported."""
-    monkey = sys.modules.get("gevent.monkey")
-    names = ("socket", "ssl", "threading", "time", "subprocess", "select")
     lock = type(_LOCK)
     return jsonify(
         pid=os.getpid(),
         parent_pid=os.getppid(),
         server=request.environ.get("SERVER_SOFTWARE"),
         worker_class=_worker_class(),
-        patched=[name for name in names if monkey is not None and monkey.is_module_patched(name)],
+        patched=_patched(),
         lock=f"{lock.__module__}.{lock.__qualname__}",
         remote_addr=request.remote_addr,
         scheme=request.scheme,
         uid=os.getuid(),
         environment={key: value for key, value in os.environ.items() if key.startswith("SAMPLE_")},
     )
+
+
+def _patched():
+    """Modules of the standard library that gevent or eventlet has made cooperative."""
+    names = ("socket", "ssl", "threading", "time", "subprocess", "select")
+    if monkey := sys.modules.get("gevent.monkey"):
+        return [name for name in names if monkey.is_module_patched(name)]
+    if patcher := sys.modules.get("eventlet.patcher"):
+        return [name for name in names if patcher.is_monkey_patched(name.replace("threading", "thread"))]
+    return []
 
 
 def _worker_class():

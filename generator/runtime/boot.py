@@ -12,8 +12,12 @@ from typing import NoReturn
 CONFIGURATION = Path("/etc/kit")
 
 _BIN = Path(sys.prefix) / "bin"
+#: A module of the runtime as a program; -P keeps the app's folder from shadowing what it imports.
+_MODULE = (str(_BIN / "python"), "-P", "-m")
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "gunicorn": (str(_BIN / "gunicorn"), "--config", str(CONFIGURATION / "gunicorn.conf.py")),
+    "pywsgi": (*_MODULE, "kit_runtime.pywsgi_server", "--config", str(CONFIGURATION / "pywsgi.conf.py")),
+    "flask": (*_MODULE, "kit_runtime.flask_server_dev", "--config", str(CONFIGURATION / "flask.conf.py")),
 }
 
 

@@ -79,6 +79,8 @@ class Demand:
     backlog: int = 2048
     #: The kernel hands connections out unevenly to servers that never stop accepting: each worker must fit them all.
     shares_connections: bool = True
+    #: Whether the server has the setting worker_connections at all.
+    counts_connections: bool = True
     master_memory_bytes: int = 0
     worker_memory_bytes: int = 0
     connection_memory_bytes: int = 0
@@ -91,7 +93,7 @@ class Numbers:
     cpus: Number
     workers: Number
     threads: Number | None
-    worker_connections: Number
+    worker_connections: Number | None
     descriptors: Number
     backlog: Number
     warnings: tuple[str, ...] = field(default=())
@@ -167,8 +169,10 @@ def workers(demand: Demand, limits: Limits, fixed: Mapping[str, int]) -> tuple[N
     return number, ()
 
 
-def worker_connections(demand: Demand, worker_count: int, fixed: int | None = None) -> Number:
+def worker_connections(demand: Demand, worker_count: int, fixed: int | None = None) -> Number | None:
     """Connections one worker must have room for: 1.3 times its share of all of them."""
+    if not demand.counts_connections:
+        return None
     value = fixed if fixed is not None else demand.worker_connections
     if value is not None:
         name = "profile" if fixed is None else "command line"
@@ -179,6 +183,12 @@ def worker_connections(demand: Demand, worker_count: int, fixed: int | None = No
     value = _ceil_div(demand.connections * HEADROOM_PERCENT, 100 * worker_count)
     reason = f"1.3 x {demand.connections} connections / {worker_count} workers, rounded up"
     return Number(value, "connections", reason)
+
+
+def _descriptors(slots: Number | None, demand: Demand) -> Number:
+    held, name = (demand.connections, "connections") if slots is None else (slots.value, "worker_connections")
+    reason = f"2 x {held} {name} (the client's socket and one to a backend) + {SPARE_DESCRIPTORS}"
+    return Number(2 * held + SPARE_DESCRIPTORS, name, reason)
 
 
 def derive(
@@ -199,14 +209,6 @@ def derive(
     if threads is not None and fixed_threads is not None:
         threads = Number(fixed_threads, "command line", f"fixed at {fixed_threads} by command line")
     slots = worker_connections(demand, worker_count.value, fixed_worker_connections)
-    if threads is not None and slots.decided_by == "connections" and slots.value <= threads.value:
-        # gthread keeps the difference of the two for idle connections, and warns when there is none.
-        raised = f"{slots.reason}, is {slots.value}; raised to threads + 1"
-        slots = Number(threads.value + 1, "threads", raised)
-    descriptors = Number(
-        2 * slots.value + SPARE_DESCRIPTORS,
-        "worker_connections",
-        f"2 x {slots.value} worker_connections (the client's socket and one to a backend) + {SPARE_DESCRIPTORS}",
-    )
+    descriptors = _descriptors(slots, demand)
     backlog = Number(demand.backlog, "profile", "connections that may wait for accept(); at most net.core.somaxconn")
     return Numbers(cpu_count, worker_count, threads, slots, descriptors, backlog, warnings)

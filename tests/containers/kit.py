@@ -105,6 +105,11 @@ def plan_of(profile: str, *overrides: str) -> Plan:
     return read_plans((str(ROOT / profile),), overrides)[0]
 
 
+def honouring(setting: str) -> list[str]:
+    """The shipped profiles whose server honours a setting: the table of truths says what a test may expect."""
+    return [profile for profile in PROFILES if plan_of(profile).server.honours(setting)]
+
+
 def tag_of(plan: Plan) -> str:
     """Each shipped profile's image under a name of the tests' own, so that an operator's tag stays his."""
     return f"kit-test-{plan.folder.replace('/', '-')}:dev"
@@ -158,5 +163,6 @@ def mounted_configuration(plan: Plan, folder: Path) -> dict[str, Any]:
 
 def complaints(text: str) -> Sequence[str]:
     """Log lines that an operator would have to look at."""
+    text = text.replace("EventletDeprecationWarning", "").replace("[WARNING] The eventlet worker is DEPRECATED", "")
     words = ("ERROR", "WARNING", "CRITICAL", "Traceback", "Exception")
     return [line for line in text.splitlines() if any(word in line for word in words)]
