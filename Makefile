@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
+# What a shipped profile cannot have: an image digest (CKV_K8S_43), a pull from a registry (15), a namespace (21).
+POLICY_SKIPS := CKV_K8S_43,CKV_K8S_15,CKV_K8S_21
+
 .DEFAULT_GOAL := help
-.PHONY: help generate all-profiles check test test-fast test-containers lint pins clean
+.PHONY: help generate all-profiles check test test-fast test-containers lint policy pins clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,10 +39,17 @@ lint: $(VENV)/dev  ## Run ruff, mypy and hadolint
 	$(BIN)/mypy
 	$(BIN)/hadolint $(sort $(wildcard docker/*/Dockerfile docker/servers/*/Dockerfile))
 
+policy: $(VENV)/policy  ## Ask checkov for its policies of every generated manifest, without network
+	build/policy/bin/checkov --directory k8s --framework kubernetes --skip-download --compact --quiet --skip-check $(POLICY_SKIPS)
+	mkdir -p build/signed/docker && cp -r docker/app build/signed/docker/
+	$(BIN)/python -m generator --force --output build/signed tests/profiles/signed.yaml
+	build/policy/bin/checkov --directory build/signed/k8s --framework kubernetes --skip-download --compact --quiet
+
 pins: $(VENV)/dev  ## Renew all locks: servers (generator/servers.py), tools (pyproject.toml), gunicorn's settings
 	$(BIN)/python -m generator.pins
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group policy -o requirements-policy.txt
 
 clean:  ## Remove the virtual environment and build leftovers
 	rm -rf $(VENV) build
@@ -54,4 +64,9 @@ $(VENV)/run: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/policy: requirements-policy.txt $(VENV)/run
+	$(PYTHON) -m venv build/policy
+	build/policy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-policy.txt
 	@touch $@

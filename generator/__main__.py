@@ -25,7 +25,8 @@ _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4.")
 @click.option("--check", is_flag=True, help="Write nothing; print a diff and exit 1 where files are not up to date.")
 @click.option("--explain", is_flag=True, help="Write nothing; print each number with its reason.")
-@click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="As --explain, but print JSON.")
+@click.option("--schema/--no-schema", default=True, help="Ask the Kubernetes schemas too, or leave that out.")
 @click.option("--force", is_flag=True, help="Overwrite files that the generator did not make.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 def main(
@@ -35,6 +36,7 @@ def main(
     check: bool,
     explain: bool,
     as_json: bool,
+    schema: bool,
     force: bool,
     debug: bool,
 ) -> None:
@@ -44,7 +46,7 @@ def main(
     """
     try:
         plans = read_plans(profiles, overrides)
-        if explain:
+        if explain or as_json:
             _explain(plans, as_json)
             return
         for plan in plans:
@@ -54,8 +56,8 @@ def main(
         inputs += [(path, False) for plan in plans if (path := plan.profile.app.requirements)]
         require_inputs(root, inputs)
         bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
-        for bundle in bundles[1:]:
-            verify(bundle.files)
+        for plan, bundle in zip(plans, bundles[1:], strict=True):
+            verify(bundle.files, plan.kubernetes.minors if schema else (), bool(plan.profile.kubernetes.patches))
         changes = plan_changes(root, bundles, force=force or check)
         if check:
             sys.exit(_report_drift(changes))
@@ -96,6 +98,11 @@ def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Pl
         if plan.folder in taken:
             raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
         taken[plan.folder] = path
+        if plan.server.production:
+            objects = f"namespace {plan.profile.kubernetes.namespace or '(kubectl chooses)'}, objects named {plan.kubernetes.name}"
+            if objects in taken:
+                raise KitError(f"{path}: {objects}: {taken[objects]} has them too; change name or kubernetes.namespace")
+            taken[objects] = path
     return plans
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .check_kubernetes import kubernetes_faults
 from .errors import Fault, ProfileError
 from .fields import nearest
 from .load import Draft
@@ -58,6 +59,8 @@ def _faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
         yield draft.fault("python", allowed, f"write {server.pythons[-1]}")
     yield from _unhonoured(draft, profile, server)
     yield from _too_small(draft, profile, server)
+    if server.production:
+        yield from kubernetes_faults(draft, profile, server)
 
 
 def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -95,6 +98,11 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
         if (name in in_mapping or profile.is_set(name)) and cell.verdict != "honoured":
             allowed = f"only settings that {server.name} honours; this one is {cell.verdict}: {cell.why}"
             yield draft.fault(path, allowed, "remove it, or choose another server")
+        elif cell.at_most is not None and getattr(profile, name, 0) > cell.at_most:
+            yield draft.fault(path, f"at most {cell.at_most} for {server.name}: {cell.why}", "lower it")
+    if "statsd_host" in in_mapping and profile.access_log != "off":
+        allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
+        yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
 
 
 def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:

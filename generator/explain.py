@@ -27,11 +27,13 @@ def explanation(plan: Plan) -> dict[str, Any]:
     """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
     stated: dict[str, Any] = {name: getattr(plan.profile, name) for name in _STATED}
     stated |= {"preload_app": plan.preload_app, "header_timeout": plan.header_timeout, **plan.settings}
+    pods = plan.kubernetes.by_name() if plan.server.production else {}
     return {
         "profile": plan.name,
         "served_by": plan.server.name,
         "numbers": {name: number.as_dict() for name, number in plan.numbers.by_name().items()},
         "stop_seconds": plan.stop_seconds.as_dict(),
+        "kubernetes": {name: number.as_dict() for name, number in pods.items()},
         "settings": stated,
         "warnings": list(plan.numbers.warnings),
         "command_line": command_line(plan),
@@ -70,7 +72,9 @@ def print_tables(plans: list[Plan]) -> None:
         table = Table(title=f"{title}, {plan.server.name}", title_justify="left")
         for column, style in (("setting", "bold"), ("value", "cyan"), ("decided by", ""), ("reason", "")):
             table.add_column(column, style=style, overflow="fold")
-        for name, number in {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}.items():
+        numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
+        numbers |= plan.kubernetes.by_name() if plan.server.production else {}
+        for name, number in numbers.items():
             table.add_row(name, str(number.value), number.decided_by, number.reason)
         for name, value in explanation(plan)["settings"].items():
             if name not in plan.numbers.by_name() and value is not None:

@@ -237,4 +237,4 @@ def peers() -> Kind:
         return ",".join(part.strip() for part in given.split(","))
 
     schema = {"type": "string", "maxLength": 4096}
-    return Kind(parse, "addresses and networks, comma-separated, or *", "10.0.0.0/8,127.0.0.1", schema)
+    return Kind(parse, 'addresses and networks, comma-separated, or "*" in quotes', "10.0.0.0/8,127.0.0.1", schema)

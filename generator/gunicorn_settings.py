@@ -106,7 +106,7 @@ def _typed(name: str, value: Any) -> Any:
         raise ValueError(f"{name} is set by the kit: {OWNED[name]}")
     if name not in settings:
         near = _MISTAKEN.get(name) or f.nearest(name, sorted(settings))
-        raise ValueError(f"gunicorn has no setting {name[:60]}" + (f"; did you mean {near}?" if near else ""))
+        raise ValueError(f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else ""))
     kind = settings[name]["kind"]
     try:
         return _PARSERS[kind](value)

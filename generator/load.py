@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from .errors import Fault, Mark, ProfileError
 from .fields import nearest
 from .profile import Profile
-from .source import Block, Text, parse, parse_value
+from .source import Block, Items, Text, parse, parse_value
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def _from_pydantic(document: Block, item: Any) -> list[Fault]:
     location, kind = tuple(item["loc"]), item["type"]
     context = item.get("ctx", {})
     if kind == "inside":
-        return [_fault(document, (*location, name), None, allowed, do) for name, allowed, do in context["faults"]]
+        # A fault inside a list's mapping has a tuple for its name: the item's number, and the name in it.
+        inside = [(name if isinstance(name, tuple) else (name,), *rest) for name, *rest in context["faults"]]
+        return [_fault(document, (*location, *names), None, allowed, do) for names, allowed, do in inside]
     return [_one_from_pydantic(document, location, kind, context)]
 
 
@@ -116,6 +118,9 @@ def _find(document: Block, location: Sequence[Any]) -> tuple[Any, Mark, str]:
             mark = getattr(value, "mark", mark)
         elif name in ("rule", "number"):
             continue
+        elif isinstance(value, Items) and str(name).isdigit() and int(name) < len(value):
+            value = value[int(name)]
+            mark = getattr(value, "mark", mark)
         else:
             value = _NotGiven()
         path.append(_printable(str(name)))
@@ -174,7 +179,7 @@ def _remove(copy: Block, item: Any) -> None:
     location = [str(name) for name in item["loc"] if name not in ("rule", "number")]
     if item["type"] == "missing":
         location.pop()
-    inside = [name for name, _, _ in item.get("ctx", {}).get("faults", ())]
+    inside = [name for name, _, _ in item.get("ctx", {}).get("faults", ()) if isinstance(name, str)]
     for name in location if inside else location[:-1]:
         section = section.get(name) if isinstance(section, Block) else None
     for name in inside or location[-1:]:

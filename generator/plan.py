@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from .plan_kubernetes import KubernetesPlan, plan_kubernetes
 from .profile import CpuRule, Profile
 from .runtime import VERSION
 from .runtime.sizing import Demand, Limits, Number, Numbers, Rule, derive
@@ -53,10 +54,13 @@ class Plan:
     probes: Probes
     stop_seconds: Number
     startup_seconds: int
+    kubernetes: KubernetesPlan
     settings: Mapping[str, Any]
     words: Words
     #: The rendered server configuration, for the ConfigMap; filled in by render.
     configuration: str = ""
+    #: The configuration of the proxy beside it in the pod, where the profile wants one; filled in by render.
+    proxy_configuration: str = ""
 
     @property
     def name(self) -> str:
@@ -64,7 +68,8 @@ class Plan:
 
     @property
     def configuration_sha256(self) -> str:
-        return sha256(self.configuration.encode()).hexdigest()
+        """Of all that the ConfigMap holds."""
+        return sha256((self.configuration + self.proxy_configuration).encode()).hexdigest()
 
 
 def make_plan(profile: Profile) -> Plan:
@@ -88,6 +93,7 @@ def make_plan(profile: Profile) -> Plan:
         probes=_probes(profile),
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
+        kubernetes=plan_kubernetes(profile, server, demand, numbers, USER_ID),
         settings=dict(profile.gunicorn),
         words=find_words(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from . import fields as f
 from .gunicorn_settings import gunicorn_mapping
+from .profile_kubernetes import Kubernetes
+from .section import LABEL, Section
 from .source import Block
 
-LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #: A Service's name must start with a letter.
 _NAME = f.text(
     "a DNS label of at most 40 characters that starts with a letter", "large", r"[a-z]([-a-z0-9]*[a-z0-9])?", 40
@@ -22,12 +23,6 @@ _VARIABLES = f.mapping_of(
     f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
     f.text("text of one line", "hello", r"[^\r\n\x00]*"),
 )
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and strict about names. Built on first use, once, as part of Profile."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
 
 class CpuRule(Section):
@@ -88,21 +83,8 @@ class Health(Section):
 
     readiness_path: Annotated[str | None, _URL_PATH.or_null()] = Field(None, description="Ready to be sent requests.")
     liveness_path: Annotated[str | None, _URL_PATH.or_null()] = Field(None, description="Not in need of a restart.")
-
-
-class Kubernetes(Section):
-    """What only the manifests need."""
-
-    namespace: Annotated[str | None, f.text("a DNS label", "web", LABEL, 63).or_null()] = Field(
-        None, description="Namespace of every object; null leaves it to kubectl."
-    )
-    replicas: Annotated[int, f.integer(1, 1000, 2)] = Field(2, description="Pods of the Deployment.")
-    service_port: Annotated[int, f.integer(1, 65535, 80)] = Field(80, description="Port of the Service.")
-    cpu_limit: Annotated[str, f.choice(("resources", "none"))] = Field(
-        "resources", description="none sets a request but no limit; workers then follow the request, not the node."
-    )
-    pre_stop_seconds: Annotated[int, f.integer(0, 300, 5)] = Field(
-        5, description="Wait before SIGTERM, so that endpoints forget the pod while it still accepts."
+    startup_seconds: Annotated[int, f.integer(2, 3600, 60)] = Field(
+        60, description="Seconds the app may take to import before it counts as failed."
     )
 
 

@@ -16,29 +16,38 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 
 from .plan import Plan
 from .runtime.sizing import MIB, Number, Rule
+from .words import memory_quantity
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / "templates"
 LOCKS = ROOT / "generator" / "locks"
 CACHE = ROOT / "build" / "templates"
 RUNTIME = ROOT / "generator" / "runtime"
-#: The order in which kubectl should create the objects.
-KINDS = ("configmap", "service", "deployment")
 
 
 def render(plan: Plan) -> dict[str, str]:
     """Every file of one profile, by its path below the output root."""
     family = f"docker/{plan.server.family}"
     configuration = plan.server.configuration
-    plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan))
+    proxy = _render("k8s/parts/nginx.conf.j2", plan) if plan.profile.kubernetes.proxy else ""
+    plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan), proxy_configuration=proxy)
     files = {f"{plan.folder}/{configuration}": plan.configuration}
-    for folder in ("docker/common", family):
+    for folder in ("docker/common", family, f"{family}/{plan.server.name}"):
         for name in _templates_below(folder):
             if (target := f"{plan.folder}/{name.removesuffix('.j2')}") not in files:
                 files[target] = _render(f"{folder}/{name}", plan)
     if plan.server.production:
-        files[plan.manifest] = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in KINDS)
+        manifest = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in plan.kubernetes.kinds)
+        files[plan.manifest] = _patched(manifest, plan)
     return dict(sorted(files.items()))
+
+
+def _patched(manifest: str, plan: Plan) -> str:
+    if not plan.profile.kubernetes.patches:
+        return manifest
+    from .patches import apply_patches  # its YAML library takes as long as all others
+
+    return apply_patches(manifest, plan.profile.kubernetes.patches)
 
 
 @cache
@@ -49,10 +58,12 @@ def runtime_files() -> Mapping[str, str]:
 
 @cache
 def _templates_below(folder: str) -> tuple[str, ...]:
-    return tuple(sorted(path.name for path in (TEMPLATES / folder).glob("*.j2")))
+    return tuple(sorted(path.name for path in (TEMPLATES / folder).glob("*") if path.is_file()))
 
 
 def _render(template: str, plan: Plan) -> str:
+    if not template.endswith(".j2"):
+        return (TEMPLATES / template).read_text()
     return _environment().get_template(template).render(plan=plan)
 
 
@@ -84,6 +95,7 @@ def _environment() -> Environment:
         mib=mebibytes,
         number=number,
         py=repr,
+        quantity=memory_quantity,
         rule=rule,
         yaml=yaml_scalar,
     )

@@ -107,8 +107,14 @@ UNWRITABLE_STRINGS = ("a\nRUN id", "a\rb", "a\x00b", "\n", "a\n")
 
 def yaml_quoted(text: str) -> str:
     """A YAML double-quoted scalar that any parser reads back as ``text``."""
-    plain = {character for character in map(chr, range(0x20, 0x7F)) if character not in '"\\'}
-    return '"' + "".join(c if c in plain else f"\\U{ord(c):08x}" for c in text) + '"'
+    return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if " " <= character <= "~":
+        return f"\\{character}" if character in '"\\' else character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def plan_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> Plan:

@@ -20,7 +20,7 @@ from generator.proof.loop import run
 from generator.proof.plan import Plan
 from generator.proof.wire import request_bytes
 
-pytest.importorskip("gevent")
+worker = pytest.importorskip("generator.runtime.gevent_worker", reason="gevent or gunicorn is not installed")
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = """
@@ -39,8 +39,9 @@ def app(environ, start_response):
 CONFIG = """
 from gevent import monkey; monkey.patch_all()
 import sys; sys.path[:0] = [{root!r}, {here!r}]
-from generator.runtime.gevent_worker import FairGeventWorker
-FairGeventWorker.header_timeout = {header_timeout}
+from generator.runtime import gevent_worker
+gevent_worker.TICK, gevent_worker.LINGER, gevent_worker.PARK_AFTER = 0.1, 0.4, 0.3
+gevent_worker.FairGeventWorker.header_timeout = {header_timeout}
 worker_class = "generator.runtime.gevent_worker.FairGeventWorker"
 bind = "127.0.0.1:{port}"
 worker_tmp_dir = {here!r}
@@ -96,7 +97,7 @@ class Gunicorn:
         return self.process.wait(seconds) == 0
 
     def load(self, **options: Any) -> dict[str, Any]:
-        plan: dict[str, Any] = {"connections": 20, "duration": 1.5, "timeout": 5.0, "finish": 5.0, **options}
+        plan: dict[str, Any] = {"connections": 20, "duration": 0.9, "timeout": 5.0, "finish": 5.0, **options}
         request = request_bytes("GET", plan.pop("path", "/"), "127.0.0.1")
         return run(Plan((("127.0.0.1", self.port),), request, **plan)).report()
 
@@ -150,7 +151,7 @@ def closed_after(conn: socket.socket, start: float) -> float:
 
 
 def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn]) -> None:
-    server = gunicorn(header_timeout=0.6)
+    server = gunicorn(header_timeout=0.4)
     with connections(server, 4) as (idle, fresh, slow, slow_second):
         assert whole_answer(idle, "/")
         assert whole_answer(slow_second, "/")
@@ -158,9 +159,9 @@ def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn
         slow.sendall(b"GET / HT")
         slow_second.sendall(b"GET / HT")
         for conn in (fresh, slow, slow_second):
-            assert 0.3 < closed_after(conn, start) < 3
+            assert 0.2 < closed_after(conn, start) < 2
         assert whole_answer(idle, "/")  # idle for longer than the header timeout, and parked
-        send(idle, "/sleep/0.8")  # nor does it bound the app
+        send(idle, "/sleep/0.7")  # nor does it bound the app
         assert whole_answer(idle)
 
 
@@ -175,7 +176,7 @@ def test_a_parked_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) 
     server = gunicorn()
     with connections(server, 2) as (one, other):
         assert whole_answer(one, "/")[1] == whole_answer(other, "/")[1]
-        parked_by = monotonic() + 1.7
+        parked_by = monotonic() + 0.6
         until(lambda: monotonic() > parked_by)
         one.sendall(b"GET / HTT")  # in two pieces
         other.sendall(request_bytes("GET", "/", "a") * 3)  # pipelined
@@ -200,7 +201,7 @@ def test_stop_ends_idle_connections_and_answers_what_is_in_progress(gunicorn: Ca
     with connections(server, 12) as (busy, late, *idle):
         for conn in idle:
             whole_answer(conn, "/")
-        parked_by = monotonic() + 1.2
+        parked_by = monotonic() + 0.5
         until(lambda: monotonic() > parked_by)
         send(busy, "/sleep/2")
         sent = monotonic()
@@ -248,7 +249,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         held, waiting = conns[:5], conns[5:]
         for conn in held:
             assert whole_answer(conn)
-        parked_by = monotonic() + 1.7
+        parked_by = monotonic() + 0.6
         for conn in waiting:
             conn.settimeout(0.1)
             with pytest.raises(TimeoutError):
@@ -288,7 +289,7 @@ def test_killed_worker_is_replaced(gunicorn: Callable[..., Gunicorn]) -> None:
 
 
 def under_load(server: Gunicorn, act: Callable[[], None], **options: Any) -> dict[str, Any]:
-    timer = threading.Timer(0.4, act)
+    timer = threading.Timer(0.3, act)
     timer.start()
     try:
         return server.load(**options)
@@ -313,6 +314,16 @@ def test_max_requests_under_load_fails_nothing(gunicorn: Callable[..., Gunicorn]
     assert server.log.read_text().count("Booting worker") > 3
 
 
+def test_an_address_is_looked_up_without_a_thread() -> None:
+    asked: list[tuple[Any, ...]] = []
+    getaddrinfo = worker.numeric_at_once(lambda *query: asked.append(query) or ["answer"])
+    assert getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)[0][4] == ("127.0.0.1", 80)
+    assert getaddrinfo("::1", None)[0][0] == socket.AF_INET6
+    assert asked == []
+    assert getaddrinfo("db.example", 80) == getaddrinfo("127.0.0.1", "http") == getaddrinfo(None, 80) == ["answer"]
+    assert [query[0] for query in asked] == ["db.example", "127.0.0.1", None]
+
+
 def test_graceful_timeout_ends_what_does_not_end(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn(graceful_timeout=1)
     with closing(server.connect()) as conn:
@@ -325,6 +336,6 @@ def test_graceful_timeout_ends_what_does_not_end(gunicorn: Callable[..., Gunicor
 
 
 def test_a_quick_client_does_not_starve_the_others(gunicorn: Callable[..., Gunicorn]) -> None:
-    report = gunicorn().load(connections=50, duration=1.0)
+    report = gunicorn().load(connections=50, duration=0.6)
     assert (report["failed"], report["unanswered"]) == (0, 0)
     assert report["connections"]["answers_min"] * 3 > report["connections"]["answers_median"]

@@ -61,7 +61,7 @@ def test_servers_own_rules(server: str, cpu: str, expected: tuple[tuple[int, str
     assert (
         (found.value, found.decided_by, found.reason),
         threads,
-        numbers.worker_connections.value,
+        numbers.worker_connections and numbers.worker_connections.value,
         numbers.descriptors.value,
     ) == expected
     assert numbers.warnings == ()
@@ -142,7 +142,8 @@ def test_workers(
         (Demand(10_000, 3), None, 4334, "connections", "1.3 x 10000 connections / 3 workers, rounded up"),
         (Demand(1, 64), None, 1, "connections", "1.3 x 1 connections / 64 workers, rounded up"),
         (Demand(10_000, 4, worker_connections=2600), None, 2600, "profile", "fixed at 2600 by profile"),
-        (Demand(10_000, 4, worker_connections=2600), 9, 9, "command line", "fixed at 9 by command line"),
+        (Demand(10_000, 4, worker_connections=2600), {"command line": 9}, 9, "command line",
+         "fixed at 9 by command line"),
         (Demand(1000, 4, shares_connections=False), None, 1300, "connections",
          "1.3 x 1000 connections: one worker may get them all"),
         (Demand(130, 2, threads=84), None, 85, "connections", "1.3 x 130 connections / 2 workers, rounded up"),
@@ -152,29 +153,27 @@ def test_workers(
     ],
 )  # fmt: skip
 def test_worker_connections_and_descriptors(
-    demand: Demand, fixed: int | None, value: int, decided_by: str, reason: str
+    demand: Demand, fixed: dict[str, int] | None, value: int, decided_by: str, reason: str
 ) -> None:
     numbers = derive(demand, Limits(64), fixed_worker_connections=fixed)
     found = numbers.worker_connections
+    assert found is not None
     assert (found.value, found.decided_by, found.reason) == (value, decided_by, reason)
     assert numbers.descriptors.value == 2 * value + 128
     assert f"2 x {value} worker_connections" in numbers.descriptors.reason
 
 
 def test_a_fixed_worker_number_changes_the_share_of_each() -> None:
-    numbers = derive(Demand(10_000, Rule(1)), Limits(4, 2000), fixed_workers={"command line": 3}, fixed_threads=5)
-    assert (numbers.workers.value, numbers.worker_connections.value) == (3, 4334)
-    assert numbers.threads is None, "a server without threads gets none from outside either"
+    numbers = derive(Demand(10_000, Rule(1)), Limits(4, 2000), fixed_workers={"command line": 3})
+    assert (numbers.workers.value, numbers.descriptors.value) == (3, 2 * 4334 + 128)
 
 
-def test_threads_fixed_outside_win() -> None:
-    numbers = derive(Demand(10_000, 1, threads=Rule(16)), Limits(4), fixed_threads=5)
-    assert numbers.threads is not None
-    assert numbers.threads.as_dict() == {
-        "value": 5,
-        "decided_by": "command line",
-        "reason": "fixed at 5 by command line",
-    }
+@pytest.mark.parametrize("asked", [Rule(16), 7, None])
+def test_threads_fixed_outside_win_where_there_are_any(asked: int | Rule | None) -> None:
+    outside = {"command line": 5, "GUNICORN_CMD_ARGS": 6}
+    threads = derive(Demand(10_000, 1, threads=asked), Limits(4), fixed_threads=outside).threads
+    expected = None if asked is None else ("command line", 5, "fixed at 5 by command line")
+    assert (threads and (threads.decided_by, threads.value, threads.reason)) == expected
 
 
 @pytest.mark.parametrize("server", sorted(SERVERS))

@@ -12,8 +12,12 @@ from typing import NoReturn
 CONFIGURATION = Path("/etc/kit")
 
 _BIN = Path(sys.prefix) / "bin"
+#: A module of the runtime as a program; -P keeps the app's folder from shadowing what it imports.
+_MODULE = (str(_BIN / "python"), "-P", "-m")
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "gunicorn": (str(_BIN / "gunicorn"), "--config", str(CONFIGURATION / "gunicorn.conf.py")),
+    "pywsgi": (*_MODULE, "kit_runtime.pywsgi_server", "--config", str(CONFIGURATION / "pywsgi.conf.py")),
+    "flask": (*_MODULE, "kit_runtime.flask_server_dev", "--config", str(CONFIGURATION / "flask.conf.py")),
 }
 
 
@@ -30,9 +34,10 @@ def positive_int(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name)
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    # Nine digits at most: int() itself raises beyond 4,300 of them.
+    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0:
         return int(text)
-    raise BootError(f"{name}={text!r} is not a whole number of at least 1; correct it or unset it")
+    raise BootError(f"{name}={text[:60]!r} is not a whole number of at least 1; correct it or unset it")
 
 
 def check(environ: Mapping[str, str]) -> None:

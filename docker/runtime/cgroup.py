@@ -40,7 +40,8 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
             continue
         path = paths[wanted]
         # In a container the mount shows the container's own cgroup, which may be called / or its path on the host.
-        inside = path[len(mount_root) :] if mount_root != "/" and path.startswith(mount_root) else path
+        above = mount_root.rstrip("/")
+        inside = path[len(above) :] if f"{path}/".startswith(f"{above}/") else path
         folder = mount / inside.strip("/")
         while folder != mount:
             yield folder

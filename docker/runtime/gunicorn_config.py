@@ -1,22 +1,18 @@
-"""What a generated gunicorn.conf.py calls: its numbers at boot, the hooks around them, the app's own hooks."""
+"""What a generated gunicorn.conf.py calls: numbers that heed gunicorn's arguments, its hooks, the app's own hooks."""
 
 from __future__ import annotations
 
 import gc
 import importlib
-import os
-import signal
-import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from gunicorn.config import KNOWN_SETTINGS, Config
 
-from . import VERSION
-from .boot import BootError, fail, positive_int
-from .cgroup import read_limits
-from .report import boot_report, raise_descriptor_limit, write_report
-from .sizing import Demand, Numbers, Rule, derive
+from . import configuration
+from .configuration import begin as begin
+from .report import boot_report, write_report
+from .sizing import Numbers
 
 #: Settings that the boot report states.
 REPORTED = (
@@ -37,58 +33,20 @@ REPORTED = (
 )
 
 
-def begin(runtime: str) -> None:
-    """Refuse a configuration written for another runtime, and let SIGTERM end a master that still imports the app.
-
-    The kernel drops a signal with no handler for PID 1, and gunicorn installs its own only after the import:
-    without this, stopping a container during a slow import waits for SIGKILL.
-    """
-    if runtime != VERSION:
-        fail(f"this configuration is for runtime {runtime}, the image has {VERSION}: generate both in one run")
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-
-
-def numbers(workers: int | Mapping[str, Any], threads: int | Mapping[str, Any] | None = None, **demand: Any) -> Numbers:
-    """The numbers at this container's limits; a mapping is a CPU rule, the rest are fields of sizing.Demand."""
-    try:
-        request = positive_int(os.environ, "KIT_CPU_MILLICORES")
-        web_concurrency = positive_int(os.environ, "WEB_CONCURRENCY")
-    except BootError as error:
-        fail(str(error))
-    outside = _set_outside_the_file()
-    fixed = {name: values["workers"] for name, values in outside.items() if values.get("workers")}
-    if web_concurrency is not None:
-        fixed["WEB_CONCURRENCY"] = web_concurrency
-    return derive(
-        Demand(workers=_rule(workers), threads=None if threads is None else _rule(threads), **demand),
-        read_limits(request_millicores=request),
-        fixed_workers=fixed,
-        fixed_threads=next((v["threads"] for v in outside.values() if v.get("threads")), None),
-        fixed_worker_connections=next(
-            (v["worker_connections"] for v in outside.values() if v.get("worker_connections")), None
-        ),
-    )
-
-
-def _rule(value: int | Mapping[str, Any]) -> int | Rule:
-    return value if isinstance(value, int) else Rule(**value)
-
-
-def _set_outside_the_file() -> dict[str, dict[str, Any]]:
-    """What arguments and GUNICORN_CMD_ARGS set, by gunicorn's own parser, strongest first: they beat this file."""
+def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:
+    """The numbers at this container's limits; what arguments and GUNICORN_CMD_ARGS set beats the file."""
     config = Config()
     parser = config.parser()
-    return {
+    outside = {
         "command line": vars(parser.parse_args()),
         "GUNICORN_CMD_ARGS": vars(parser.parse_args(config.get_cmd_args_from_env())),
     }
+    return configuration.numbers(workers, outside=outside, **demand)
 
 
 def starting(server: Any, derived: Numbers) -> None:
-    """on_starting: raise the descriptor limit (workers inherit it) and log what does not fit, a line each."""
-    shortage = raise_descriptor_limit(derived.descriptors.value)
-    for sentence in (*derived.warnings, *([shortage] if shortage else [])):
+    """on_starting: raise the descriptor limit and log what does not fit, a line each."""
+    for sentence in configuration.shortages(derived):
         server.log.warning(sentence)
 
 

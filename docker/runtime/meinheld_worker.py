@@ -51,20 +51,12 @@ class LogAdapter:
             **environ,
             "RAW_URI": f"{path}?{query}" if query else path,
         }
-        response = SimpleNamespace(
-            status=str(environ["STATUS_CODE"]), headers=(), sent=environ["SEND_BYTES"]
-        )
-        headers = [
-            (name[5:].replace("_", "-"), value)
-            for name, value in environ.items()
-            if name.startswith("HTTP_")
-        ]
+        response = SimpleNamespace(status=str(environ["STATUS_CODE"]), headers=(), sent=environ["SEND_BYTES"])
+        headers = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
         elapsed = timedelta(milliseconds=environ["REQUEST_TIME"])
         self.log.access(response, headers, fields, elapsed)
 
-    def error(
-        self, kind: type[BaseException], exc: BaseException, trace: TracebackType | None
-    ) -> None:
+    def error(self, kind: type[BaseException], exc: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, SystemExit):  # a signal's handler ended the request
             return
         self.log.error("Error handling request", exc_info=(kind, exc, trace))
@@ -75,6 +67,14 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
 
     exit_code = 0
 
+    @classmethod
+    def check_config(cls, cfg: Any, _log: Any) -> None:
+        """In the master, at start and reload: what would silently not be what it says."""
+        if cfg.is_ssl:
+            raise RuntimeError("meinheld has no TLS: it would answer https:// in plain text")
+        if cfg.proxy_protocol not in (False, "off"):
+            raise RuntimeError("meinheld does not read proxy_protocol: every request would be bad")
+
     def load_wsgi(self) -> None:
         # Before the application is imported and after the fork: the master's own sockets
         # (control socket, statsd) must stay as they are.
@@ -82,10 +82,17 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
         super().load_wsgi()
 
     def run(self) -> None:
+        if self.alive:  # no signal to stop came while the application was imported
+            self.configure()
+            self.notify()
+            server.run(self.count_requests(self.wsgi))
+        sys.exit(self.exit_code)
+
+    def configure(self) -> None:
         fds = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], MAX_FDS)
         if fds < 0:  # RLIM_INFINITY
             fds = MAX_FDS
-        # worker_connections was the size of this table: a connection with a higher
+        # The stock class takes worker_connections for the size of this table: a connection with a higher
         # descriptor was accepted and never looked at again.
         server.set_picoev_max_fd(fds)
         server.set_max_connections(max(1, min(self.cfg.worker_connections, fds - RESERVED_FDS)))
@@ -95,11 +102,6 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
         server.set_access_logger(logs if self.log.access_log_enabled else None)
         server.set_watchdog(self.tick)
         server.set_listen_socket([sock.fileno() for sock in self.sockets])
-        app = self.count_requests(self.wsgi)
-        if self.alive:  # no signal to stop came while the application was imported
-            self.notify()
-            server.run(app)
-        sys.exit(self.exit_code)
 
     def count_requests(self, wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         host, port = self.address()
@@ -116,7 +118,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
         return app
 
     def address(self) -> tuple[str, str]:
-        """SERVER_NAME and SERVER_PORT, as gunicorn's other workers give them."""
+        """SERVER_NAME and SERVER_PORT; with several binds, the first one's."""
         name = self.sockets[0].getsockname()
         if isinstance(name, tuple):
             return str(name[0]), str(name[1])
@@ -139,15 +141,15 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
         for sock in self.sockets:
             sock.close()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """SIGTERM, also at SIGHUP: within graceful_timeout."""
         self.drain()
 
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_quit(self, _sig: int, _frame: FrameType | None) -> None:
         """SIGQUIT and SIGINT: at once."""
         self.leave(0, self.cfg.worker_int)
 
-    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+    def handle_abort(self, _sig: int, _frame: FrameType | None) -> None:
         """SIGABRT: the master saw no heartbeat for `timeout` seconds."""
         self.leave(1, self.cfg.worker_abort)
 

@@ -122,7 +122,12 @@ class Supervisor:
         self._ages += 1
         worker = Worker(self._ages)
         sys.stdout.flush()
-        pid = fork_gevent()
+        try:
+            pid = fork_gevent()
+        except OSError as error:
+            log.error("fork: %s; trying again", error.strerror)  # A limit on processes or memory; the rest serves on.
+            self._wait_before_next_fork(young=True)
+            return
         if pid == 0:
             self._be(worker)
         worker.pid = pid
@@ -171,12 +176,15 @@ class Supervisor:
             if worker is not None:
                 self._bury(worker, os.waitstatus_to_exitcode(status))
 
+    def _wait_before_next_fork(self, young: bool) -> None:
+        self._pause = min(_LONGEST_PAUSE_SECONDS, max(0.25, self._pause * 2)) if young else 0.0
+        self._next_fork = monotonic() + self._pause
+
     def _bury(self, worker: Worker, code: int) -> None:
         if worker.kill_at is None:
-            young = monotonic() - worker.forked < _YOUNG_SECONDS
-            self._pause = min(_LONGEST_PAUSE_SECONDS, max(0.25, self._pause * 2)) if young else 0.0
-            self._next_fork = monotonic() + self._pause
-        cause = f"was sent {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+            self._wait_before_next_fork(young=monotonic() - worker.forked < _YOUNG_SECONDS)
+        killer = next((number.name for number in signal.Signals if number == -code), f"signal {-code}")
+        cause = f"was sent {killer}" if code < 0 else f"exited with code {code}"
         if code:
             log.error("Worker (pid:%s) %s%s", worker.pid, cause, "; out of memory?" if code == -9 else "")
         if self.cfg.child_exit:

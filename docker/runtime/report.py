@@ -57,7 +57,7 @@ def raise_descriptor_limit(needed: int) -> str | None:
     """Raise the soft limit on open files to ``needed``, at most to the hard limit; a sentence if that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY
-    if soft < needed or soft == resource.RLIM_INFINITY:
+    if soft < needed and soft != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed if unlimited else min(needed, hard), hard))
     if unlimited or hard >= needed:
         return None

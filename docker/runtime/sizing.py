@@ -79,6 +79,8 @@ class Demand:
     backlog: int = 2048
     #: The kernel hands connections out unevenly to servers that never stop accepting: each worker must fit them all.
     shares_connections: bool = True
+    #: Whether the server has the setting worker_connections at all.
+    counts_connections: bool = True
     master_memory_bytes: int = 0
     worker_memory_bytes: int = 0
     connection_memory_bytes: int = 0
@@ -91,7 +93,7 @@ class Numbers:
     cpus: Number
     workers: Number
     threads: Number | None
-    worker_connections: Number
+    worker_connections: Number | None
     descriptors: Number
     backlog: Number
     warnings: tuple[str, ...] = field(default=())
@@ -140,21 +142,24 @@ def memory_cap(demand: Demand, memory_bytes: int | None) -> Number | None:
     return Number(value, "memory", reason)
 
 
+def _fixed(outside: Mapping[str, int] | None, profile: int | None = None) -> Number | None:
+    """The strongest of those who fixed a number, or None: ``outside`` maps each to it, strongest first."""
+    both = {**(outside or {}), **({} if profile is None else {"profile": profile})}
+    return next((Number(value, name, f"fixed at {value} by {name}") for name, value in both.items()), None)
+
+
 def workers(demand: Demand, limits: Limits, fixed: Mapping[str, int]) -> tuple[Number, tuple[str, ...]]:
     """Worker processes. ``fixed`` maps who fixed the number ("command line", "WEB_CONCURRENCY") to it, strongest first.
 
     A fixed number is neither multiplied nor capped; above the memory cap it earns one warning.
     """
     cap = memory_cap(demand, limits.memory_bytes)
-    decided = next(iter(fixed.items()), None)
-    if decided is None and isinstance(demand.workers, int):
-        decided = ("profile", demand.workers)
+    decided = _fixed(fixed, demand.workers if isinstance(demand.workers, int) else None)
     if decided is not None:
-        name, value = decided
-        warnings: tuple[str, ...] = ()
-        if cap is not None and value > cap.value:
-            warnings = (f"{value} workers ({name}) are more than the memory limit holds: {cap.reason}",)
-        return Number(value, name, f"fixed at {value} by {name}"), warnings
+        if cap is None or decided.value <= cap.value:
+            return decided, ()
+        who = f"{decided.value} workers ({decided.decided_by})"
+        return decided, (f"{who} are more than the memory limit holds: {cap.reason}",)
     assert isinstance(demand.workers, Rule)
     number = demand.workers.apply(cpus(limits).value)
     if cap is not None and cap.value < number.value:
@@ -167,42 +172,49 @@ def workers(demand: Demand, limits: Limits, fixed: Mapping[str, int]) -> tuple[N
     return number, ()
 
 
-def worker_connections(demand: Demand, worker_count: int, fixed: int | None = None) -> Number:
-    """Connections one worker must have room for: 1.3 times its share of all of them."""
-    value = fixed if fixed is not None else demand.worker_connections
-    if value is not None:
-        name = "profile" if fixed is None else "command line"
-        return Number(value, name, f"fixed at {value} by {name}")
+def worker_connections(
+    demand: Demand, worker_count: int, threads: int = 0, fixed: Mapping[str, int] | None = None
+) -> Number | None:
+    """Connections one worker must have room for: 1.3 times its share of all of them.
+
+    More than ``threads``, since gthread keeps the difference for idle connections, and warns when there is none.
+    """
+    if not demand.counts_connections:
+        return None
+    if (number := _fixed(fixed, demand.worker_connections)) is not None:
+        return number
     if not demand.shares_connections:
         value = _ceil_div(demand.connections * HEADROOM_PERCENT, 100)
         return Number(value, "connections", f"1.3 x {demand.connections} connections: one worker may get them all")
     value = _ceil_div(demand.connections * HEADROOM_PERCENT, 100 * worker_count)
     reason = f"1.3 x {demand.connections} connections / {worker_count} workers, rounded up"
+    if value <= threads:
+        return Number(threads + 1, "threads", f"{reason}, is {value}; raised to threads + 1")
     return Number(value, "connections", reason)
+
+
+def _descriptors(slots: Number | None, demand: Demand) -> Number:
+    held, name = (demand.connections, "connections") if slots is None else (slots.value, "worker_connections")
+    reason = f"2 x {held} {name} (the client's socket and one to a backend) + {SPARE_DESCRIPTORS}"
+    return Number(2 * held + SPARE_DESCRIPTORS, name, reason)
 
 
 def derive(
     demand: Demand,
     limits: Limits,
     fixed_workers: Mapping[str, int] | None = None,
-    fixed_threads: int | None = None,
-    fixed_worker_connections: int | None = None,
+    fixed_threads: Mapping[str, int] | None = None,
+    fixed_worker_connections: Mapping[str, int] | None = None,
 ) -> Numbers:
-    """All machine-dependent numbers of one container, from what is asked and what the machine allows."""
+    """All machine-dependent numbers of one container; ``fixed_…`` maps who fixed one outside the profile to it."""
     cpu_count = cpus(limits)
     worker_count, warnings = workers(demand, limits, fixed_workers or {})
     threads = None
     if isinstance(demand.threads, Rule):
-        threads = demand.threads.apply(cpu_count.value)
+        threads = _fixed(fixed_threads) or demand.threads.apply(cpu_count.value)
     elif demand.threads is not None:
-        threads = Number(demand.threads, "profile", f"fixed at {demand.threads} by profile")
-    if threads is not None and fixed_threads is not None:
-        threads = Number(fixed_threads, "command line", f"fixed at {fixed_threads} by command line")
-    slots = worker_connections(demand, worker_count.value, fixed_worker_connections)
-    descriptors = Number(
-        2 * slots.value + SPARE_DESCRIPTORS,
-        "worker_connections",
-        f"2 x {slots.value} worker_connections (the client's socket and one to a backend) + {SPARE_DESCRIPTORS}",
-    )
+        threads = _fixed(fixed_threads, demand.threads)
+    slots = worker_connections(demand, worker_count.value, threads.value if threads else 0, fixed_worker_connections)
+    descriptors = _descriptors(slots, demand)
     backlog = Number(demand.backlog, "profile", "connections that may wait for accept(); at most net.core.somaxconn")
     return Numbers(cpu_count, worker_count, threads, slots, descriptors, backlog, warnings)

@@ -45,15 +45,15 @@ def numbers(
     except BootError as error:
         fail(str(error))
     given = outside or {}
-    fixed = {name: values["workers"] for name, values in given.items() if values.get("workers")}
+    fixed = _given(given, "workers")
     if web_concurrency is not None:
         fixed["WEB_CONCURRENCY"] = web_concurrency
     return derive(
         Demand(workers=_rule(workers), threads=None if threads is None else _rule(threads), **demand),
         read_limits(request_millicores=request),
         fixed_workers=fixed,
-        fixed_threads=_first(given, "threads"),
-        fixed_worker_connections=_first(given, "worker_connections"),
+        fixed_threads=_given(given, "threads"),
+        fixed_worker_connections=_given(given, "worker_connections"),
     )
 
 
@@ -61,8 +61,8 @@ def _rule(value: int | Mapping[str, Any]) -> int | Rule:
     return value if isinstance(value, int) else Rule(**value)
 
 
-def _first(outside: Outside, name: str) -> int | None:
-    return next((values[name] for values in outside.values() if values.get(name)), None)
+def _given(outside: Outside, name: str) -> dict[str, int]:
+    return {who: values[name] for who, values in outside.items() if values.get(name)}
 
 
 def shortages(derived: Numbers) -> Iterable[str]:

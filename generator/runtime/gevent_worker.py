@@ -1,164 +1,45 @@
-"""gunicorn's gevent worker, made fair: requests wait in one queue, and idle connections hold no greenlet."""
+"""gunicorn's gevent worker, made fair: requests start in turn, and idle connections hold no greenlet.
 
-import errno
+Everything that is not here is gunicorn's: parsing, the WSGI call, logging, hooks, HTTP/2, TLS.
+"""
+
+import _socket
 import os
-from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from functools import partial
 from time import monotonic
 from typing import Any
 
 import gevent
-from gevent import select, socket
-from gevent.baseserver import _handle_and_close_when_done
+from gevent import select
 from gevent.event import Event
-from gevent.hub import Waiter
 from gevent.pool import Group
-from gevent.server import StreamServer
 from gunicorn.http.body import LengthReader
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
+from .gevent_server import Client, FairServer, Turns
+
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
 LINGER = 1.0  # seconds in which a client answered just before a stop may send one more request
-PARK_AFTER = 1.0  # seconds idle; parking after every answer was tried: 50 us more for each request
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-NO_ROOM_PAUSE = 0.2  # seconds
-
-
-class Client(socket.socket):
-    """An accepted connection; its deadline is a number the worker looks at, not a timer object of its own."""
-
-    __slots__ = ("deadline", "idle_since", "parked", "queued", "request", "served", "waiter", "whole", "worker")
-
-    def __init__(self, worker: "FairGeventWorker", *args: Any, fileno: int) -> None:
-        super().__init__(*args, fileno=fileno)
-        self.worker = worker
-        self.idle_since: float | None = monotonic()  # None from a request's first byte to its answer
-        self.deadline = self.idle_since + worker.header_timeout
-        self.served = self.parked = False
-        self.queued = False  # it stood in the worker's queue since its last request
-        self.whole = False  # nothing of the next request came with the last one
-        self.request: Any = None
-        self.waiter: Any = None  # what wakes the greenlet while it waits for the next request
-
-    def recv(self, *args: Any) -> bytes:
-        data: bytes = self.next_in_turn(*args) if self.whole else super().recv(*args)
-        if self.idle_since is not None and self.served:  # the first request's time runs from the accept
-            self.deadline = monotonic() + self.worker.header_timeout
-        self.idle_since = None
-        return data if monotonic() < self.deadline else b""
-
-    def next_in_turn(self, *args: Any) -> Any:
-        """The first bytes of the next request, read only when those that were ready before had their turn.
-
-        Stock reads at once, and a client that is quick enough is served again and again while the others and
-        the listener wait (1,200 connections: p99 5.1 s).
-        """
-        self.whole = False
-        self.worker.wait_for_turn()
-        self.queued = True
-        try:
-            return self._sock.recv(*args)
-        except BlockingIOError:
-            self.waiter = waiter = Waiter()
-        try:
-            self._read_event.start(self.wake)
-            waiter.get()
-        finally:
-            self._read_event.stop()
-        if self.parked:
-            raise StopIteration("idle")  # AsyncWorker.handle ends quietly on it, and calls close()
-        return super().recv(*args)
-
-    def wake(self) -> None:
-        self._read_event.stop()  # it would fire again before the greenlet has its turn
-        self.worker.queue_up(self.waiter.switch, None)
-        self.waiter = None
-
-    def close(self) -> None:
-        if not self.parked:
-            super().close()
-
-
-class FairServer(StreamServer):
-    """Accepts in batches; holds the connections that wait for a request, without a greenlet each."""
-
-    def __init__(self, worker: "FairGeventWorker", listener: Any, **tls: Any) -> None:
-        self.worker, self.max_accept, self.warned = worker, worker.accept_batch, float("-inf")
-        super().__init__(listener, spawn=worker.group.spawn, **tls)
-
-    def getsockname(self) -> Any:
-        """All that gunicorn asks of a listener; while draining the real one is closed."""
-        return self.address
-
-    def handle(self, client: Any, address: Any) -> None:
-        self.worker.handle(self, client, address)
-
-    def full(self) -> bool:
-        return len(self.worker.clients) >= int(self.worker.worker_connections)
-
-    def do_read(self) -> tuple[Client, Any] | None:
-        try:
-            fileno, address = self.socket._accept()
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                self.pause(error)
-            return None  # else another worker was faster, or the client has gone
-        client = Client(self.worker, self.family, socket.SOCK_STREAM, fileno=fileno)
-        self.worker.clients.add(client)
-        return client, address
-
-    def pause(self, error: OSError) -> None:
-        """The listener stays readable, so trying at once would spin; stock writes a traceback for each try."""
-        self.stop_accepting()
-        self._timer = self.loop.timer(NO_ROOM_PAUSE)
-        self._timer.start(self._start_accepting_if_started)
-        if monotonic() - self.warned > 60:
-            self.warned = monotonic()
-            self.worker.log.warning("Accepting pauses: %s; %d connections", error.strerror, len(self.worker.clients))
-
-    def do_handle(self, client: Client, address: Any) -> None:
-        """A fresh connection is parked until its first byte; a TLS handshake needs a greenlet at once."""
-        if self.ssl_enabled:
-            client.idle_since, client.deadline = None, float("inf")
-            super().do_handle(client, address)
-        else:
-            client._read_event.start(self.unpark, client, address)
-
-    def unpark(self, client: Client, address: Any) -> None:
-        client._read_event.stop()
-        client.parked, client.queued = False, True
-        # As do_handle, which a server that has stopped listening cannot do any more.
-        arguments = _handle_and_close_when_done, self.handle, self.do_close, (client, address)
-        self.worker.queue_up(self.worker.group.spawn, *arguments)
-
-    def do_close(self, client: Client, address: Any) -> None:
-        """The connection's greenlet has ended: the connection is parked, or over."""
-        if client.parked:
-            client._read_event.start(self.unpark, client, address)
-            return
-        client.close()
-        self.worker.clients.discard(client)
-        self.worker.gone.set()
-        for server in self.worker.servers:
-            server._start_accepting_if_started()  # it had stopped if the worker was full
+PARK_AFTER = 1.0  # seconds idle; parking after every answer was tried: 50 us more CPU for each request
 
 
 class FairGeventWorker(GeventWorker):
     #: Seconds to read a request's headers, from the first byte (the first request: from the accept).
     header_timeout = 10.0
-    #: Connections accepted in one turn of the hub; stock with several workers: 1.
+    #: Connections accepted at a time; stock with several workers: 1, and 10,000 clients wait (5,000 for ever).
     accept_batch = 64
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
         self.clients: set[Client] = set()
-        self.group, self.gone, self.hub = Group(), Event(), gevent.get_hub()
-        self.queue: deque[partial[Any]] = deque()
+        self.turns, self.group, self.all_gone = Turns(), Group(), Event()
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.parks = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
+        resolver = gevent.get_hub().resolver
+        resolver.getaddrinfo = numeric_at_once(resolver.getaddrinfo)
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
         for server in self.servers:  # together they hold worker_connections; stock: each of them
             server.start()
@@ -169,38 +50,15 @@ class FairGeventWorker(GeventWorker):
                 os.read(self.PIPE[0], 4096)
         self.drain()
 
-    def queue_up(self, start: Any, *args: Any) -> None:
-        """Requests begin one after another, each behind what the hub has to do for those in progress.
-
-        In the hub's own queue they would keep those in progress waiting: at 10,000 connections nearly all
-        requests were then begun and none finished (/io: 283 MiB instead of MEASURED).  gevent looks for new
-        events after 50 turns or 5 ms, whichever is later, so that the listener cannot starve either.
-        """
-        self.queue.append(partial(start, *args))
-        if len(self.queue) == 1:
-            self.hub.loop.run_callback(self.next_turn)
-
-    def next_turn(self) -> None:
-        start = self.queue.popleft()
-        if self.queue:
-            self.hub.loop.run_callback(self.next_turn)
-        start()
-
-    def wait_for_turn(self) -> None:
-        waiter = Waiter()
-        self.queue_up(waiter.switch, None)
-        waiter.get()
-
     def look_at_clients(self) -> None:
         now = monotonic()
         for client in self.clients:
             idle = now - (client.idle_since or now)
             if now > client.deadline or (idle > LINGER and not self.alive):
                 with suppress(OSError):  # wakes the reader, yet what has arrived is still read and answered
-                    client._sock.shutdown(socket.SHUT_RD)  # not gevent's, which throws into the reader
+                    client._sock.shutdown(_socket.SHUT_RD)  # not gevent's, which throws into the reader
             elif idle > PARK_AFTER and client.waiter is not None and self.parks:
-                client.parked = True  # the greenlet ends
-                client.wake()
+                client.park()
 
     def drain(self) -> None:
         """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
@@ -215,8 +73,8 @@ class FairGeventWorker(GeventWorker):
         while self.clients and monotonic() < end:
             self.notify()
             self.look_at_clients()
-            self.gone.clear()
-            self.gone.wait(TICK / 10)
+            self.all_gone.clear()
+            self.all_gone.wait(TICK / 5)
         if self.clients:
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
             self.group.kill(timeout=1)
@@ -226,8 +84,9 @@ class FairGeventWorker(GeventWorker):
         return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Stock's, between two notes on the connection about what it waits for."""
         if not getattr(sock, "queued", False):
-            self.wait_for_turn()  # TLS, a pipelined request, or one behind a body that the app did not read
+            self.turns.wait()  # TLS, a pipelined request, or one behind a body that the app did not read
         if not isinstance(sock, Client):
             super().handle_request(listener_name, req, sock, addr)
             return
@@ -242,3 +101,20 @@ class FairGeventWorker(GeventWorker):
         if isinstance(client, Client):  # its requests share the connection: no deadline for the headers
             client.idle_since, client.deadline = None, float("inf")
         super().handle_http2(listener, client, addr, **options)
+
+
+def numeric_at_once(lookup: Callable[..., Any]) -> Callable[..., Any]:
+    """A getaddrinfo that needs no thread for a host that is an address already.
+
+    gevent asks one of ten threads, which all wait for the interpreter's lock while the loop is busy. With
+    create_connection(("127.0.0.1", ...)) in each request and 10,000 clients, nearly all requests then stood
+    there at once: 278 MiB instead of 212.
+    """
+
+    def getaddrinfo(host: Any, port: Any, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0) -> Any:
+        if host and (port is None or isinstance(port, int)):
+            with suppress(OSError):  # a name
+                return _socket.getaddrinfo(host, port, family, kind, proto, flags | _socket.AI_NUMERICHOST)
+        return lookup(host, port, family, kind, proto, flags)
+
+    return getaddrinfo

@@ -19,6 +19,7 @@ _numbers = _kit.numbers(
     worker_connections=None,
     backlog=4096,
     shares_connections=True,
+    counts_connections=True,
     master_memory_bytes=30 * 1024 * 1024,
     # The sample app's, measured; measure yours and set resources.worker_memory.
     worker_memory_bytes=40 * 1024 * 1024,
@@ -64,7 +65,7 @@ backlog = _numbers.backlog.value
 # the side that closes first must be the one that sends requests.
 keepalive = 75
 
-# A worker that has hung for this long is killed and replaced. No limit for a request: the loop or another
+# A worker that has hung for this long is killed and replaced. It limits no request: the loop or another
 # thread goes on meanwhile.
 timeout = 30
 

@@ -24,7 +24,7 @@ PIECE = 64 * 1024
 EXPECTED = hashlib.sha256(bytes(range(256)) * (BODY_BYTES // 256)).hexdigest()
 
 
-def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Length", str(BODY_BYTES))])
     return pieces()
 

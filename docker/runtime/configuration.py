@@ -1,0 +1,79 @@
+"""What every generated configuration asks at boot: its numbers at this container's limits, and the boot report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import VERSION
+from .boot import BootError, fail, positive_int
+from .cgroup import read_limits
+from .report import boot_report, raise_descriptor_limit, write_report
+from .sizing import Demand, Numbers, Rule, derive
+
+Outside = Mapping[str, Mapping[str, Any]]
+
+
+def begin(runtime: str) -> None:
+    """Refuse a configuration written for another runtime, and let SIGTERM end a master that still imports the app.
+
+    The kernel drops a signal with no handler for PID 1, and gunicorn installs its own only after the import:
+    without this, stopping a container during a slow import waits for SIGKILL.
+    """
+    if runtime != VERSION:
+        fail(f"this configuration is for runtime {runtime}, the image has {VERSION}: generate both in one run")
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def numbers(
+    workers: int | Mapping[str, Any],
+    threads: int | Mapping[str, Any] | None = None,
+    outside: Outside | None = None,
+    **demand: Any,
+) -> Numbers:
+    """The numbers at this container's limits; a mapping is a CPU rule, the rest are fields of sizing.Demand.
+
+    ``outside`` holds what arguments or variables of the server itself set, by their names, strongest first.
+    """
+    try:
+        request = positive_int(os.environ, "KIT_CPU_MILLICORES")
+        web_concurrency = positive_int(os.environ, "WEB_CONCURRENCY")
+    except BootError as error:
+        fail(str(error))
+    given = outside or {}
+    fixed = _given(given, "workers")
+    if web_concurrency is not None:
+        fixed["WEB_CONCURRENCY"] = web_concurrency
+    return derive(
+        Demand(workers=_rule(workers), threads=None if threads is None else _rule(threads), **demand),
+        read_limits(request_millicores=request),
+        fixed_workers=fixed,
+        fixed_threads=_given(given, "threads"),
+        fixed_worker_connections=_given(given, "worker_connections"),
+    )
+
+
+def _rule(value: int | Mapping[str, Any]) -> int | Rule:
+    return value if isinstance(value, int) else Rule(**value)
+
+
+def _given(outside: Outside, name: str) -> dict[str, int]:
+    return {who: values[name] for who, values in outside.items() if values.get(name)}
+
+
+def shortages(derived: Numbers) -> Iterable[str]:
+    """Raise the limit on open files, which workers inherit; a sentence for each thing that does not fit."""
+    shortage = raise_descriptor_limit(derived.descriptors.value)
+    return [*derived.warnings, *([shortage] if shortage else [])]
+
+
+def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about: str) -> None:
+    """when_ready of a server that is not gunicorn: raise limits, warn, report."""
+    for sentence in shortages(derived):
+        print(f"[WARNING] kit: {sentence}", file=sys.stderr, flush=True)
+    effective = {name: value for name, value in vars(server.cfg).items() if not callable(value)}
+    write_report(boot_report(derived, effective, {**effective, **configured}, **about))

@@ -1,0 +1,92 @@
+# gunicorn's configuration for the profile sync:
+# 3 connections on 1 CPU and 256Mi of memory, served by sync.
+#
+# Written by the generator; change the profile, not this file. In the image it is /etc/kit/gunicorn.conf.py;
+# in a pod a ConfigMap lies over that file. Comments give each number at the profile's own limits; where it
+# depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
+# A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
+
+from kit_runtime import gunicorn_config as _kit
+
+# Refuses to run in an image of another runtime version.
+_kit.begin(runtime='1')
+
+# What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
+_numbers = _kit.numbers(
+    connections=3,
+    workers={'per_cpu': 2, 'plus': 1, 'at_least': 1, 'at_most': None},
+    threads=None,
+    worker_connections=None,
+    backlog=4096,
+    shares_connections=True,
+    counts_connections=False,
+    master_memory_bytes=30 * 1024 * 1024,
+    # The sample app's, measured; measure yours and set resources.worker_memory.
+    worker_memory_bytes=30 * 1024 * 1024,
+    connection_memory_bytes=4096,
+)
+
+# --- What is served, and where ---
+
+wsgi_app = 'flask_server:app'
+
+# All addresses of the container: gunicorn's own default, 127.0.0.1, no Service and no other container reaches.
+bind = ['0.0.0.0:8000']
+
+# The app is imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers. Connections
+# opened at import would be shared by all workers: open them in the app's post_fork hook.
+preload_app = True
+
+# --- How many ---
+
+# 3: 2 x 1 CPU + 1 = 3.
+# 2 x CPU + 1, gunicorn's own rule: while one waits, another computes; a worker is all its concurrency.
+workers = _numbers.workers.value
+
+# Gunicorn's simplest worker: it holds one connection from its first byte to its last.
+worker_class = 'sync'
+
+# Connections that the kernel has accepted and no worker yet; it cuts this at net.core.somaxconn (4096).
+backlog = _numbers.backlog.value
+
+# --- How long ---
+
+# A request that takes longer costs its worker: it is killed and replaced. Slow clients count too.
+timeout = 30
+
+# After SIGTERM requests in flight have this long. What stops the container waits 40 s:
+# 5 preStop + 30 graceful_timeout + 5 to exit.
+graceful_timeout = 30
+
+# No worker is replaced for its age; only an app that leaks memory needs it.
+max_requests = 0
+max_requests_jitter = 0
+
+# --- Logs: the container's own streams ---
+
+# Errors to stderr, requests to stdout; a file in a container is lost, and a read-only root refuses it.
+errorlog = "-"
+loglevel = 'info'
+# Off by the profile: formatting costs 20 to 40 % of throughput, and most ingresses keep an access log.
+accesslog = None
+
+# --- What gunicorn's defaults get wrong in a container ---
+
+# The heartbeat file: the default, /tmp, may be a disk, whose pauses look like a hung worker, or not writable.
+worker_tmp_dir = "/dev/shm"
+
+# On by default since 25.1: a socket that can stop workers, and an error line on a read-only root.
+control_socket_disable = True
+
+# Proxies whose X-Forwarded-Proto is believed.
+forwarded_allow_ips = '127.0.0.1,::1'
+
+
+def on_starting(server):
+    """Raise the limit on open files, which workers inherit, and warn of what does not fit."""
+    _kit.starting(server, _numbers)
+
+
+def when_ready(server):
+    """The app is imported, no worker is forked: freeze what they will share, and report."""
+    _kit.ready(server, _numbers, globals(), profile='sync', served_by='sync')

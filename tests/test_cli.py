@@ -1,0 +1,214 @@
+"""The command line: exit codes, what is printed, and what is written or left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from generator import __main__ as command
+from generator.errors import OwnFault
+from tests.fast_support import MINIMAL, ROOT, SHIPPED
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An output folder that holds an app and the minimal profile."""
+    (tmp_path / "docker/app").mkdir(parents=True)
+    (tmp_path / "docker/app/requirements.txt").write_text("flask\n")
+    (tmp_path / "web.yaml").write_text(MINIMAL)
+    return tmp_path
+
+
+def run(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(command.main, [*arguments, "--output", str(root)], prog_name="python -m generator")
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_it_prints_each_file_with_what_became_of_it(root: Path) -> None:
+    profile = str(root / "web.yaml")
+    first, second = run(root, profile), run(root, profile)
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    printed = {line[10:]: line[:9].rstrip() for line in first.stdout.splitlines()}
+    assert {path for path in printed if not path.startswith("docker/runtime/")} == {
+        path for path in tree(root) if path.startswith(("docker/web/", "k8s/"))
+    }
+    assert set(printed.values()) == {"created"}
+    assert second.stdout == first.stdout.replace("created  ", "unchanged")
+    assert run(root, profile, "--set", "port=9000").stdout.count("changed   docker/web/") >= 3
+
+
+def test_check_prints_a_diff_exits_1_and_writes_nothing(root: Path) -> None:
+    profile = str(root / "web.yaml")
+    before = tree(root)
+    result = run(root, profile, "--check")
+    assert (result.exit_code, tree(root)) == (1, before)
+    assert "+++ docker/web/Dockerfile (generated)" in result.stdout
+    run(root, profile)
+    assert run(root, profile, "--check").exit_code == 0
+    before = tree(root)
+    result = run(root, profile, "--check", "--set", "keepalive=5")
+    assert (result.exit_code, tree(root)) == (1, before)
+    assert {"-keepalive = 75", "+keepalive = 5"} <= set(result.stdout.splitlines())
+    assert "files are not up to date" in result.stderr
+
+
+@pytest.mark.parametrize("spoil", [b"mine\n", b"caf\xe9\n", b"\x00\x1b", b""])
+def test_check_shows_drift_whatever_is_on_disk(root: Path, spoil: bytes) -> None:
+    run(root, str(root / "web.yaml"))
+    (root / "docker/web/gunicorn.conf.py").write_bytes(spoil)
+    (root / "k8s/web.yaml").unlink()
+    before = tree(root)
+    result = run(root, str(root / "web.yaml"), "--check")
+    assert (result.exit_code, tree(root)) == (1, before)
+    assert "docker/web/gunicorn.conf.py (on disk)" in result.stdout
+    assert "k8s/web.yaml (generated)" in result.stdout
+
+
+@pytest.mark.parametrize("option", [("--explain",), ("--explain", "--json"), ("--json",), ("--explain", "--check")])
+def test_explaining_writes_nothing(root: Path, option: tuple[str, ...]) -> None:
+    before = tree(root)
+    result = run(root, str(root / "web.yaml"), *option, "--set", "resources.cpu=1.5")
+    assert (result.exit_code, tree(root)) == (0, before)
+    if "--json" in option:
+        (plan,) = json.loads(result.stdout)
+        assert plan["numbers"]["workers"] == {"value": 2, "decided_by": "rule", "reason": "1 x 2 CPU = 2"}
+        assert plan["numbers"]["cpus"]["reason"] == "CPU quota of 1.5, rounded up"
+        assert "gunicorn -w 2 -k " in plan["command_line"]
+    else:
+        assert "1.3 x 1200 connections / 2 workers, rounded up" in result.stdout
+
+
+def test_explaining_shows_strange_values_as_they_are(root: Path) -> None:
+    value = "[red]x[/nope] :smile: ü"
+    (root / "web.yaml").write_text(MINIMAL + f"gunicorn: {{header_map: {json.dumps(value)}}}\n")
+    result = run(root, str(root / "web.yaml"), "--explain")
+    assert result.exit_code == 0, result.output
+    assert value in result.stdout
+
+
+def overwrite(path: str, text: str) -> Callable[[Path], None]:
+    def prepare(root: Path) -> None:
+        (root / path).write_bytes(text.encode("latin-1"))
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "message"),
+    [
+        (None, ["{root}/none.yaml"], "error: {root}/none.yaml: No such file or directory"),
+        (None, ["{root}"], "error: {root}: Is a directory"),
+        (None, [], "Missing argument 'PROFILE...'"),
+        (None, ["--nope", "{root}/web.yaml"], "No such option"),
+        (None, ["{root}/web.yaml", "--set", "port=1"], "--set port:1:1: port: '1'"),
+        (None, ["{root}/web.yaml", "--set", "port"], "write for example: --set resources.cpu=4"),
+        (None, ["{root}/web.yaml", "{root}/web.yaml"], "docker/web is written by {root}/web.yaml already"),
+        (None, ["{root}/web.yaml", "--set", "app.path=nope"], "error: nope: no such folder below {root}; see --output"),
+        (None, ["{root}/web.yaml", "--set", "app.requirements=r"], "error: r: no such file below {root}; see --output"),
+        (overwrite("web.yaml", "name: Web\n"), ["{root}/web.yaml"], "{root}/web.yaml:1:7: name: 'Web'\n    allowed: "),
+        (overwrite("web.yaml", "na\xefve: 1\n"), ["{root}/web.yaml"], "not UTF-8 at byte 2; save it as UTF-8"),
+        (overwrite("web.yaml", "\xff\xfen\0a\0"), ["{root}/web.yaml"], "not UTF-8 at byte 0; save it as UTF-8"),
+        (overwrite("web.yaml", ""), ["{root}/web.yaml"], "{root}/web.yaml:1:1: profile: no mapping at the top"),
+        (overwrite("k8s", ""), ["{root}/web.yaml"], "k8s/web.yaml: Not a directory"),
+    ],
+)
+def test_the_users_mistakes_end_with_2_a_message_and_no_traceback(
+    root: Path, prepare: Callable[[Path], None] | None, arguments: list[str], message: str
+) -> None:
+    if prepare:
+        prepare(root)
+    before = tree(root)
+    for debug in ([], ["--debug"]):
+        result = run(root, *(argument.replace("{root}", str(root)) for argument in arguments), *debug)
+        assert (result.exit_code, result.stdout, tree(root)) == (2, "", before)
+        assert message.replace("{root}", str(root)) in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_faults_of_all_profiles_are_told_and_none_is_written(root: Path) -> None:
+    for name in ("one", "two"):
+        (root / f"{name}.yaml").write_text(MINIMAL.replace("web", name.upper()))
+    result = run(root, *(str(root / f"{name}.yaml") for name in ("one", "web", "two")))
+    assert result.exit_code == 2
+    assert "one.yaml:1:7: name: 'ONE'" in result.stderr
+    assert "two.yaml:1:7: name: 'TWO'" in result.stderr
+    assert not (root / "docker/web").exists()
+
+
+def test_one_name_in_two_groups_is_no_clash(root: Path) -> None:
+    (root / "other.yaml").write_text(MINIMAL + "group: team\n")
+    assert run(root, str(root / "web.yaml"), str(root / "other.yaml")).exit_code == 0
+    assert {"k8s/web.yaml", "k8s/team/web.yaml", "docker/team/web/Dockerfile"} <= tree(root).keys()
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [(RuntimeError("boom"), "internal error: RuntimeError: boom; --debug"), (OwnFault("bad YAML"), "error: bad YAML")],
+)
+def test_our_own_faults_end_with_3_and_write_nothing(
+    root: Path, raised: Exception, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(command, "verify", broken)
+    before = tree(root)
+    quiet, loud = run(root, str(root / "web.yaml")), run(root, str(root / "web.yaml"), "--debug")
+    assert (quiet.exit_code, loud.exit_code, tree(root)) == (3, 3, before)
+    assert message in quiet.stderr
+    assert "Traceback" not in quiet.stderr
+    assert ("Traceback" in loud.stderr) == isinstance(raised, RuntimeError)
+
+
+def test_the_shipped_profiles_are_up_to_date() -> None:
+    result = run(ROOT, *map(str, SHIPPED), "--check")
+    assert result.exit_code == 0, result.output
+
+
+def test_output_depends_on_nothing_but_the_profile(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    other = tmp_path_factory.mktemp("other")
+    (other / "docker/app").mkdir(parents=True)
+    (other / "docker/app/requirements.txt").write_text("another\n")
+    values = '{B: "ü ☃", A: x, C: "\\u2028"}'
+    (root / "uni.yaml").write_text(MINIMAL.replace("web", "uni") + f"env: {values}\n", encoding="utf-8")
+    profiles = [*map(str, SHIPPED), str(root / "uni.yaml")]
+    base = [sys.executable, "-m", "generator"]
+    ascii_only = {
+        "PYTHONHASHSEED": "2",
+        "LC_ALL": "C",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONUTF8": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    runs = [
+        ([*base, *profiles, "--output", str(root)], ROOT, {"PYTHONHASHSEED": "1"}),
+        ([*base, *reversed(profiles)], other, ascii_only | {"WEB_CONCURRENCY": "7", "TZ": "Asia/Tokyo"}),
+    ]
+    for arguments, folder, more in runs:
+        subprocess.run(arguments, cwd=folder, env=env | more, check=True, stdout=subprocess.DEVNULL)
+    first, second = (
+        {
+            path: text
+            for path, text in tree(place).items()
+            if path.startswith(("docker/", "k8s/")) and "/app/" not in path
+        }
+        for place in (root, other)
+    )
+    assert len(first) > 4 * len(SHIPPED)
+    assert first == second
+    (other / "docker/uni/gunicorn.conf.py").write_text("hand = 'ü ☃'\n", encoding="utf-8")
+    env |= ascii_only | {"PYTHONIOENCODING": "latin-1"}
+    check = subprocess.run([*base, profiles[-1], "--check"], cwd=other, env=env, check=False, capture_output=True)
+    assert (check.returncode, check.stderr.count(b"\n")) == (1, 1), check.stderr
+    assert b"-hand = '\xfc \\u2603'" in check.stdout

@@ -1,0 +1,137 @@
+"""Which settings go together and which do not: two lists."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from generator.servers import SERVERS
+from tests.fast_support import faults_of, plan_of
+
+ACCEPTED = [
+    (),
+    ("server=gthread",),
+    ("server=gthread", "threads=32"),
+    ("server=gthread", "threads={per_cpu: 2}", "workers={per_cpu: 2, plus: 1}"),
+    ("server=gthread", "connections=1"),
+    ("server=gthread", "threads=8", "worker_connections=600", "workers=2"),
+    ("workers=4", "worker_connections=300"),
+    ("workers={per_cpu: 2, plus: 1, at_least: 1, at_most: 9}",),
+    ("workers={per_cpu: 1, at_least: 3, at_most: 3}",),
+    ("header_timeout=20",),
+    ("keepalive=0",),
+    ("threads=null",),
+    ("max_requests=1000", "max_requests_jitter=1000"),
+    ("backlog=4096",),
+    ("backlog=8192", "somaxconn=8192"),
+    ("backlog=512", "somaxconn=512"),
+    ("connections=16000", "resources.memory=512Mi"),
+    ("resources.cpu=0.5",),
+    ("resources.cpu=500m",),
+    ("resources.cpu='2'",),
+    ("resources.memory=1.5Gi",),
+    ("app.requirements=null",),
+    ("app.module=pkg.mod:create_app()",),
+    ("app.hooks=myapp.hooks",),
+    ("app.runtime_packages=[libpq5, tzdata=2025b-4]",),
+    ("app.path=.",),
+    ("app.path=./a b/ü/",),
+    ("health={readiness_path: /r?full=1, liveness_path: null}",),
+    ("kubernetes={cpu_limit: none, namespace: web, replicas: 1, pre_stop_seconds: 0}",),
+    ("env={MONKEY: a, KEYBOARD_LAYOUT: b, KEYNOTE: c}",),
+    ("env={URL: 'https://db.example/a@b', MAIL: 'a@example.com'}",),
+    ("env={PORTAL: x, HOMEPAGE: y, REPORT: z}",),
+    ("forwarded_allow_ips='*'",),
+    ("forwarded_allow_ips='10.0.0.0/8, ::1'",),
+    ("gunicorn={limit_request_line: 8190, dogstatsd_tags: 'a:b', logconfig_dict: {}}",),
+    ("group=team",),
+    ("image=registry.example:5000/team/app:1.4",),
+    ("image=registry.example/app@sha256:" + "a" * 64,),
+]
+
+SERVER_NAMES = "one of " + ", ".join(sorted(SERVERS))
+BENDS = "variables of the app; this one would bend the server"
+SECRET = "no secrets: the image, its history and the manifests would all show them"
+REFUSED = [
+    # --set, field path, part of what is allowed, part of what to do
+    (("server=gunicorn",), "server", SERVER_NAMES, "take one of them"),
+    (("server=gevnt",), "server", SERVER_NAMES, "did you mean gevent?"),
+    (("threads=4",), "threads", "ignored: gevent serves each connection in a greenlet", "remove it"),
+    (("server=gthread", "header_timeout=10"), "header_timeout", "ignored: gthread waits for headers", "another server"),
+    (("gunicorn.asgi_loop=auto",), "gunicorn.asgi_loop", "only gunicorn's asgi worker reads it", "another server"),
+    (("python=3.12",), "python", "one of 3.13 for gevent", "write 3.13"),
+    (("workers={per_cpu: 1, at_least: 3, at_most: 2}",), "workers.at_most", "at_least (3) or more", "raise it"),
+    (("workers=0",), "workers", "from 1 to 1024", "for example: 4"),
+    (("max_requests_jitter=1",), "max_requests_jitter", "0 while max_requests is 0", "set max_requests too"),
+    (("max_requests=10", "max_requests_jitter=11"), "max_requests_jitter", "at most max_requests (10)", "lower it"),
+    (("backlog=4097",), "backlog", "at most somaxconn (4096)", "set somaxconn to what the node allows"),
+    (("workers=2", "worker_connections=599"), "worker_connections", "599 x 2 workers hold 1198", "raise workers"),
+    (("server=gthread", "workers=90", "threads=16", "worker_connections=16"), "worker_connections",
+     "more than threads (16)", "lower threads"),
+    (("connections=16001", "resources.memory=256Mi"), "resources.memory",
+     "at least 491Mi for 16001 connections with one gevent worker", "raise it, or lower connections"),
+    (("connections=1", "resources.memory=100Mi"), "resources.memory", "at least 101Mi for 1 connections", "raise it"),
+    (("resources.worker_memory=1Gi",), "resources.memory", "at least 1360Mi", "raise it, or lower connections"),
+    (("name=app",), "name", "not app or runtime or servers", "choose another"),
+    (("name=servers",), "name", "not app or runtime or servers", "choose another"),
+    (("group=runtime",), "group", "not app or runtime", "choose another"),
+    (("name=1web",), "name", "starts with a letter", "for example: large"),
+    (("name=web-",), "name", "a DNS label", "for example: large"),
+    (("name=" + "a" * 41,), "name", "at most 40 characters", "it has 41"),
+    (("app.path=/etc",), "app.path", "relative to the build context", "without .."),
+    (("app.path=a/../..",), "app.path", "relative to the build context", "without .."),
+    (("app.path='~'",), "app.path", "relative to the build context", "without .."),
+    (("app.requirements=r*.txt",), "app.requirements", "relative to the build context", "rename it"),
+    (("app.path=a$b",), "app.path", "relative to the build context", "COPY reads"),
+    (("app.module=code.py",), "app.module", "module:name or module:factory()", "flask_server:app"),
+    (("app.build_packages=[-y]",), "app.build_packages", "a Debian package", "[libpq5]"),
+    (("app.build_packages=['a && id']",), "app.build_packages", "a Debian package", "[libpq5]"),
+    (("health.readiness_path=readyz",), "health.readiness_path", "an absolute URL path", "/readyz"),
+    (("health.readiness_path=\"/a\\r\\nX: y\"",), "health.readiness_path", "an absolute URL path", "/readyz"),
+    (("health.readiness_path=/ü",), "health.readiness_path", "an absolute URL path in ASCII", "/readyz"),
+    (("forwarded_allow_ips=10.0.0.1/8",), "forwarded_allow_ips", "addresses and networks", "has host bits set"),
+    (("resources.cpu=0",), "resources.cpu", "from 10m to 1024", "500m"),
+    (("resources.cpu=1.2345",), "resources.cpu", "from 10m to 1024", "500m"),
+    (("resources.memory=1GB",), "resources.memory", "from 1Mi to 64Ti", "512Mi"),
+    (("image=UPPER",), "image", "an image reference", "registry.example"),
+    (("gunicorn.bind='0:1'",), "gunicorn.bind", "does not own", "bind is set by the kit: use port"),
+    (("gunicorn.timeout=9",), "gunicorn.timeout", "does not own", "stands at the top level of a profile: move it"),
+    (("gunicorn.logfile=x",), "gunicorn.logfile", "does not own", "'logfile'; did you mean errorlog?"),
+    (("gunicorn.limit_request_lines=1",), "gunicorn.limit_request_lines", "does not own", "mean limit_request_line?"),
+    (("gunicorn.limit_request_line='1'",), "gunicorn.limit_request_line", "does not own", "is of type int: remove"),
+    (("gunicorn.post_fork=x",), "gunicorn.post_fork", "does not own", "write it in the module that app.hooks names"),
+    *(((f"env.{name}=x",), f"env.{name}", SECRET, "give it to the container at run time") for name in (
+        "PASSWORD", "DB_PASSWD", "CLIENT_SECRET", "secret_key", "GITHUB_TOKEN", "KEY", "API_KEYS", "APIKEY", "KEY_2",
+        "AWS_CREDENTIALS", "SIGNINGKEY")),
+    (("env.URL='postgres://user:x@db/1'",), "env.URL", SECRET, "remove it here"),
+    (("env.URL='see HTTPS://u@h'",), "env.URL", SECRET, "remove it here"),
+    *(((f"env.{name}=1",), f"env.{name}", BENDS, remedy) for name, remedy in (
+        ("GUNICORN_CMD_ARGS", "write the setting in the profile"), ("WEB_CONCURRENCY", "use workers"),
+        ("PORT", "use port"), ("PYTHONPATH", "remove it"), ("LD_PRELOAD", "remove it"), ("PATH", "the image sets it"),
+        ("SENDFILE", "any value turns sendfile off"), ("KIT_CPU_MILLICORES", "remove it"), ("LISTEN_FDS", "remove"),
+        ("FORWARDED_ALLOW_IPS", "use forwarded_allow_ips"), ("HOME", "the image sets it"), ("PIP_CERT", "remove it"))),
+    (("env.A-B=1",), "env.A-B", "a name that is a variable name", "rename it, for example GREETING"),
+    (("env.A=\"x\\ny\"",), "env.A", "text of one line", "for example: hello"),
+    (("env.A=" + "x" * 10_241,), "env.A", "text of one line", "at most 10240 characters; it has 10241"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("overrides", ACCEPTED, ids=" ".join)
+def test_accepted(overrides: tuple[str, ...]) -> None:
+    assert plan_of("", *overrides).numbers.workers.value >= 1
+
+
+@pytest.mark.parametrize(("overrides", "path", "allowed", "remedy"), REFUSED, ids=lambda value: str(value)[:50])
+def test_refused(overrides: tuple[str, ...], path: str, allowed: str, remedy: str) -> None:
+    faults = faults_of("", *overrides)
+    assert [fault.path for fault in faults] == [path]
+    assert allowed in faults[0].allowed
+    assert remedy in faults[0].remedy
+
+
+@pytest.mark.parametrize("letter", ["a", "://", "a:", "/@", "a-"])
+def test_a_long_value_is_judged_in_linear_time(letter: str) -> None:
+    started = time.process_time()
+    plan_of("", f"env.A='{letter * (10_240 // len(letter))}'")
+    assert time.process_time() - started < 0.2

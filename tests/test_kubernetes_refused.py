@@ -1,0 +1,101 @@
+"""What the kubernetes section refuses: each row a section, the setting that is named, and a part of the message."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fast_support import MINIMAL, faults_of, plan_of, places
+
+REFUSED = [
+    ("{replicas: 2, min_replicas: 2}", "kubernetes.min_replicas", "not beside replicas"),
+    ("{replicas: 2, max_replicas: 4}", "kubernetes.max_replicas", "not beside replicas"),
+    ("{replicas: 9, connections: 12000}", "kubernetes.replicas", "at least 10: 12000 connections, 1200 a pod"),
+    ("{min_replicas: 9, connections: 12000}", "kubernetes.min_replicas", "at least 10"),
+    ("{max_replicas: 9, connections: 12000}", "kubernetes.max_replicas", "at least 10"),
+    ("{max_replicas: 10, connections: 12000}", "kubernetes.max_replicas", "at least the minimum of 11"),
+    ("{min_replicas: 5, max_replicas: 4}", "kubernetes.max_replicas", "at least the minimum of 5"),
+    ("{minimum_version: 1.31, maximum_version: 1.30}", "kubernetes.maximum_version", "minimum_version (1.31) or newer"),
+    ("{minimum_version: 1.24}", "kubernetes.minimum_version", "one of 1.27"),
+    ("{create_namespace: true}", "kubernetes.create_namespace", "only with a namespace"),
+    ("{create_namespace: true, namespace: default}", "kubernetes.create_namespace", "only with a namespace"),
+    ("{namespace: Web}", "kubernetes.namespace", "a DNS label"),
+    ("{backend_pool: 5}", "kubernetes.backend_pool", "only with backend_connections"),
+    ("{route: {host: a.b}}", "kubernetes.route.host", "only with kind: ingress or httproute"),
+    ("{route: {class_name: nginx}}", "kubernetes.route.class_name", "only with kind: ingress"),
+    ("{allowed_namespaces: [a], route: {kind: ingress}}", "kubernetes.route.host", "a host name"),
+    ("{route: {kind: ingress, host: a.b}}", "kubernetes.allowed_namespaces", "the namespace that the requests come from"),
+    ("{allowed_namespaces: [a], route: {kind: httproute, host: a.b}}", "kubernetes.route.gateway", "the name of a Gat"),
+    (
+        "{allowed_namespaces: [a], route: {kind: httproute, host: a.b, gateway: g, tls_secret: t}}",
+        "kubernetes.route.tls_secret",
+        "only with kind: ingress",
+    ),
+    ("{metrics: prometheus}", "kubernetes.metrics_image", "an image, since metrics is on"),
+    ("{metrics_image: a/b}", "kubernetes.metrics_image", "only with metrics"),
+    ("{proxy: true}", "kubernetes.proxy_image", "an image, since proxy is on"),
+    ("{proxy: true, proxy_image: a/b, minimum_version: 1.28}", "kubernetes.minimum_version", "1.29 or newer"),
+    ("{volumes: [{name: tmp, mount_path: /data, size: 1Gi}]}", "kubernetes.volumes.0.name", "a name beside"),
+    ("{volumes: [{name: a, mount_path: /tmp/x, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not /tmp or below it"),
+    (
+        "{volumes: [{name: a, mount_path: /d, size: 1Gi}, {name: b, mount_path: /d, size: 1Gi}]}",
+        "kubernetes.volumes.1.mount_path",
+        "not /d or below it",
+    ),
+    ("{volumes: [{name: a, mount_path: /d}]}", "kubernetes.volumes.0", "exactly one of claim, secret"),
+    ("{volumes: [{name: a, mount_path: /d, claim: c, secret: s}]}", "kubernetes.volumes.0", "exactly one of"),
+    ("{volumes: [{nam: a, mount_path: /d, claim: c}]}", "kubernetes.volumes.0.nam", "one of name, mount_path"),
+    ("{volumes: [a]}", "kubernetes.volumes.0", "a mapping with name"),
+    ("{volumes: a}", "kubernetes.volumes", "a list of mappings"),
+    ("{egress: [{cidr: 10.0.0.1/8}]}", "kubernetes.egress.0.cidr", "a network"),
+    ("{egress: [{port: 1}]}", "kubernetes.egress.0", "exactly one of cidr, namespace"),
+    ("{env_from: [Bad_Name]}", "kubernetes.env_from", "an object's name"),
+    ("{patches: [{op: move, path: /Service/spec/x, why: x}]}", "kubernetes.patches.0.op", "one of add, replace, remove"),
+    ("{patches: [{op: add, path: spec/x, value: 1, why: x}]}", "kubernetes.patches.0.path", "a JSON pointer"),
+    ("{patches: [{op: add, path: /Service/spec/x, value: 1}]}", "kubernetes.patches.0", "why: one line"),
+    ("{patches: [{op: add, path: /Service/spec/x, why: x}]}", "kubernetes.patches.0", "a value with add"),
+    ("{patches: [{op: remove, path: /Service/spec/x, value: 1, why: x}]}", "kubernetes.patches.0", "no value with"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("section", "path", "message"), REFUSED)
+def test_refused(section: str, path: str, message: str) -> None:
+    faults = faults_of(f"kubernetes: {section}\n")
+    assert any(fault.path == path and message in fault.allowed for fault in faults), [str(fault) for fault in faults]
+    assert all(fault.remedy and str(fault.mark).startswith("web.yaml:6:") for fault in faults)
+
+
+def test_records_are_told_with_their_own_place() -> None:
+    faults = faults_of(
+        "kubernetes:\n  volumes:\n    - {name: up, mount_path: /d, claim: c}\n    - {name: Up, size: x}\n"
+    )
+    assert places(faults) == [
+        ("web.yaml:9:7", "kubernetes.volumes.1"),
+        ("web.yaml:9:14", "kubernetes.volumes.1.name"),
+        ("web.yaml:9:24", "kubernetes.volumes.1.size"),
+    ]
+
+
+@pytest.mark.parametrize("server", ["pywsgi"])
+def test_metrics_only_of_servers_that_count(server: str) -> None:
+    faults = faults_of("kubernetes: {metrics: prometheus, metrics_image: a/b}\n", f"server={server}")
+    assert [fault.path for fault in faults] == ["kubernetes.metrics"]
+
+
+@pytest.mark.parametrize(
+    ("port", "section"), [(9102, "metrics: prometheus, metrics_image: a"), (8080, "proxy: true, proxy_image: a")]
+)
+def test_a_sidecars_port_is_taken(port: int, section: str) -> None:
+    (fault,) = faults_of(f"kubernetes: {{{section}}}\n", f"port={port}")
+    assert fault.path == "port"
+
+
+def test_one_page_for_readiness_and_liveness_is_refused() -> None:
+    (fault,) = faults_of("health: {readiness_path: /ok, liveness_path: /ok}\n")
+    assert fault.path == "health.liveness_path"
+    assert plan_of("health: {readiness_path: /ok}\n").profile.health.liveness_path is None
+
+
+def test_names_longer_than_a_label_are_refused() -> None:
+    name, group = "n" * 40, "g" * 23
+    (fault,) = faults_of(f"group: {group}\n", base=MINIMAL.replace("name: web", f"name: {name}"))
+    assert fault.path == "group" and "at most 22 characters" in fault.allowed

@@ -1,0 +1,197 @@
+"""Whatever string a profile holds, it is refused, or it is data in every file: read back with independent parsers."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from generator.errors import KitError, ProfileError
+from generator.plan import Plan
+from generator.render import render
+from generator.verify import verify
+from tests.fast_support import HOSTILE_STRINGS, UNWRITABLE_STRINGS, plan_of, yaml_quoted
+
+#: Every field that takes free text: the lines of a profile with the text as its value.
+FIELDS = {
+    "name": "name",
+    "app.module": "app.module",
+    "app.path": "app.path",
+    "app.requirements": "app.requirements",
+    "app.hooks": "app.hooks",
+    "app.build_packages": "app.build_packages=[{}]",
+    "app.runtime_packages": "app.runtime_packages=[{}]",
+    "server": "server",
+    "health.readiness_path": "health.readiness_path",
+    "health.liveness_path": "health.liveness_path",
+    "loglevel": "loglevel",
+    "forwarded_allow_ips": "forwarded_allow_ips",
+    "python": "python",
+    "image": "image",
+    "group": "group",
+    "access_log": "access_log",
+    "kubernetes.namespace": "kubernetes.namespace",
+    "kubernetes.cpu_limit": "kubernetes.cpu_limit",
+    "port": "port",
+    "resources.cpu": "resources.cpu",
+    "resources.memory": "resources.memory",
+    "env": "env",
+    "gunicorn": "gunicorn",
+    "gunicorn.header_map": "gunicorn.header_map",
+    "gunicorn name": "gunicorn={{{}: x}}",
+    "gunicorn.dirty_apps": "gunicorn.dirty_apps=[{}]",
+    "gunicorn.secure_scheme_headers": "gunicorn.secure_scheme_headers={{{}: {}}}",
+}
+ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(HOSTILE_STRINGS + UNWRITABLE_STRINGS)
+NEARLY = st.from_regex(r"[a-z0-9/._:$\\ '\"{}*-]{1,30}", fullmatch=True)
+QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    """(instruction, rest) of each logical line, as Docker reads it: comments go, a backslash at the end continues."""
+    found, open_line = [], ""
+    for line in dockerfile.split("\n"):
+        if line.lstrip(" \t").startswith("#") or (not open_line and not line.strip()):
+            continue
+        if (stripped := line.rstrip(" \t")).endswith("\\"):
+            open_line += stripped[:-1]
+            continue
+        word, _, rest = (open_line + line).lstrip(" \t").partition(" ")
+        found.append((word, rest))
+        open_line = ""
+    assert not open_line
+    return found
+
+
+def assignments(rest: str) -> dict[str, str]:
+    """The names and values of an ENV or LABEL line, by the rules of Docker's own lexer for double-quoted words."""
+    values, i = {}, 0
+    while i < len(rest):
+        if rest[i] in " \t":
+            i += 1
+            continue
+        name, i = rest[i : rest.index("=", i)], rest.index("=", i) + 1
+        assert rest[i] == '"', f"unquoted value of {name}"
+        i, value = i + 1, ""
+        while rest[i] != '"':
+            assert rest[i] != "$" or rest[i + 1] == "{", "an expansion"
+            if rest[i] == "\\" and rest[i + 1] in '"$\\':
+                i += 1
+            value, i = value + rest[i], i + 1
+        values[name], i = value, i + 1
+    return values
+
+
+def kubelet(value: str) -> str:
+    """A container's environment value as the kubelet hands it over: $$ is a dollar, $(NAME) would be expanded."""
+    found = ""
+    while value:
+        assert not value.startswith("$("), "an expansion"
+        found += value[0]
+        value = value[2:] if value.startswith("$$") else value[1:]
+    return found
+
+
+def literals(text: str) -> dict[str, Any]:
+    """The settings of a configuration that are literals."""
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name):
+            try:
+                found[target.id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+def read_back(plan: Plan) -> None:
+    """Every string of the plan's profile, found again in what was rendered; nothing else came into being."""
+    profile, files = plan.profile, render(plan)
+    verify(files)
+    settings_read = literals(files[f"{plan.folder}/gunicorn.conf.py"])
+    assert settings_read["wsgi_app"] == profile.app.module
+    assert settings_read["forwarded_allow_ips"] == profile.forwarded_allow_ips
+    assert {name: settings_read[name] for name, _ in profile.gunicorn} == dict(profile.gunicorn)
+
+    lines = instructions(files[f"{plan.folder}/Dockerfile"])
+    env = [assignments(rest) for word, rest in lines if word == "ENV"]
+    assert [one for one in env[1:]] == [{name: value} for name, value in profile.env]
+    (label,) = (assignments(rest) for word, rest in lines if word == "LABEL")
+    assert label["org.opencontainers.image.title"] == profile.name
+    (check,) = (rest.partition(" CMD ")[2] for word, rest in lines if word == "HEALTHCHECK")
+    assert tuple(json.loads(check)) == plan.words.health_command
+    ((copied, *_),) = ([json.loads(rest)] for word, rest in lines if word == "COPY" and rest.endswith('"/app/"]'))
+    assert copied == [f"{profile.app.path}/" if profile.app.path != "." else "./", "/app/"]
+    extra = len(profile.env) + 2 * bool(profile.app.requirements)
+    extra += bool(profile.app.build_packages) + bool(profile.app.runtime_packages)
+    assert len(lines) == len(instructions(render(plan_of())["docker/web/Dockerfile"])) + extra
+
+    objects = {one["kind"]: one for one in yaml.safe_load_all(files[plan.manifest])}
+    assert objects["ConfigMap"]["data"] == {"gunicorn.conf.py": files[f"{plan.folder}/gunicorn.conf.py"]}
+    (name,) = {objects[kind]["metadata"]["name"] for kind in ("ConfigMap", "Service", "Deployment")}
+    assert name in (profile.name, f"{profile.name}-{profile.group}")
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    pod_env = [(item["name"], kubelet(item["value"])) for item in container.get("env", []) if "value" in item]
+    assert pod_env == list(profile.env)
+    assert container["image"] == (profile.image or f"{profile.name}:dev")
+    for probe, path in (
+        ("readinessProbe", profile.health.readiness_path),
+        ("livenessProbe", profile.health.liveness_path),
+    ):
+        assert container[probe].get("httpGet", {}).get("path") == path
+
+
+def refused_or_data(override: str) -> None:
+    try:
+        plan = plan_of("", override)
+    except ProfileError as error:
+        assert all(fault.mark.file.startswith("--set ") or fault.mark.file == "web.yaml" for fault in error.faults)
+        assert "\x1b" not in str(error)
+        return
+    read_back(plan)
+
+
+@pytest.mark.parametrize("text", HOSTILE_STRINGS, ids=lambda text: ascii(text)[:30])
+def test_a_hostile_string_is_data_everywhere_it_may_stand(text: str) -> None:
+    quoted, key = yaml_quoted(text), text[:80]  # YAML allows a key of 1,024 characters
+    extra = f"env: {{A: {quoted}, Z: {quoted}}}\ngunicorn: {{header_map: {quoted}, dirty_apps: [{quoted}], "
+    plan = plan_of(f"{extra}logconfig_dict: {{{yaml_quoted(key)}: {quoted}}}}}\n")
+    assert plan.profile.env == (("A", text), ("Z", text))
+    assert dict(plan.profile.gunicorn) == {"header_map": text, "dirty_apps": [text], "logconfig_dict": {key: text}}
+    read_back(plan)
+
+
+@pytest.mark.parametrize("text", UNWRITABLE_STRINGS, ids=ascii)
+def test_what_a_dockerfile_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(ProfileError, match="text of one line"):
+        plan_of(f"env: {{A: {yaml_quoted(text)}}}\n")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@QUICK
+@given(text=ANY_TEXT | NEARLY)
+def test_any_string_in_any_field_is_refused_or_data(field: str, text: str) -> None:
+    form = FIELDS[field] if "=" in FIELDS[field] else FIELDS[field] + "={}"
+    quoted = yaml_quoted(text)
+    refused_or_data(form.format(quoted, quoted))
+
+
+@QUICK
+@given(env=st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), ANY_TEXT, max_size=4))
+def test_any_environment(env: dict[str, str]) -> None:
+    refused_or_data("env={" + ", ".join(f"{name}: {yaml_quoted(value)}" for name, value in env.items()) + "}")
+
+
+@settings(QUICK, max_examples=150)
+@given(text=st.text(max_size=200) | st.text(alphabet="abc:-{}[]#&*!|>'\"\\%@` \n\t0", max_size=60))
+def test_any_file_is_refused_or_read(text: str) -> None:
+    for base in (text, "name: web\n" + text):
+        try:
+            plan_of(base=base)
+        except KitError as error:
+            assert str(error)
