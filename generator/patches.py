@@ -41,16 +41,80 @@ def _apply(documents: list[str], patch: Patch) -> list[str]:
     head, document = "", _yaml().load(documents[place])
     container, indent = _descend(document, steps[:-1])
     if patch.op == "remove":
-        del container[_existing(container, steps[-1])]
+        _remove(container, _existing(container, steps[-1]))
         head = f"{comment(f'Without {patch.path}, by the profile: {patch.why}')}\n"
     else:
-        key = _add(container, steps[-1], patch.value) if patch.op == "add" else _existing(container, steps[-1])
-        container[key] = _quoted(patch.value)
+        key = _set(container, steps[-1], patch)
         note = comment(patch.why).replace("\n# ", "\n").removeprefix("# ")
         container.yaml_set_comment_before_after_key(key, before=note, indent=indent)
     out = io.StringIO()
     _yaml().dump(document, out)
     return [*documents[:place], head + out.getvalue(), *documents[place + 1 :]]
+
+
+def _set(container: Any, step: str, patch: Patch) -> Any:
+    """Add or replace one entry; its key or its number. The comment behind it stays behind it."""
+    value = _quoted(patch.value)
+    exists = patch.op == "replace" or (isinstance(container, CommentedMap) and step in container)
+    key = _existing(container, step) if exists else _room(container, step)
+    if exists:
+        behind = _take(container, key)
+        container[key] = value
+    else:
+        before = _last(container) if isinstance(container, CommentedMap) else key - 1
+        behind = _take(container, before) if len(container) and before != -1 else None
+        if isinstance(container, CommentedMap):
+            container[key] = value
+        else:
+            container.insert(key, value)
+    _give(container, key, behind)
+    return key
+
+
+def _remove(container: Any, key: Any) -> None:
+    """Remove one entry with the comment that stood above it; the one behind it belongs to what follows."""
+    behind = _take(container, key)
+    keys = list(container) if isinstance(container, CommentedMap) else list(range(len(container)))
+    place = keys.index(key)
+    if place:
+        _take(container, keys[place - 1])
+    elif container.ca.comment:
+        container.ca.comment[1] = None
+    del container[key]
+    if place:
+        _give(container, keys[place - 1], behind)
+    elif behind is not None and len(container):
+        text = "\n".join(line.strip().removeprefix("# ") for line in behind.value.strip().splitlines())
+        first = keys[1] if isinstance(container, CommentedMap) else 0
+        container.yaml_set_comment_before_after_key(first, before=text, indent=behind.start_mark.column)
+
+
+def _last(container: Any) -> Any:
+    return list(container)[-1] if isinstance(container, CommentedMap) and container else len(container) - 1
+
+
+def _slot(node: Any, key: Any) -> tuple[Any, Any, int]:
+    """Where the library keeps the comment behind an entry: at the last scalar in it."""
+    value = node[key]
+    if isinstance(value, CommentedMap | CommentedSeq) and len(value):
+        return _slot(value, _last(value))
+    return node, key, 2 if isinstance(node, CommentedMap) else 0
+
+
+def _take(node: Any, key: Any) -> Any:
+    owner, name, index = _slot(node, key)
+    entry = owner.ca.items.get(name)
+    if entry is None:
+        return None
+    token, entry[index] = entry[index], None
+    return token
+
+
+def _give(node: Any, key: Any, token: Any) -> None:
+    if token is not None:
+        owner, name, index = _slot(node, key)
+        empty = [None] * 4 if isinstance(owner, CommentedMap) else [None, None]
+        owner.ca.items.setdefault(name, empty)[index] = token
 
 
 def _kind(text: str) -> str:
@@ -87,15 +151,13 @@ def _existing(container: Any, step: str) -> Any:
     raise LookupError(f"one of {there}, where {step!r} stands")
 
 
-def _add(container: Any, step: str, value: Any) -> Any:
-    """Make room for a new entry; its key or its number."""
+def _room(container: Any, step: str) -> Any:
+    """The key or the number of an entry to be added."""
     if isinstance(container, CommentedMap):
         return step
     if step != "-" and not (step.isdigit() and int(step) <= len(container)):
         raise LookupError(f"a number from 0 to {len(container)}, or - for the end, where {step!r} stands")
-    index = len(container) if step == "-" else int(step)
-    container.insert(index, value)
-    return index
+    return len(container) if step == "-" else int(step)
 
 
 def _quoted(value: Any) -> Any:

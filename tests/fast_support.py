@@ -134,3 +134,38 @@ def faults_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> tuple[Fa
 def places(faults: Sequence[Fault]) -> list[tuple[str, str]]:
     """(file:line:column, field path) of each fault."""
     return [(str(fault.mark), fault.path) for fault in faults]
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    """(instruction, rest) of each logical line, as Docker reads it: comments go, a backslash at the end continues."""
+    found, open_line = [], ""
+    for line in dockerfile.split("\n"):
+        if line.lstrip(" \t").startswith("#") or (not open_line and not line.strip()):
+            continue
+        if (stripped := line.rstrip(" \t")).endswith("\\"):
+            open_line += stripped[:-1]
+            continue
+        word, _, rest = (open_line + line).lstrip(" \t").partition(" ")
+        found.append((word, rest))
+        open_line = ""
+    assert not open_line
+    return found
+
+
+def assignments(rest: str) -> dict[str, str]:
+    """The names and values of an ENV or LABEL line, by the rules of Docker's own lexer for double-quoted words."""
+    values, i = {}, 0
+    while i < len(rest):
+        if rest[i] in " \t":
+            i += 1
+            continue
+        name, i = rest[i : rest.index("=", i)], rest.index("=", i) + 1
+        assert rest[i] == '"', f"unquoted value of {name}"
+        i, value = i + 1, ""
+        while rest[i] != '"':
+            assert rest[i] != "$" or rest[i + 1] == "{", "an expansion"
+            if rest[i] == "\\" and rest[i + 1] in '"$\\':
+                i += 1
+            value, i = value + rest[i], i + 1
+        values[name], i = value, i + 1
+    return values

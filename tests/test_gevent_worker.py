@@ -316,7 +316,12 @@ def test_max_requests_under_load_fails_nothing(gunicorn: Callable[..., Gunicorn]
 
 def test_an_address_is_looked_up_without_a_thread() -> None:
     asked: list[tuple[Any, ...]] = []
-    getaddrinfo = worker.numeric_at_once(lambda *query: asked.append(query) or ["answer"])
+
+    def lookup(*query: Any) -> list[str]:
+        asked.append(query)
+        return ["answer"]
+
+    getaddrinfo = worker.numeric_at_once(lookup)
     assert getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)[0][4] == ("127.0.0.1", 80)
     assert getaddrinfo("::1", None)[0][0] == socket.AF_INET6
     assert asked == []

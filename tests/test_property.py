@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,7 +16,14 @@ from generator.errors import KitError, ProfileError
 from generator.plan import Plan
 from generator.render import render
 from generator.verify import verify
-from tests.fast_support import HOSTILE_STRINGS, UNWRITABLE_STRINGS, plan_of, yaml_quoted
+from tests.fast_support import (
+    HOSTILE_STRINGS,
+    UNWRITABLE_STRINGS,
+    assignments,
+    instructions,
+    plan_of,
+    yaml_quoted,
+)
 
 #: Every field that takes free text: the lines of a profile with the text as its value.
 FIELDS = {
@@ -49,42 +57,9 @@ FIELDS = {
 }
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=60) | st.sampled_from(HOSTILE_STRINGS + UNWRITABLE_STRINGS)
 NEARLY = st.from_regex(r"[a-z0-9/._:$\\ '\"{}*-]{1,30}", fullmatch=True)
+#: libyaml's parser where there is one: kubectl's is its translation to Go.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-
-
-def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """(instruction, rest) of each logical line, as Docker reads it: comments go, a backslash at the end continues."""
-    found, open_line = [], ""
-    for line in dockerfile.split("\n"):
-        if line.lstrip(" \t").startswith("#") or (not open_line and not line.strip()):
-            continue
-        if (stripped := line.rstrip(" \t")).endswith("\\"):
-            open_line += stripped[:-1]
-            continue
-        word, _, rest = (open_line + line).lstrip(" \t").partition(" ")
-        found.append((word, rest))
-        open_line = ""
-    assert not open_line
-    return found
-
-
-def assignments(rest: str) -> dict[str, str]:
-    """The names and values of an ENV or LABEL line, by the rules of Docker's own lexer for double-quoted words."""
-    values, i = {}, 0
-    while i < len(rest):
-        if rest[i] in " \t":
-            i += 1
-            continue
-        name, i = rest[i : rest.index("=", i)], rest.index("=", i) + 1
-        assert rest[i] == '"', f"unquoted value of {name}"
-        i, value = i + 1, ""
-        while rest[i] != '"':
-            assert rest[i] != "$" or rest[i + 1] == "{", "an expansion"
-            if rest[i] == "\\" and rest[i + 1] in '"$\\':
-                i += 1
-            value, i = value + rest[i], i + 1
-        values[name], i = value, i + 1
-    return values
 
 
 def kubelet(value: str) -> str:
@@ -109,6 +84,12 @@ def literals(text: str) -> dict[str, Any]:
     return found
 
 
+@cache
+def plain_instructions() -> int:
+    """How many instructions the Dockerfile of the minimal profile has."""
+    return len(instructions(render(plan_of())["docker/web/Dockerfile"]))
+
+
 def read_back(plan: Plan) -> None:
     """Every string of the plan's profile, found again in what was rendered; nothing else came into being."""
     profile, files = plan.profile, render(plan)
@@ -129,9 +110,9 @@ def read_back(plan: Plan) -> None:
     assert copied == [f"{profile.app.path}/" if profile.app.path != "." else "./", "/app/"]
     extra = len(profile.env) + 2 * bool(profile.app.requirements)
     extra += bool(profile.app.build_packages) + bool(profile.app.runtime_packages)
-    assert len(lines) == len(instructions(render(plan_of())["docker/web/Dockerfile"])) + extra
+    assert len(lines) == plain_instructions() + extra
 
-    objects = {one["kind"]: one for one in yaml.safe_load_all(files[plan.manifest])}
+    objects = {one["kind"]: one for one in yaml.load_all(files[plan.manifest], Loader=LOADER)}
     assert objects["ConfigMap"]["data"] == {"gunicorn.conf.py": files[f"{plan.folder}/gunicorn.conf.py"]}
     (name,) = {objects[kind]["metadata"]["name"] for kind in ("ConfigMap", "Service", "Deployment")}
     assert name in (profile.name, f"{profile.name}-{profile.group}")

@@ -11,8 +11,7 @@ from generator.runtime.sizing import MIB, Demand, Limits, Rule, cpus, derive, me
 from generator.servers import SERVERS
 from tests.fast_support import plan_of
 
-SEED_WORKERS = "{per_cpu: 2, plus: 1}"
-SEED_THREADS = "{per_cpu: 2}"
+SEED = "workers: {per_cpu: 2, plus: 1}\nthreads: {per_cpu: 2}\n"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,7 @@ def test_servers_own_rules(server: str, cpu: str, expected: tuple[tuple[int, str
 )
 def test_the_seeds_rules(cpu: str, worker_count: int, threads: int) -> None:
     numbers = plan_of(
-        f"workers: {SEED_WORKERS}\nthreads: {SEED_THREADS}\n",
+        SEED,
         "server=gthread",
         f"resources.cpu={cpu}",
         "resources.memory=64Gi",

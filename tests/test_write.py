@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from generator.errors import TargetError
-from generator.write import Bundle, apply_changes, plan_changes, require_inputs
+from generator.write import Bundle, apply_changes, plan_changes
 
 A = Bundle("docker/a", {"docker/a/Dockerfile": "FROM a\n", "docker/a/conf.py": "x = 1\n", "k8s/a.yaml": "kind: A\n"})
 B = Bundle("docker/b", {"docker/b/Dockerfile": "FROM b\n", "k8s/b.yaml": "kind: B\n"})
@@ -178,30 +178,3 @@ def test_a_file_or_folder_in_the_way_is_the_users_fault(in_the_way: str, tmp_pat
     with pytest.raises(TargetError):
         run(tmp_path, A, force=True)
     assert tree(tmp_path) == before
-
-
-@pytest.mark.parametrize(
-    ("path", "is_folder", "message"),
-    [
-        ("app", True, None),
-        ("app/r.txt", False, None),
-        (".", True, None),
-        ("app", False, "app: no such file below "),
-        ("app/r.txt", True, "app/r.txt: no such folder below "),
-        ("none", True, "none: no such folder below "),
-        ("out", True, "out: leads outside the build context by a link; copy the files instead"),
-        ("loop", True, "loop: leads outside the build context by a link"),
-        ("x" * 300, True, ": no such folder below "),
-    ],
-)
-def test_the_apps_own_files(path: str, is_folder: bool, message: str | None, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "app").mkdir(parents=True)
-    (root / "app/r.txt").write_text("")
-    (root / "out").symlink_to("..")
-    (root / "loop").symlink_to("loop")
-    if message is None:
-        require_inputs(root, [(path, is_folder)])
-    else:
-        with pytest.raises(TargetError, match=message):
-            require_inputs(root, [("app", True), (path, is_folder)])

@@ -1,4 +1,4 @@
-"""A failure while writing puts everything back, and a kill leaves every file whole."""
+"""A failure while writing puts everything back, a kill leaves every file whole; what must be there before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from generator.errors import TargetError
-from generator.write import Bundle, apply_changes, plan_changes
+from generator.write import Bundle, apply_changes, plan_changes, require_inputs
 from tests.fast_support import ROOT
 from tests.test_write import LIST, A, B, run, tree, version
 
@@ -51,7 +51,7 @@ def test_a_failure_puts_everything_back(
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from generator.write import Bundle, apply_changes, plan_changes
+from generator.write import Bundle, apply_changes, plan_changes, require_inputs
 root, method, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 calls = 0
 original = getattr(Path, method)
@@ -83,3 +83,30 @@ def test_a_kill_leaves_each_file_whole_and_the_next_run_repairs(method: str, nth
     run(tmp_path, version(2))
     assert tree(tmp_path).keys() == {*A.files, LIST}
     assert {path: (tmp_path / path).read_text() for path in A.files} == version(2).files
+
+
+@pytest.mark.parametrize(
+    ("path", "is_folder", "message"),
+    [
+        ("app", True, None),
+        ("app/r.txt", False, None),
+        (".", True, None),
+        ("app", False, "app: no such file below "),
+        ("app/r.txt", True, "app/r.txt: no such folder below "),
+        ("none", True, "none: no such folder below "),
+        ("out", True, "out: leads outside the build context by a link; copy the files instead"),
+        ("loop", True, "loop: leads outside the build context by a link"),
+        ("x" * 300, True, ": no such folder below "),
+    ],
+)
+def test_the_apps_own_files(path: str, is_folder: bool, message: str | None, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "app").mkdir(parents=True)
+    (root / "app/r.txt").write_text("")
+    (root / "out").symlink_to("..")
+    (root / "loop").symlink_to("loop")
+    if message is None:
+        require_inputs(root, [(path, is_folder)])
+    else:
+        with pytest.raises(TargetError, match=message):
+            require_inputs(root, [("app", True), (path, is_folder)])

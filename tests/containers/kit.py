@@ -15,7 +15,7 @@ from generator.plan import Plan
 from generator.render import render
 from tests.containers.support.container import Container
 from tests.containers.support.docker import Docker, Option
-from tests.containers.support.images import host_build_args
+from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
 from tests.containers.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,6 +148,42 @@ def booted(
         port = container.host_port(plan.profile.port)
         found = Booted(plan, container, port)
         yield found.wait_ready() if ready else found
+
+
+@contextmanager
+def upstream(docker: Docker, found: Booted) -> Iterator[None]:
+    """The sample app's backend, in the container's network namespace: answers after the milliseconds it is told."""
+    with docker.run_detached(LOAD_TAG, "python3", "-c", UPSTREAM, network=f"container:{found.container.id}") as backend:
+        wait_until(lambda: "ready" in backend.logs().stdout, 15, backend, what="the upstream")
+        yield
+
+
+UPSTREAM = """
+import asyncio
+async def answer(reader, writer):
+    await asyncio.sleep(int(await reader.readline()) / 1000)
+    writer.write(b"ok")
+    writer.close()
+async def main():
+    server = await asyncio.start_server(answer, "127.0.0.1", 9000, backlog=4096)
+    print("ready", flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def load(docker: Docker, found: Booted, path: str, connections: int, duration: float, **options: Any) -> dict[str, Any]:
+    """The kit's load client beside the server, on loopback; its JSON report accounts for every connection."""
+    words = [f"http://127.0.0.1:{found.plan.profile.port}{path}", "--connections", str(connections)]
+    words += ["--duration", str(duration)]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    volume = f"{ROOT / 'generator/proof'}:/kit/proof:ro"
+    command = ["python3", "/kit/proof/client.py", *words]
+    done = run_beside(docker, found.container, *command, volume=volume, ulimit={"nofile": "20000:20000"}, check=False)
+    assert done.stdout, done.output
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
 
 
 def mounted_configuration(plan: Plan, folder: Path) -> dict[str, Any]:

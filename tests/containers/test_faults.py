@@ -42,9 +42,9 @@ def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
     return result
 
 
-def in_flight(container: kit.Booted, connections: int) -> Callable[[], bool]:
-    """Whether that many connections to the port are established, seen from inside."""
-    suffix = f":{container.plan.profile.port:04X}"
+def in_flight(container: kit.Booted, connections: int, port: int | None = None) -> Callable[[], bool]:
+    """Whether that many connections to the port (default: the server's) are established, seen from inside."""
+    suffix = f":{port or container.plan.profile.port:04X}"
     script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
     return lambda: int(container.container.exec("python", "-c", script).stdout) >= connections
 

@@ -1,0 +1,117 @@
+"""What stock meinheld breaks and the image's mended one keeps; each of these fails on the stock package."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.containers import kit
+from tests.containers.conftest import Boot
+from tests.containers.support.docker import Docker
+from tests.containers.support.waiting import wait_until
+from tests.containers.test_faults import in_background, in_flight
+
+PROFILE = "profiles/servers/meinheld.yaml"
+#: Appended to the configuration: the same worker, its sockets left as they are.
+UNPATCHED = """
+from gunicorn.workers.base import Worker as _Base
+from kit_runtime.meinheld_worker import MeinheldWorker as _Worker
+class _Unpatched(_Worker):
+    load_wsgi = _Base.load_wsgi
+worker_class = _Unpatched
+"""
+MEGABYTES = 20
+
+
+@pytest.mark.parametrize("signal", ["TERM", "HUP"])
+def test_a_request_that_waits_for_its_backend_finishes(docker: Docker, boot: Boot, signal: str) -> None:
+    """Stock cuts a cooperative request after 1 to 2 s, whatever graceful_timeout says."""
+    with boot(PROFILE) as container, kit.upstream(docker, container):
+        answer = in_background(lambda: container.get("/io?ms=3000"))
+        wait_until(in_flight(container, 1, port=9000), 5, container.container, what="the request at its backend")
+        container.container.kill(signal)
+        result = answer()
+        assert result.status == 200
+        assert result.headers["connection"].lower() == "close", "while draining"
+
+
+def test_a_large_answer_read_slowly_arrives_whole_at_no_cost(boot: Boot) -> None:
+    """Stock spins at 100 % CPU, blocks every other client and appends an error page to the body."""
+    with boot(PROFILE) as container:
+        before = cpu_seconds(container)
+        start = time.monotonic()
+        connection = container.connect()
+        connection.request("GET", f"/bytes?n={MEGABYTES * 1_000_000}")
+        response = connection.getresponse()
+        digest, length, slowest = hashlib.sha256(), 0, 0.0
+        while piece := response.read(500_000):
+            digest.update(piece)
+            length += len(piece)
+            asked = time.monotonic()
+            assert container.get("/").status == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(0.1)  # this is the slow reader, not a wait for something
+        used = cpu_seconds(container) - before
+        assert length == MEGABYTES * 1_000_000
+        assert digest.digest() == hashlib.sha256(b"x" * length).digest()
+        assert used < 0.2 * (time.monotonic() - start), f"{used:.1f} s of CPU"
+        assert slowest < 1.5, "the second client is served meanwhile"
+
+
+def cpu_seconds(container: kit.Booted) -> float:
+    """CPU time of the workers, user and system, in seconds."""
+    script = f"import os; print(sum(sum(map(int, open(f'/proc/{{p}}/stat').read().rpartition(')')[2].split()[11:13])) for p in {container.worker_pids()}) / os.sysconf('SC_CLK_TCK'))"  # noqa: E501
+    return float(container.container.exec("python", "-c", script).stdout)
+
+
+def test_cooperative_sockets_are_worth_ten_times(docker: Docker, boot: Boot, tmp_path: Path) -> None:
+    """50 connections that wait 50 ms for a backend, with and without meinheld's cooperative sockets."""
+    with boot(PROFILE) as container, kit.upstream(docker, container):
+        patched = kit.load(docker, container, "/io?ms=50", connections=50, duration=4)
+    mounts = kit.mounted_configuration(kit.plan_of(PROFILE), tmp_path)
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text(configuration.read_text() + UNPATCHED)
+    with boot(PROFILE, **mounts) as container, kit.upstream(docker, container):
+        unpatched = kit.load(docker, container, "/io?ms=50", connections=50, duration=4)
+    assert patched["failed"] == 0 and patched["unanswered"] == 0
+    assert patched["answered"] >= 10 * unpatched["answered"], (patched["answered"], unpatched["answered"])
+
+
+def test_more_connections_than_its_limit_are_all_answered(docker: Docker, boot: Boot) -> None:
+    """Stock takes worker_connections for the size of a table and leaves the connections beyond it hanging."""
+    overrides = ("workers=1", "connections=64", "worker_connections=64")
+    with boot(PROFILE, overrides=overrides) as container:
+        result = kit.load(docker, container, "/", connections=300, duration=6)
+        assert (result["failed"], result["unanswered"]) == (0, 0), json.dumps(result)
+
+
+def test_every_client_sees_its_own_address(boot: Boot) -> None:
+    """Stock shows a kept-alive client the address of whoever connected last."""
+    with boot(PROFILE) as container:
+        first = container.connect()
+        addresses = [kit.ask(first, "/info").json["remote_addr"]]
+        script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/info').read().decode())"
+        inside = json.loads(container.container.exec("python", "-c", script).stdout)["remote_addr"]
+        addresses.append(kit.ask(first, "/info").json["remote_addr"])
+        assert inside == "127.0.0.1"
+        assert addresses[0] == addresses[1] != inside
+
+
+def test_ambiguous_requests_are_refused(boot: Boot) -> None:
+    """What a lenient parser and a strict proxy would read differently."""
+    with boot(PROFILE) as container:
+        for name, value in (("Content-Length", "5"), ("Transfer-Encoding", "identity"), ("Host", "other")):
+            connection = container.connect(timeout=10)
+            connection.putrequest("POST", "/echo")
+            connection.putheader("Content-Length", "4")
+            connection.putheader(name, value)
+            connection.endheaders(b"abcd")
+            assert connection.getresponse().status == 400, name
+            connection.close()
+        with pytest.raises((http.client.HTTPException, OSError, AssertionError)):
+            assert container.get("/\n").status == 200
