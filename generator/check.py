@@ -12,7 +12,8 @@ from .load import Draft
 from .plan import derive_numbers
 from .profile import CpuRule, Profile
 from .runtime.sizing import MIB, memory_needed
-from .servers import SERVERS, Server
+from .server import Server
+from .servers import SERVERS
 
 #: Folders below docker/ with a meaning of their own; a profile of that name would write over them.
 RESERVED_NAMES = ("app", "runtime", "servers")

@@ -12,7 +12,7 @@ from .plan_replicas import backend_connections, connections_of_a_worker, pods_ne
 from .profile import Profile
 from .profile_kubernetes import MINORS
 from .runtime.sizing import Numbers
-from .servers import Server
+from .server import Server
 
 #: Volumes and folders of the kit's own, in the pod.
 _OWN_VOLUMES = ("configuration", "tmp", "shm")

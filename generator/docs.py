@@ -16,7 +16,8 @@ from .errors import KitError, TargetError
 from .fields import Kind
 from .profile import CpuRule, Profile
 from .seed import SEED
-from .servers import SERVERS, Cell
+from .server import Cell
+from .servers import SERVERS
 from .words import memory_quantity
 from .write import Change, apply_changes
 
@@ -96,9 +97,12 @@ def honoured_table() -> str:
         cells = [server.settings.get(name) for server in SERVERS.values()]
         rows.append(f"| `{name}` | " + " | ".join(_verdict(cell) for cell in cells) + " |")
     every = [cell for server in SERVERS.values() for cell in server.settings.values()]
+    refused = sum(cell.verdict != "honoured" for cell in every)
     unprobed = sum(cell.shown_by.startswith("unprobed") for cell in every)
-    rows.append("")
-    rows.append(f"{len(every)} cells; {unprobed} of them are not shown by a container test (`servers.py` says why).")
+    counts = (
+        f"{len(every) - refused - unprobed} are shown on a booted container, {refused} are refused by the generator"
+    )
+    rows += ["", f"Of {len(every)} cells {counts}, {unprobed} are unprobed (`generator/servers.py` says why)."]
     return "\n".join(rows)
 
 

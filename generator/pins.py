@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .servers import SERVERS, Server
+from .server import Server
+from .servers import SERVERS
 
 HERE = Path(__file__).parent
 ARCHITECTURES = ("x86_64", "aarch64")

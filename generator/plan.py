@@ -11,7 +11,8 @@ from .plan_kubernetes import KubernetesPlan, plan_kubernetes
 from .profile import CpuRule, Profile
 from .runtime import VERSION
 from .runtime.sizing import Demand, Limits, Number, Numbers, Rule, derive
-from .servers import SERVERS, Server
+from .server import Server
+from .servers import SERVERS
 from .words import Words, find_words
 
 #: Seconds between SIGKILL and what comes before it: the master reaps its workers and the runtime the container.

@@ -9,7 +9,7 @@ from .plan_replicas import MAX_SURGE, backend_connections, fixed_reason, replica
 from .profile import Profile
 from .profile_kubernetes import MINORS
 from .runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Demand, Number, Numbers, memory_needed
-from .servers import Server
+from .server import Server
 
 #: Heartbeat files are a few bytes each; this is memory, hence small.
 SHM_BYTES = 16 * MIB

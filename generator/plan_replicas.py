@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .profile import Profile
 from .runtime.sizing import Number, Numbers
-from .servers import Server
+from .server import Server
 
 #: Two, so that one may be replaced, drained or lost while the other answers.
 LEAST_REPLICAS = 2

@@ -3,120 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from .runtime.sizing import MIB, Rule
+from .server import Server, harmful, honoured, honoured_up_to, ignored
 
-Verdict = Literal["honoured", "ignored", "harmful"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What a server makes of a setting; ``shown_by`` names the container test that shows it, or why none does."""
-
-    verdict: Verdict
-    why: str = ""
-    shown_by: str = ""
-    #: The largest value that the server can keep; None where it has no limit of its own.
-    at_most: int | None = None
-
-
-@dataclass(frozen=True)
-class Server:
-    """One way to serve the app; every figure was measured in the image that the kit builds (README, "Measured")."""
-
-    name: str
-    #: Which templates it has (templates/docker/<family>/) and what the image's entry point starts.
-    family: Literal["gunicorn", "standalone", "development"]
-    summary: str
-    packages: tuple[str, ...]
-    #: Python versions whose image the container tests boot, oldest first.
-    pythons: tuple[str, ...]
-    worker_class: str
-    worker_class_why: str
-    workers: Rule
-    workers_why: str
-    threads: Rule | None
-    threads_why: str
-    preload_app: bool
-    preload_why: str
-    #: Seconds to receive a request's headers; None where the server has no such limit.
-    header_timeout: int | None
-    #: "gevent" where the standard library is patched before anything else is imported.
-    patched_by: str | None
-    #: Whether worker_connections is each worker's share (it stops accepting when full) or must fit all connections.
-    shares_connections: bool
-    master_memory_bytes: int
-    worker_memory_bytes: int
-    connection_memory_bytes: int
-    #: What `timeout` means to this server.
-    timeout_note: str
-    graceful_stop: str
-    #: Whether an answer that is finished after SIGTERM says `Connection: close`.
-    closes_while_draining: bool
-    #: Whether idle connections end with SIGTERM, instead of holding up the stop until graceful_timeout.
-    closes_idle_on_stop: bool
-    needs_proxy: bool
-    settings: Mapping[str, Cell]
-    #: Whether a connection occupies a whole worker, so that workers is all the server can hold.
-    holds_one_each: bool = False
-    production: bool = True
-    #: Not recommended for anything new; the generator says so.
-    legacy: bool = False
-
-    @property
-    def program(self) -> str:
-        """What the image's entry point starts."""
-        return {"gunicorn": "gunicorn", "standalone": "pywsgi", "development": "flask"}[self.family]
-
-    @property
-    def configuration(self) -> str:
-        """Name of the configuration file, below docker/<name>/ and in the image below /etc/kit/."""
-        return f"{self.program}.conf.py"
-
-    def honours(self, setting: str) -> bool:
-        cell = self.settings.get(setting)
-        return cell is not None and cell.verdict == "honoured"
-
-
-def _honoured(shown_by: str) -> Cell:
-    return Cell("honoured", shown_by=shown_by)
-
-
-def _honoured_up_to(at_most: int, why: str, shown_by: str) -> Cell:
-    return Cell("honoured", why, shown_by, at_most)
-
-
-def _ignored(why: str) -> Cell:
-    return Cell("ignored", why, "refused before it could reach a container")
-
-
-def _harmful(why: str) -> Cell:
-    return Cell("harmful", why, "refused before it could reach a container")
-
-
+_TLS = harmful("probes and HEALTHCHECK speak plain HTTP to the container: end TLS in the proxy or the ingress")
 #: What holds for every worker class of gunicorn that goes through its own request parser and arbiter.
 _GUNICORN = {
-    "workers": _honoured("test_plan_equals_boot"),
-    "backlog": _honoured("test_listens_on_the_port"),
-    "timeout": _honoured("test_hung_worker_is_replaced"),
-    "graceful_timeout": _honoured("test_request_in_flight_finishes_on_sigterm"),
-    "max_requests": _honoured("test_max_requests_recycles"),
-    "max_requests_jitter": _honoured("unprobed: random by purpose; gunicorn adds it to max_requests"),
-    "preload_app": _honoured("test_info_shows_preload_and_patches"),
-    "loglevel": _honoured("test_boot_report_is_independent_of_loglevel"),
-    "forwarded_allow_ips": _honoured("test_forwarded_proto_from_a_trusted_peer"),
-    "access_log": _honoured("test_access_log"),
-    "limit_request_line": _honoured("test_gunicorn_mapping_reaches_the_server"),
-    "limit_request_fields": _honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
-    "limit_request_field_size": _honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
+    "workers": honoured("test_plan_equals_boot"),
+    "backlog": honoured("test_listens_on_the_port"),
+    "timeout": honoured("test_hung_worker_is_replaced"),
+    "graceful_timeout": honoured("test_request_in_flight_finishes_on_sigterm"),
+    "max_requests": honoured("test_max_requests_recycles"),
+    "max_requests_jitter": honoured("unprobed: random by purpose; gunicorn adds it to max_requests"),
+    "preload_app": honoured("test_info_shows_preload_and_patches"),
+    "loglevel": honoured("test_boot_report_is_independent_of_loglevel"),
+    "forwarded_allow_ips": honoured("test_forwarded_proto_from_a_trusted_peer"),
+    "access_log": honoured("test_access_log"),
+    "limit_request_line": honoured("test_gunicorn_mapping_reaches_the_server"),
+    "proxy_protocol": honoured("unprobed: gunicorn's own parser; needs a proxy that speaks it"),
+    "statsd_host": honoured("unprobed: gunicorn's own logger; needs a statsd server"),
+    **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), _TLS),
+    "limit_request_fields": honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
+    "limit_request_field_size": honoured("unprobed: gunicorn's own parser, the same code as limit_request_line"),
 }
 _HANG = (
     "A worker that has hung for this long is killed and replaced. It limits no request: the loop or another thread "
     "goes on meanwhile."
 )
-_NO_ASGI = _ignored("only gunicorn's asgi worker reads it")
+_NO_ASGI = ignored("only gunicorn's asgi worker reads it")
 _ASGI_ONLY = ("asgi_loop", "asgi_lifespan", "asgi_disconnect_grace_period", "websocket_max_message_size", "root_path")
 
 GEVENT = Server(
@@ -149,10 +64,10 @@ GEVENT = Server(
     needs_proxy=False,
     settings={
         **_GUNICORN,
-        "threads": _ignored("gevent serves each connection in a greenlet, not in a thread"),
-        "worker_connections": _honoured("test_worker_connections_limits"),
-        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": _honoured("test_header_timeout_closes_slow_clients"),
+        "threads": ignored("gevent serves each connection in a greenlet, not in a thread"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
         **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
     },
 )
@@ -184,10 +99,10 @@ GTHREAD = Server(
     needs_proxy=True,
     settings={
         **_GUNICORN,
-        "threads": _honoured("test_plan_equals_boot"),
-        "worker_connections": _honoured("test_worker_connections_limits"),
-        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": _ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
+        "threads": honoured("test_plan_equals_boot"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
         **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
     },
 )
@@ -220,10 +135,10 @@ SYNC = Server(
     holds_one_each=True,
     settings={
         **_GUNICORN,
-        "threads": _harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
-        "worker_connections": _ignored("a sync worker holds one connection, so workers is the number"),
-        "keepalive": _ignored("a sync worker closes each connection after its answer"),
-        "header_timeout": _ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
+        "threads": harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
+        "worker_connections": ignored("a sync worker holds one connection, so workers is the number"),
+        "keepalive": ignored("a sync worker closes each connection after its answer"),
+        "header_timeout": ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
         **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
     },
 )
@@ -256,17 +171,17 @@ EVENTLET = Server(
     legacy=True,
     settings={
         **_GUNICORN,
-        "threads": _ignored("eventlet serves each connection in a greenlet, not in a thread"),
-        "worker_connections": _honoured("test_worker_connections_limits"),
-        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": _ignored("the keepalive timer also bounds the headers"),
+        "threads": ignored("eventlet serves each connection in a greenlet, not in a thread"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": ignored("the keepalive timer also bounds the headers"),
         **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
     },
 )
 
-_IN_C = _ignored("meinheld parses requests in C, with limits of its own: 128 fields, 8 KiB each, bodies to 16 MiB")
-_NO_PROXY_HEADERS = _ignored("meinheld's scheme is always http: let the app read X-Forwarded-Proto (ProxyFix)")
-_NO_TLS = _harmful("meinheld has no TLS: it would answer https:// in plain text; end TLS in the proxy")
+_IN_C = ignored("meinheld parses requests in C, with limits of its own: 128 fields, 8 KiB each, bodies to 16 MiB")
+_NO_PROXY_HEADERS = ignored("meinheld's scheme is always http: let the app read X-Forwarded-Proto (ProxyFix)")
+_NO_TLS = harmful("meinheld has no TLS: it would refuse to start; end TLS in the proxy or the ingress")
 
 MEINHELD = Server(
     name="meinheld",
@@ -299,21 +214,26 @@ MEINHELD = Server(
     settings={
         **_GUNICORN,
         **dict.fromkeys(("limit_request_line", "limit_request_fields", "limit_request_field_size"), _IN_C),
-        "threads": _ignored("meinheld serves each request in a greenlet, not in a thread"),
-        "worker_connections": _honoured("test_worker_connections_limits"),
-        "keepalive": _honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections"),
-        "header_timeout": _ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),
+        "threads": ignored("meinheld serves each request in a greenlet, not in a thread"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections"),
+        "header_timeout": ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),
         "forwarded_allow_ips": _NO_PROXY_HEADERS,
         **dict.fromkeys(("secure_scheme_headers", "forwarder_headers", "header_map"), _NO_PROXY_HEADERS),
         **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), _NO_TLS),
-        "proxy_protocol": _harmful("meinheld does not read it: every request would be a bad one"),
-        "http_protocols": _ignored("meinheld speaks HTTP/1 only"),
-        "http_parser": _ignored("meinheld has a parser of its own"),
+        "proxy_protocol": harmful("meinheld does not read it: every request would be a bad one"),
+        "http_protocols": ignored("meinheld speaks HTTP/1 only"),
+        "http_parser": ignored("meinheld has a parser of its own"),
         **dict.fromkeys(_ASGI_ONLY, _NO_ASGI),
     },
 )
 
-_NO_GUNICORN = _ignored("pywsgi is no gunicorn: it has no such setting")
+#: What pywsgi took over from gunicorn, with the same meaning and the same tests.
+_STANDALONE = (
+    *("workers", "backlog", "timeout", "graceful_timeout", "max_requests", "max_requests_jitter", "preload_app"),
+    *("loglevel", "forwarded_allow_ips", "access_log"),
+)
+_NO_GUNICORN = ignored("pywsgi is no gunicorn: it has no such setting")
 
 PYWSGI = Server(
     name="pywsgi",
@@ -341,17 +261,17 @@ PYWSGI = Server(
     closes_idle_on_stop=True,
     needs_proxy=False,
     settings={
-        **{name: cell for name, cell in _GUNICORN.items() if not name.startswith("limit_request")},
-        "threads": _ignored("pywsgi serves each connection in a greenlet, not in a thread"),
-        "worker_connections": _honoured("test_worker_connections_limits"),
-        "keepalive": _honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": _honoured("test_header_timeout_closes_slow_clients"),
+        **{name: cell for name, cell in _GUNICORN.items() if name in _STANDALONE},
+        "threads": ignored("pywsgi serves each connection in a greenlet, not in a thread"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
         "gunicorn": _NO_GUNICORN,
-        "app.hooks": _ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
+        "app.hooks": ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
     },
 )
 
-_DEVELOPMENT = _ignored("Flask's development server has no such thing")
+_DEVELOPMENT = ignored("Flask's development server has no such thing")
 
 FLASK = Server(
     name="flask",
@@ -380,8 +300,8 @@ FLASK = Server(
     needs_proxy=True,
     production=False,
     settings={
-        "workers": _honoured("test_flask_processes"),
-        "threads": _honoured("test_flask_threads"),
+        "workers": honoured("test_flask_processes"),
+        "threads": honoured("test_flask_threads"),
         **dict.fromkeys(
             (
                 *("worker_connections", "backlog", "timeout", "graceful_timeout", "keepalive", "header_timeout"),

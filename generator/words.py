@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from .profile import Profile
-from .servers import Server
+from .server import Server
 
 
 @dataclass(frozen=True)

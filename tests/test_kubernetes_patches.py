@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
 
-from generator.errors import ProfileError
+from generator.errors import Mark, ProfileError
 from generator.patches import apply_patches
+from generator.records import Patch
 from generator.render import render
 from tests.fast_support import plan_of
 
@@ -48,7 +51,7 @@ CHANGES = [
         f"{{op: remove, path: {POD}/enableServiceLinks, why: they are wanted}}",
         [
             "+ # Without /Deployment/spec/template/spec/enableServiceLinks, by the profile: they are wanted",
-            "-       # Variables that name the neighbours' Services only take up room, and might be mistaken for settings.",
+            next(f"- {line}" for line in manifest().splitlines() if "neighbours' Services" in line),
             "-       enableServiceLinks: false",
         ],
     ),
@@ -72,7 +75,7 @@ CHANGES = [
         f"{{op: remove, path: {POD}/containers/0/livenessProbe, why: it only restarts}}",
         [
             "+ # Without /Deployment/spec/template/spec/containers/0/livenessProbe, by the profile: it only restarts",
-            "-           # Slower than the server's own repair (timeout 30 s): a hung worker must not cost the whole pod.",
+            next(f"- {line}" for line in manifest().splitlines() if "Slower than the server's own" in line),
             "-           livenessProbe:",
             "-             tcpSocket:",
             "-               port: http",
@@ -94,6 +97,37 @@ def test_an_untouched_manifest_survives_the_round_trip_of_every_document() -> No
     for kind in kinds:
         patch = f"{{op: add, path: /{kind}/metadata/labels/x, value: yes sir, why: z}}"
         assert changes(patch) == ["+     # z", '+     x: "yes sir"']
+
+
+def test_a_new_entry_anywhere_takes_no_comment_from_its_field() -> None:
+    """Each comment still stands above the line that it stood above, whichever mapping or list has grown."""
+    text = manifest()
+    pairs = _commented(text)
+    document = next(d for d in yaml.safe_load_all(text) if d["kind"] == "Deployment")
+    paths = list(_containers(document, "/Deployment"))
+    assert len(paths) > 30
+    for path, step in paths:
+        patch = Patch("add", f"{path}/{step}", "why not", Mark("x"), "new", True)
+        assert [pair for pair in _commented(apply_patches(text, (patch,))) if pair[0] != "# why not"] == pairs, path
+
+
+def _containers(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict | list):
+        yield path, "-" if isinstance(value, list) else "added"
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _containers(item, f"{path}/{str(key).replace('/', '~1')}")
+
+
+def _commented(text: str) -> list[tuple[str, str]]:
+    """(comment, the next line that is none) of every comment line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found, below = [], ""
+    for line in reversed(lines):
+        if line.startswith("#"):
+            found.append((line, below))
+        else:
+            below = line
+    return found
 
 
 def test_patches_apply_in_their_order() -> None:

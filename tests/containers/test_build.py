@@ -133,9 +133,10 @@ def test_the_image_adds_little_to_its_base(docker: Docker, image: Any) -> None:
         assert added < 60 * 1024**2, f"{profile}: {added / 1024**2:.0f} MiB over the base"
 
 
-def test_context_leaves_secrets_and_caches_out(docker: Docker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("buildkit", [False, True], ids=["classic", "buildkit"])
+def test_secrets_of_the_apps_folder_stay_out(docker: Docker, tmp_path: Path, buildkit: bool) -> None:
     plan = context(tmp_path, {}, {".env": "TOKEN=1", "key.pem": "x", "kept.txt": "x"})
-    tag = kit.build(docker, plan, "kit-test-ignore:dev", tmp_path, buildkit=True)
+    tag = kit.build(docker, plan, "kit-test-ignore:dev", tmp_path, buildkit=buildkit)
     with kit.booted(docker, tag, plan) as container:
         listed = set(container.container.exec("ls", "-A", "/app").stdout.split())
         assert "kept.txt" in listed and not {".env", "key.pem"} & listed
