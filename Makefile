@@ -24,11 +24,11 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 	$(BIN)/python -m generator --check $(PROFILES)
 	$(BIN)/python -m generator.docs --check
 
-test: $(VENV)/dev  ## Run all tests: the fast ones, then those on booted containers (finds or installs a Docker engine)
+test: $(VENV)/dev  ## Run all tests: fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest tests
 
-test-fast: $(VENV)/dev  ## Run the tests that need no container engine
-	$(BIN)/python -m pytest tests --ignore=tests/containers
+test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start no server
+	$(BIN)/python -m pytest tests --ignore=tests/containers --ignore=tests/servers
 
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest tests/containers

@@ -13,6 +13,7 @@ from .errors import Fault, KitError, ProfileError
 from .load import read_profile
 from .plan import Plan, make_plan
 from .render import render, runtime_files
+from .source import MAX_BYTES
 from .verify import verify
 from .write import Bundle, Change, apply_changes, plan_changes, require_inputs
 
@@ -82,7 +83,8 @@ def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Pl
     faults: list[Fault] = []
     for path in profiles:
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as file:
+                text = file.read(MAX_BYTES + 1).decode("utf-8")  # more than that is refused, however much there is
         except OSError as error:
             raise KitError(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
@@ -99,7 +101,8 @@ def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Pl
             raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
         taken[plan.folder] = path
         if plan.server.production:
-            objects = f"namespace {plan.profile.kubernetes.namespace or '(kubectl chooses)'}, objects named {plan.kubernetes.name}"
+            namespace = plan.profile.kubernetes.namespace or "(kubectl chooses)"
+            objects = f"namespace {namespace}, objects named {plan.kubernetes.name}"
             if objects in taken:
                 raise KitError(f"{path}: {objects}: {taken[objects]} has them too; change name or kubernetes.namespace")
             taken[objects] = path

@@ -18,7 +18,9 @@ from .servers import SERVERS
 #: Folders below docker/ with a meaning of their own; a profile of that name would write over them.
 RESERVED_NAMES = ("app", "runtime", "servers")
 _SECRET_NAME = re.compile(
-    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(^|_|API|ACCESS|PRIVATE|SIGNING)KEYS?($|_|\d)", re.I
+    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PGPASS|(^|_)PASS($|_)"
+    r"|(^|_|API|ACCESS|PRIVATE|SIGNING)KEYS?($|_|\d)",
+    re.I,
 )
 #: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
 _USER_INFO = re.compile(r"[a-z0-9+.-]://[^/?#\s]*@", re.I)

@@ -67,14 +67,22 @@ TOP_LEVEL = (
     "loglevel",
     "forwarded_allow_ips",
 )
+#: Words that gunicorn checks only at boot; http_parser `fast` without its package answers every request with 500.
+_CHOICES = {
+    "header_map": ("drop", "refuse", "dangerous"),
+    "http2_cleartext": ("off", "prior-knowledge", "upgrade", "both"),
+    "http_parser": ("auto", "python"),
+    "protocol": ("http", "uwsgi"),
+    "proxy_protocol": ("off", "v1", "v2", "auto"),
+}
 #: Names that people write, and what gunicorn calls it (gunicorn ignores unknown names without a word).
 _MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "workers", "access_log": "accesslog"}
 
 
 @cache
-def known_settings() -> dict[str, dict[str, str]]:
+def known_settings() -> dict[str, dict[str, Any]]:
     """Every setting of the pinned gunicorn: its kind (int, bool, str, list, dict, hook) and section."""
-    table: dict[str, dict[str, str]] = json.loads(_TABLE.read_text(encoding="utf-8"))
+    table: dict[str, dict[str, Any]] = json.loads(_TABLE.read_text(encoding="utf-8"))
     return table
 
 
@@ -108,6 +116,10 @@ def _typed(name: str, value: Any) -> Any:
         near = _MISTAKEN.get(name) or f.nearest(name, sorted(settings))
         raise ValueError(f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else ""))
     kind = settings[name]["kind"]
+    if isinstance(value, Text) and value.is_null and not settings[name]["nullable"]:
+        raise ValueError(f"{name} cannot be null: leave it out for gunicorn's default")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{name} is one of {', '.join(_CHOICES[name])}")
     try:
         return _PARSERS[kind](value)
     except KeyError:

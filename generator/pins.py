@@ -69,7 +69,7 @@ def gunicorn_settings() -> dict[str, dict[str, Any]]:
         kind = "hook" if setting.section.endswith("Hooks") else kinds.get(validator, "str")
         if setting.type is int or (isinstance(setting.default, int) and not isinstance(setting.default, bool)):
             kind = "int"
-        table[setting.name] = {"kind": kind, "section": setting.section}
+        table[setting.name] = {"kind": kind, "nullable": setting.default is None, "section": setting.section}
     return table
 
 

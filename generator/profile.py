@@ -17,6 +17,10 @@ _NAME = f.text(
     "a DNS label of at most 40 characters that starts with a letter", "large", r"[a-z]([-a-z0-9]*[a-z0-9])?", 40
 )
 _MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+_REFERENCE = (
+    r"([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
 _VARIABLES = f.mapping_of(
@@ -149,7 +153,7 @@ class Profile(Section):
     )
     image: Annotated[
         str | None,
-        f.text("an image reference", "registry.example/team/app:1.4", r"[a-z0-9][A-Za-z0-9._/:@-]*", 500).or_null(),
+        f.text("an image reference", "registry.example/team/app:1.4", _REFERENCE, 500).or_null(),
     ] = Field(None, description="Image of the manifests; null is <name>:dev.")
     group: Annotated[str | None, f.text("a DNS label of at most 40 characters", "servers", LABEL, 40).or_null()] = (
         Field(None, description="Folder for the output, below docker/ and k8s/.")

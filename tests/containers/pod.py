@@ -20,7 +20,8 @@ from generator.render import render
 from tests.containers.support.container import Container
 from tests.containers.support.docker import Docker
 
-_UNITS = {"": 1, "m": Decimal("0.001"), "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_UNITS: dict[str, Decimal] = {"": Decimal(1), "m": Decimal("0.001"), "Ki": Decimal(2**10)}
+_UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}
 
 
 def quantity(text: Any) -> Decimal:
@@ -90,7 +91,7 @@ class Manifest:
             group, resource = reference["resource"].split(".")
             value = quantity(self.container(reference["containerName"])["resources"][group][resource])
             units = (value / quantity(reference["divisor"])).to_integral_value(ROUND_CEILING)
-            found[variable["name"]] = str(units)
+            found[variable["name"]] = str(int(units))
         return found
 
     def _mounts(self, container: Any, folder: Path) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Each image, booted as its Deployment says: arguments, variables, user, limits, mounts, probes, and the way it stops."""
+"""Each image, booted as its Deployment says: arguments, variables, user, limits, mounts, probes; and how it stops."""
 
 from __future__ import annotations
 

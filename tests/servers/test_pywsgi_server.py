@@ -20,7 +20,7 @@ import pytest
 
 from generator.runtime import pywsgi_config, pywsgi_log, pywsgi_server
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 APP = """
