@@ -11,8 +11,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from .errors import Fault, ProfileError
+from .filters import comment, yaml_scalar
 from .records import Patch
-from .render import comment, yaml_scalar
 
 _SEPARATOR = "---\n"
 

@@ -85,8 +85,8 @@ def _enum(field: str, places: tuple[str, ...], value: Any) -> Iterator[Problem]:
 
 def _names(document: Mapping[str, Any], kind: str) -> Iterator[Problem]:
     metadata = document["metadata"]
-    pattern = _SERVICE_LABEL if kind == "Service" else _LABEL
     for key in ("name", "namespace"):
+        pattern = _SERVICE_LABEL if (kind, key) == ("Service", "name") else _LABEL
         if (value := metadata.get(key)) is not None and not pattern.fullmatch(str(value)):
             yield f"metadata.{key}", f"{value!r} is no DNS label of at most 63 characters"
     places = [("metadata.labels", metadata.get("labels"))]

@@ -9,7 +9,6 @@ import yaml
 
 from .verify_fields import field_problems
 from .verify_references import reference_problems
-from .verify_route import route_problems
 from .verify_warnings import warnings
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -46,6 +45,8 @@ def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
 def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from warnings(document)
     if str(document["apiVersion"]).startswith(_GATEWAY) and document["kind"] == "HTTPRoute":
+        from .verify_route import route_problems
+
         yield from route_problems(document)
     elif minors:
         from .verify_schema import schema_problems

@@ -15,7 +15,11 @@ NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_ROOM_PAUSE = 0.2  # seconds
 
 
-TURNS_A_LOOK = 16  # requests started before the hub looks for events, and at the listener, again
+# With so many requests waiting, the hub looks for events (and at the listener) after so many turns. By itself it looks
+# after 50, or over 20 ms, which is too seldom to accept 10,000: 327 to 5,012 of them unanswered with batches of 16.
+# With few waiting a look finds little: 10 % more CPU for each request at 200 connections.
+CROWD = 1000
+TURNS_A_LOOK = 16
 
 
 class Turns:
@@ -41,10 +45,10 @@ class Turns:
     def next(self) -> None:
         start = self.waiting.popleft()
         self.count += 1
-        if self.waiting and self.count % TURNS_A_LOOK:
-            self.loop.run_callback(self.next)
+        if len(self.waiting) > CROWD and self.count % TURNS_A_LOOK == 0:
+            self.look.start(self.next)
         elif self.waiting:
-            self.look.start(self.next)  # by itself the hub would take 50, over 20 ms: too seldom to accept 10,000
+            self.loop.run_callback(self.next)
         start()
 
     def wait(self) -> None:

@@ -1,0 +1,62 @@
+"""checkov's policies for every generated manifest, without network: `make policy`, which installs it, runs this.
+
+Three runs: the shipped profiles, less what they cannot have; a profile that has it, with nothing left out; and one of
+its manifests made worse, which must be refused, since a scanner that finds nothing anywhere proves nothing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from generator.check import accept
+from generator.load import read_profile
+from generator.plan import make_plan
+from generator.render import render
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECKOV = ROOT / "build" / "policy" / "bin" / "checkov"
+#: An image's digest, a pull from a registry, a namespace: only the profile of the second run has them.
+SKIPPED = ("CKV_K8S_43", "CKV_K8S_15", "CKV_K8S_21")
+SIGNED = ROOT / "tests" / "profiles" / "signed.yaml"
+
+
+def check(folder: Path, *skipped: str) -> subprocess.CompletedProcess[str]:
+    options = ["--framework", "kubernetes", "--skip-download", "--compact", "--quiet"]
+    options += ["--skip-check", ",".join(skipped)] if skipped else []
+    return subprocess.run([CHECKOV, "--directory", folder, *options], capture_output=True, text=True, check=False)
+
+
+def main() -> int:
+    if not CHECKOV.exists():
+        print("checkov is not installed: run it by `make policy`", file=sys.stderr)
+        return 1
+    plan = make_plan(accept(read_profile(SIGNED.read_text(encoding="utf-8"), str(SIGNED))))
+    text = render(plan)[plan.manifest]
+    failed = False
+    with tempfile.TemporaryDirectory(prefix="kit-policy-") as name:
+        worse, signed = Path(name) / "worse", Path(name) / "signed"
+        for folder, manifest in (
+            (signed, text),
+            (worse, text.replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")),
+        ):
+            folder.mkdir()
+            (folder / "manifest.yaml").write_text(manifest, encoding="utf-8")
+        for title, done, good in (
+            ("shipped profiles", check(ROOT / "k8s", *SKIPPED), True),
+            ("with digest and namespace, nothing skipped", check(signed), True),
+            ("made worse", check(worse), False),
+        ):
+            # Without output checkov found no manifest at all.
+            as_wanted = (done.returncode == 0) is good and "Passed checks" in done.stdout
+            failed = failed or not as_wanted
+            print(f"policy: {title}: {'good' if as_wanted else 'NOT AS IT SHOULD BE'}")
+            counts = [line for line in done.stdout.splitlines() if line.startswith("Passed checks")]
+            print(*(counts if as_wanted else [done.stdout, done.stderr]), sep="\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
