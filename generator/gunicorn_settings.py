@@ -35,6 +35,7 @@ OWNED = {
     "pidfile": "leave it out: the server is PID 1, and the root file system is read-only",
     "print_config": "run the image with the argument --print-config",
     "proc_name": "leave it out: it does nothing without the package setproctitle",
+    "protocol": "leave it out: probes and proxies speak HTTP to the container",
     "pythonpath": "leave it out: the app lies in /app, its packages in the image's environment",
     "raw_env": "use env",
     "raw_paste_global_conf": "use app.module",
@@ -72,7 +73,6 @@ _CHOICES = {
     "header_map": ("drop", "refuse", "dangerous"),
     "http2_cleartext": ("off", "prior-knowledge", "upgrade", "both"),
     "http_parser": ("auto", "python"),
-    "protocol": ("http", "uwsgi"),
     "proxy_protocol": ("off", "v1", "v2", "auto"),
 }
 #: Names that people write, and what gunicorn calls it (gunicorn ignores unknown names without a word).
@@ -118,14 +118,15 @@ def _typed(name: str, value: Any) -> Any:
     kind = settings[name]["kind"]
     if isinstance(value, Text) and value.is_null and not settings[name]["nullable"]:
         raise ValueError(f"{name} cannot be null: leave it out for gunicorn's default")
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{name} is one of {', '.join(_CHOICES[name])}")
     try:
-        return _PARSERS[kind](value)
+        parsed = _PARSERS[kind](value)
     except KeyError:
         raise ValueError(f"{name} is a function: write it in the module that app.hooks names") from None
     except ValueError as error:
         raise ValueError(f"{name} is of type {kind}: {error}" if str(error) else f"{name} is of type {kind}") from None
+    if name in _CHOICES and parsed not in _CHOICES[name]:
+        raise ValueError(f"{name} is one of {', '.join(_CHOICES[name])}")
+    return parsed
 
 
 def _strings(value: Any) -> list[str]:

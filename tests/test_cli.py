@@ -87,7 +87,7 @@ def test_explaining_writes_nothing(root: Path, option: tuple[str, ...]) -> None:
 
 def test_explaining_shows_strange_values_as_they_are(root: Path) -> None:
     value = "[red]x[/nope] :smile: ü"
-    (root / "web.yaml").write_text(MINIMAL + f"gunicorn: {{header_map: {json.dumps(value)}}}\n")
+    (root / "web.yaml").write_text(MINIMAL + f"gunicorn: {{dogstatsd_tags: {json.dumps(value)}}}\n")
     result = run(root, str(root / "web.yaml"), "--explain")
     assert result.exit_code == 0, result.output
     assert value in result.stdout

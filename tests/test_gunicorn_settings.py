@@ -66,6 +66,10 @@ def test_each_setting_is_accepted_typed_owned_at_the_top_or_a_hook(name: str) ->
         assert (expected in fault.remedy) or (ignored and "gevent honours" in fault.allowed)
         return
     good, value, bad, remedy = VALUES[kind]
+    if name in gunicorn_settings._CHOICES:
+        good = value = gunicorn_settings._CHOICES[name][0]
+        (fault,) = faults_of("", f"gunicorn.{name}=nonsense")
+        assert f"{name} is one of {good}, " in fault.remedy
     assert plan_of("", f"gunicorn.{name}={good}").settings == {name: value}
     (fault,) = faults_of("", f"gunicorn.{name}={bad}")
     assert fault.path == f"gunicorn.{name}"

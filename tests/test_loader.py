@@ -27,8 +27,8 @@ from tests.fast_support import MINIMAL, faults_of, places, plan_of
         ("env: {A: 010, B: yes, C: 1e3, D: 'null', E: \"\"}", "env",
          (("A", "010"), ("B", "yes"), ("C", "1e3"), ("D", "null"), ("E", ""))),
         ("env: {B: '2', A: '1'}", "env", (("A", "1"), ("B", "2"))),
-        ("gunicorn: {limit_request_fields: 50, permit_obsolete_folding: true, header_map: off}", "gunicorn",
-         (("header_map", "off"), ("limit_request_fields", 50), ("permit_obsolete_folding", True))),
+        ("gunicorn: {limit_request_fields: 50, permit_obsolete_folding: true, dogstatsd_tags: off}", "gunicorn",
+         (("dogstatsd_tags", "off"), ("limit_request_fields", 50), ("permit_obsolete_folding", True))),
     ],
 )  # fmt: skip
 def test_the_fields_type_decides(line: str, field: str | None, value: object) -> None:

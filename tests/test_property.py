@@ -50,7 +50,7 @@ FIELDS = {
     "resources.memory": "resources.memory",
     "env": "env",
     "gunicorn": "gunicorn",
-    "gunicorn.header_map": "gunicorn.header_map",
+    "gunicorn.dogstatsd_tags": "gunicorn.dogstatsd_tags",
     "gunicorn name": "gunicorn={{{}: x}}",
     "gunicorn.dirty_apps": "gunicorn.dirty_apps=[{}]",
     "gunicorn.secure_scheme_headers": "gunicorn.secure_scheme_headers={{{}: {}}}",
@@ -140,10 +140,10 @@ def refused_or_data(override: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE_STRINGS, ids=lambda text: ascii(text)[:30])
 def test_a_hostile_string_is_data_everywhere_it_may_stand(text: str) -> None:
     quoted, key = yaml_quoted(text), text[:80]  # YAML allows a key of 1,024 characters
-    extra = f"env: {{A: {quoted}, Z: {quoted}}}\ngunicorn: {{header_map: {quoted}, dirty_apps: [{quoted}], "
+    extra = f"env: {{A: {quoted}, Z: {quoted}}}\ngunicorn: {{dogstatsd_tags: {quoted}, dirty_apps: [{quoted}], "
     plan = plan_of(f"{extra}logconfig_dict: {{{yaml_quoted(key)}: {quoted}}}}}\n")
     assert plan.profile.env == (("A", text), ("Z", text))
-    assert dict(plan.profile.gunicorn) == {"header_map": text, "dirty_apps": [text], "logconfig_dict": {key: text}}
+    assert dict(plan.profile.gunicorn) == {"dogstatsd_tags": text, "dirty_apps": [text], "logconfig_dict": {key: text}}
     read_back(plan)
 
 

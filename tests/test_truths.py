@@ -9,7 +9,7 @@ import pytest
 
 from generator.check import accept
 from generator.errors import ProfileError
-from generator.gunicorn_settings import TOP_LEVEL, known_settings
+from generator.gunicorn_settings import _CHOICES, TOP_LEVEL, known_settings
 from generator.load import read_profile
 from generator.servers import SERVERS
 
@@ -64,7 +64,8 @@ def test_every_refused_setting(server: str, setting: str) -> None:
     profile = (ROOT / f"profiles/servers/{server}.yaml").read_text() if server != "gevent" else ""
     profile = profile or (ROOT / "profiles/small.yaml").read_text()
     if setting in known_settings() and setting not in TOP_LEVEL:
-        override, path = f"gunicorn={{{setting}: {SAMPLES[known_settings()[setting]['kind']]}}}", f"gunicorn.{setting}"
+        value = next(iter(_CHOICES.get(setting, ())), SAMPLES[known_settings()[setting]["kind"]])
+        override, path = f"gunicorn={{{setting}: {value}}}", f"gunicorn.{setting}"
     else:
         override, path = f"{setting}={OWN_SAMPLES.get(setting, '3')}", setting
     with pytest.raises(ProfileError) as raised:

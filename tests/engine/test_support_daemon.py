@@ -37,9 +37,7 @@ def test_a_reused_process_number_is_not_taken_for_it(tmp_path: Path) -> None:
 
 def test_one_that_does_not_end_is_reported(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
-    deaf = daemon.start(
-        ["sh", "-c", f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"], tmp_path / "log"
-    )
+    deaf = daemon.start(["sh", "-c", f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"], tmp_path / "log")
     try:
         while not ready.exists():
             assert deaf.alive()

@@ -40,9 +40,7 @@ def test_the_machines_own_mirror_is_reused(listing: str, uri: str) -> None:
     assert host.debian_mirror(FakeMachine({"indextargets": listing})).uri == uri
 
 
-@pytest.mark.parametrize(
-    "line", ["Signed-By: {}", "deb [arch=amd64 signed-by={}] http://m.test/debian x main"]
-)
+@pytest.mark.parametrize("line", ["Signed-By: {}", "deb [arch=amd64 signed-by={}] http://m.test/debian x main"])
 def test_the_keyring_of_that_source_is_reused(tmp_path: Path, line: str) -> None:
     keyring, source = tmp_path / "own.gpg", tmp_path / "own.sources"
     keyring.touch()
@@ -124,17 +122,13 @@ def test_a_local_base_image_is_kept() -> None:
 
 def test_an_image_that_nobody_can_stand_in_for_is_an_error() -> None:
     machine = FakeMachine({"inspect": 1, "pull": 1})
-    with pytest.raises(
-        SupportError, match=r"python:3\.12-slim cannot be pulled \(said no\); stand-ins exist for"
-    ):
+    with pytest.raises(SupportError, match=r"python:3\.12-slim cannot be pulled \(said no\); stand-ins exist for"):
         base_image.ensure_base_image(Docker(Client("docker", run=machine)), "python:3.12-slim")
 
 
 def test_an_image_that_cannot_be_pulled_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
-    monkeypatch.setattr(
-        base_image, "build_stand_in", lambda docker, tag, suite: built.append(f"{tag} {suite}")
-    )
+    monkeypatch.setattr(base_image, "build_stand_in", lambda docker, tag, suite: built.append(f"{tag} {suite}"))
     base_image.ensure_base_image(Docker(Client("docker", run=FakeMachine({"inspect": 1, "pull": 1}))))
     assert built == ["python:3.13-slim-trixie trixie"]
 
@@ -144,9 +138,7 @@ def test_the_stand_in_holds_the_ca_bundle_and_uses_the_mirror(tmp_path: Path) ->
     plain = base_image.bootstrap_command("trixie", Path("b.tar"), host.Mirror(), bundle)
     assert plain[-2:] == ["trixie", "b.tar"] and not any("copy-in" in word for word in plain)
     bundle.touch()
-    mirrored = base_image.bootstrap_command(
-        "trixie", Path("b.tar"), host.Mirror("http://m.test/debian"), bundle
-    )
+    mirrored = base_image.bootstrap_command("trixie", Path("b.tar"), host.Mirror("http://m.test/debian"), bundle)
     assert f"--customize-hook=copy-in {bundle} /etc/ssl/certs/" in mirrored
     assert "deb http://m.test/debian trixie main" in mirrored
 
@@ -170,9 +162,7 @@ def test_mmdebstrap_is_installed_by_root_and_named_to_others(monkeypatch: pytest
         base_image.build_stand_in(Docker(Client("docker", run=machine)), "t:1", "trixie", machine)
 
 
-def test_index_settings_come_from_files_and_the_environment(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_index_settings_come_from_files_and_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conf = tmp_path / "pip.conf"
     conf.write_text("[global]\nindex-url = https://a.test/simple\ntrusted-host =\n  a.test\n  b.test\n")
     environ = {"PIP_INDEX_URL": "https://b.test/simple", "PIP_EXTRA_INDEX_URL": "https://me:pw@c.test/simple"}

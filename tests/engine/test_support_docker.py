@@ -80,9 +80,7 @@ def test_side_cars_share_the_namespaces() -> None:
     target = Container(engine.client, "c1")
     sidecar(engine, target, cap_add="SYS_PTRACE")
     run_beside(engine, target, "h2load", "http://127.0.0.1/", cpus=0.5)
-    assert (
-        "--network=container:c1 --pid=container:c1 --cap-add=SYS_PTRACE kit-probe:test" in machine.lines()[0]
-    )
+    assert "--network=container:c1 --pid=container:c1 --cap-add=SYS_PTRACE kit-probe:test" in machine.lines()[0]
     assert "--network=container:c1 --cpus=0.5 kit-load:test h2load http://127.0.0.1/" in machine.lines()[1]
 
 

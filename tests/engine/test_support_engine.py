@@ -87,9 +87,7 @@ def test_an_installed_dockerd_is_started_without_apt(stage: Stage) -> None:
     assert stage.done == ["start /usr/sbin/dockerd", "wait 40", "stop 40"]
 
 
-def test_a_dockerd_that_the_package_started_is_not_doubled(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dockerd_that_the_package_started_is_not_doubled(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.dockerd, stage.by_package = None, True
     monkeypatch.setattr(engine, "SYSTEMD", Path("/nonexistent"))
     ensure_engine().stop()

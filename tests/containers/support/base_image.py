@@ -51,9 +51,7 @@ def ensure_base_image(docker: Docker, tag: str = TAG, pull_seconds: float = PULL
         reason = error.completed.stderr.strip().splitlines()[-1:] or [str(error).splitlines()[0]]
         if tag not in STAND_INS:
             known = ", ".join(STAND_INS)
-            raise SupportError(
-                f"{tag} cannot be pulled ({reason[0]}); stand-ins exist for {known}"
-            ) from error
+            raise SupportError(f"{tag} cannot be pulled ({reason[0]}); stand-ins exist for {known}") from error
         say(f"not pulled ({reason[0]}); building a stand-in from Debian {STAND_INS[tag]}")
         return build_stand_in(docker, tag, STAND_INS[tag])
     identity = docker.image_id(tag)
@@ -96,9 +94,7 @@ def _ensure_mmdebstrap(run: Runner) -> None:
     host.install(["mmdebstrap"], run)
 
 
-def bootstrap_command(
-    suite: str, tarball: Path, mirror: host.Mirror, ca_bundle: Path = CA_BUNDLE
-) -> list[str]:
+def bootstrap_command(suite: str, tarball: Path, mirror: host.Mirror, ca_bundle: Path = CA_BUNDLE) -> list[str]:
     """The mmdebstrap call: a small Debian with Python, the machine's CA bundle inside."""
     excludes = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in LEFT_OUT]
     words = [

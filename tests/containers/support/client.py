@@ -54,8 +54,8 @@ def installed_clients(run: Runner = run) -> list[Client]:
     """Every docker executable of PATH and the usual folders, each file once, in that order."""
     found: dict[str, str] = {}
     for folder in (*os.environ.get("PATH", os.defpath).split(os.pathsep), *USUAL_FOLDERS):
-        path = os.path.join(folder, "docker")
-        if folder and os.access(path, os.X_OK) and os.path.isfile(path):
+        path = str(Path(folder) / "docker")
+        if folder and os.access(path, os.X_OK) and Path(path).is_file():
             found.setdefault(os.path.realpath(path), path)
     return [Client(path, run=run) for path in found.values()]
 

@@ -101,9 +101,7 @@ class Container:
         try:
             return int(self.client.call("wait", self.id, timeout=timeout).stdout)
         except CommandTimedOut as error:
-            raise NotInTime(
-                f"container {self.id[:12]} still runs after {timeout:g} s\n{self.logs().text}"
-            ) from error
+            raise NotInTime(f"container {self.id[:12]} still runs after {timeout:g} s\n{self.logs().text}") from error
 
     def health(self) -> str | None:
         """`starting`, `healthy` or `unhealthy`; None where the image has no HEALTHCHECK."""

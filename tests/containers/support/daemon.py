@@ -59,13 +59,9 @@ def start(argv: Sequence[str], log_file: Path = LOG_FILE) -> Daemon:
     """Start dockerd in the background, in a session of its own: Ctrl-C in the tests must not end it."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     daemon = Daemon.of(process.pid)
-    process.returncode = (
-        0  # it outlives this object: `Daemon.alive` collects it, not subprocess's own clean-up
-    )
+    process.returncode = 0  # it outlives this object: `Daemon.alive` collects it, not subprocess's own clean-up
     if daemon is None:
         raise SupportError(f"{argv[0]} ended at once:\n{log_tail(log_file)}")
     return daemon

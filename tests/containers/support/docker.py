@@ -72,9 +72,7 @@ class Docker:
         """`docker build` of a Dockerfile that needs no context."""
         return self._build([*flags(options), "--tag", tag, "-"], tag, buildkit, dockerfile, timeout)
 
-    def _build(
-        self, words: Sequence[str], tag: str, buildkit: bool, stdin: str | None, timeout: float
-    ) -> Image:
+    def _build(self, words: Sequence[str], tag: str, buildkit: bool, stdin: str | None, timeout: float) -> Image:
         env = {"DOCKER_BUILDKIT": "1" if buildkit else "0"}
         built = self.call("build", *words, stdin=stdin, env=env, timeout=timeout)
         identity = self.image_id(tag)

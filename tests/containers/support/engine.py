@@ -107,9 +107,7 @@ def _bring_up(verdicts: list[Verdict]) -> daemon.Daemon | None:
     """Get a daemon to answer; the one to stop again at the end, or None where it is not ours to stop."""
     said = client.describe(verdicts)
     if client.refused(verdicts):
-        raise NoEngine(
-            f"the Docker daemon does not let this user in:\n{said}\njoin the group docker, or run as root"
-        )
+        raise NoEngine(f"the Docker daemon does not let this user in:\n{said}\njoin the group docker, or run as root")
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         if os.environ.get(name):
             raise NoEngine(

@@ -62,9 +62,7 @@ def install(packages: Iterable[str], run: Runner = run) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     update = run(["apt-get", "update", "-q"], timeout=300, env=env, check=False)
     # A third party's broken source fails `update` with Debian's own lists fresh: the install decides.
-    known = [
-        name for name in wanted if run(["apt-cache", "show", name], env=env, check=False).returncode == 0
-    ]
+    known = [name for name in wanted if run(["apt-cache", "show", name], env=env, check=False).returncode == 0]
     options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
     try:
         run(["apt-get", "install", *options, *(known or wanted)], timeout=900, env=env)

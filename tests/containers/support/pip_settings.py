@@ -20,9 +20,7 @@ def config_files(environ: Mapping[str, str]) -> list[Path]:
     return [*files, Path(environ["PIP_CONFIG_FILE"])] if environ.get("PIP_CONFIG_FILE") else files
 
 
-def host_index_settings(
-    environ: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None
-) -> dict[str, str]:
+def host_index_settings(environ: Mapping[str, str] = os.environ, files: Iterable[Path] | None = None) -> dict[str, str]:
     """PIP_INDEX_URL and its like, as environment variables, from pip's files and then its environment."""
     found: dict[str, str] = {}
     for path in config_files(environ) if files is None else files:

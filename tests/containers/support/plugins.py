@@ -31,20 +31,14 @@ def ensure_plugin(client: Client, name: str, config_dir: Path = CONFIG_DIR) -> C
     binary = config_dir / "cli-plugins" / f"docker-{name}"
     if not binary.exists():
         if not host.is_debian():
-            raise SupportError(
-                f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})"
-            )
+            raise SupportError(f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})")
         say(f"fetching Debian's {PACKAGES[name]} ({SUITE}) for the docker {name} plugin into {config_dir}")
         fetch_plugin(name, binary, client.run)
     adopt_user_config(config_dir)
-    equipped = dataclasses.replace(
-        client, environment={**client.environment, "DOCKER_CONFIG": str(config_dir)}
-    )
+    equipped = dataclasses.replace(client, environment={**client.environment, "DOCKER_CONFIG": str(config_dir)})
     answer = equipped.call(name, "version", check=False)
     if answer.returncode != 0:
-        raise CommandFailed(
-            answer, f"the fetched {name} plugin does not run (remove {binary} to fetch it again)"
-        )
+        raise CommandFailed(answer, f"the fetched {name} plugin does not run (remove {binary} to fetch it again)")
     return equipped
 
 

@@ -51,9 +51,7 @@ def wait_until(
     raise NotInTime(message) from last_error
 
 
-def _attempt(
-    predicate: Callable[[], T], ignoring: tuple[type[Exception], ...]
-) -> tuple[T | None, Exception | None]:
+def _attempt(predicate: Callable[[], T], ignoring: tuple[type[Exception], ...]) -> tuple[T | None, Exception | None]:
     try:
         return predicate(), None
     except ignoring as error:
