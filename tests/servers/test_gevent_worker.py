@@ -22,7 +22,7 @@ from generator.proof.wire import request_bytes
 
 worker = pytest.importorskip("generator.runtime.gevent_worker", reason="gevent or gunicorn is not installed")
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 APP = """
 import os, time
 
@@ -50,7 +50,7 @@ preload_app = True
 """
 
 
-def until(what: Callable[[], Any], seconds: float = 5.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
     """What it returns as soon as that is true."""
     end = monotonic() + seconds
     while not (value := what()):
@@ -74,7 +74,7 @@ class Gunicorn:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
 
     def ready(self) -> Gunicorn:
-        until(lambda: self.process.poll() is not None or self.asks())
+        until(lambda: self.process.poll() is not None or self.asks(), 20)
         assert self.process.poll() is None, self.log.read_text()
         return self
 
