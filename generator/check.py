@@ -108,6 +108,20 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
         yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
 
 
+def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> Iterator[Fault]:
+    """A worker holds one connection; behind a proxy, which holds the clients', the others wait in the backlog."""
+    most = workers + profile.backlog if profile.proxy else workers
+    if profile.connections <= most:
+        return
+    if profile.proxy:
+        allowed = f"at most {most} with {server.name}: {workers} workers and, behind proxy, backlog ({profile.backlog})"
+        yield draft.fault("connections", allowed, "lower it, or raise backlog and somaxconn")
+        return
+    allowed = f"at most {most} with {server.name}: a connection occupies a whole worker"
+    remedy = "lower it, raise workers, set proxy: true if one holds them, or choose gthread or gevent"
+    yield draft.fault("connections", allowed, remedy)
+
+
 def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
     """Capacity: the numbers that the plan would derive must hold the connections."""
     if draft.faults:
@@ -124,9 +138,8 @@ def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault
     if profile.resources.memory < needed:
         allowed = f"at least {-(-needed // MIB)}Mi for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
-    if server.holds_one_each and profile.connections > numbers.workers.value:
-        allowed = f"at most {numbers.workers.value} with {server.name}: a connection occupies a whole worker"
-        yield draft.fault("connections", allowed, "lower it, raise workers, or choose gthread or gevent")
+    if server.holds_one_each:
+        yield from _one_each(draft, profile, server, numbers.workers.value)
         return
     if numbers.worker_connections is None:
         return

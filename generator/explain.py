@@ -28,12 +28,14 @@ def explanation(plan: Plan) -> dict[str, Any]:
     stated: dict[str, Any] = {name: getattr(plan.profile, name) for name in _STATED}
     stated |= {"preload_app": plan.preload_app, "header_timeout": plan.header_timeout, **plan.settings}
     pods = plan.kubernetes.by_name() if plan.server.production else {}
+    proxy = plan.proxy.by_name() if plan.server.production else {}
     return {
         "profile": plan.name,
         "served_by": plan.server.name,
         "numbers": {name: number.as_dict() for name, number in plan.numbers.by_name().items()},
         "stop_seconds": plan.stop_seconds.as_dict(),
         "kubernetes": {name: number.as_dict() for name, number in pods.items()},
+        "proxy": {name: number.as_dict() for name, number in proxy.items()},
         "settings": stated,
         "warnings": list(plan.numbers.warnings),
         "command_line": command_line(plan),
@@ -73,7 +75,7 @@ def print_tables(plans: list[Plan]) -> None:
         for column, style in (("setting", "bold"), ("value", "cyan"), ("decided by", ""), ("reason", "")):
             table.add_column(column, style=style, overflow="fold")
         numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
-        numbers |= plan.kubernetes.by_name() if plan.server.production else {}
+        numbers |= {**plan.kubernetes.by_name(), **plan.proxy.by_name()} if plan.server.production else {}
         for name, number in numbers.items():
             table.add_row(name, str(number.value), number.decided_by, number.reason)
         for name, value in explanation(plan)["settings"].items():
@@ -82,7 +84,7 @@ def print_tables(plans: list[Plan]) -> None:
                 table.add_row(name, str(value), section, "")
         console.print(table)
         notes = [*plan.numbers.warnings, f"on stop it {plan.server.graceful_stop}"]
-        notes += ["needs a buffering proxy in front: slow clients pin its workers"] if plan.server.needs_proxy else []
+        notes += [note] if (note := plan.words.proxy_note) else []
         for note in notes:
             console.print(f"- {note}", markup=False)
         console.print(f"- without the kit: {command_line(plan)}", markup=False, soft_wrap=True)

@@ -223,6 +223,21 @@ def mapping_of(key: Kind, kind: Kind) -> Kind:
     return Kind(parse, f"a mapping from {key.allowed} to {kind.allowed}", f"{{{key.example}: {kind.example}}}", schema)
 
 
+def subnet() -> Kind:
+    """A private IPv4 network with room for a gateway and two containers."""
+
+    def parse(value: Any) -> str:
+        try:
+            network = ipaddress.IPv4Network(scalar(value))
+        except ValueError as error:
+            raise ValueError(f"correct it: {error}") from None
+        if not network.is_private or not 8 <= network.prefixlen <= 29:
+            raise ValueError()
+        return str(network)
+
+    return Kind(parse, "a private IPv4 network from /8 to /29", "10.20.30.0/29", {"type": "string", "maxLength": 18})
+
+
 def peers() -> Kind:
     """Addresses and networks, comma-separated, strict as gunicorn is (192.168.1.1/24 has host bits), or ``*``."""
 

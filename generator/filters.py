@@ -36,6 +36,18 @@ def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def compose_scalar(value: str) -> str:
+    """A YAML scalar of a Compose file, in which $ begins a variable and $$ stands for one $."""
+    return yaml_scalar(value.replace("$", "$$"))
+
+
+def compose_variable(value: str, name: str) -> str:
+    """A variable of a Compose file with its default."""
+    if "}" in value:
+        raise ValueError("a default cannot hold }")
+    return json.dumps(f"${{{name}:-{value.replace('$', '$$')}}}", ensure_ascii=False)
+
+
 def comment(text: str) -> str:
     """A sentence as comment lines of the generated files' width."""
     return textwrap.fill(text, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)

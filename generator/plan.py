@@ -9,6 +9,7 @@ from typing import Any
 
 from .plan_kubernetes import KubernetesPlan, plan_kubernetes
 from .profile import CpuRule, Profile
+from .proxy import Proxy, plan_proxy
 from .runtime import VERSION
 from .runtime.sizing import Demand, Limits, Number, Numbers, Rule, derive
 from .server import Server
@@ -56,6 +57,7 @@ class Plan:
     stop_seconds: Number
     startup_seconds: int
     kubernetes: KubernetesPlan
+    proxy: Proxy
     settings: Mapping[str, Any]
     words: Words
     #: The rendered server configuration, for the ConfigMap; filled in by render.
@@ -95,6 +97,7 @@ def make_plan(profile: Profile) -> Plan:
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
         kubernetes=plan_kubernetes(profile, server, demand, numbers, USER_ID),
+        proxy=plan_proxy(profile, server, numbers, f"docker/{place}"),
         settings=dict(profile.gunicorn),
         words=find_words(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )

@@ -155,6 +155,18 @@ class Profile(Section):
         str | None,
         f.text("an image reference", "registry.example/team/app:1.4", _REFERENCE, 500).or_null(),
     ] = Field(None, description="Image of the manifests; null is <name>:dev.")
+    proxy: Annotated[bool, f.boolean()] = Field(
+        False, description="A buffering proxy in front holds the clients' connections, as the one of compose.yaml does."
+    )
+    proxy_image: Annotated[str, f.text("an image reference", "nginx:1.30-alpine", _REFERENCE, 500)] = Field(
+        "nginx:1.30-alpine", description="Image of that proxy in compose.yaml: an nginx with curl."
+    )
+    proxy_max_body: Annotated[int, f.memory_quantity()] = Field(
+        16 * 1024**2, description="Largest request body that the proxy takes."
+    )
+    proxy_subnet: Annotated[str | None, f.subnet().or_null()] = Field(
+        None, description="Network of compose.yaml, in which the app knows the proxy; null takes one by the name."
+    )
     group: Annotated[str | None, f.text("a DNS label of at most 40 characters", "servers", LABEL, 40).or_null()] = (
         Field(None, description="Folder for the output, below docker/ and k8s/.")
     )

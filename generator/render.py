@@ -10,8 +10,20 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
-from .filters import comment, dockerfile_word, indent_block, json_text, mebibytes, number, rule, yaml_scalar
+from .filters import (
+    comment,
+    compose_scalar,
+    compose_variable,
+    dockerfile_word,
+    indent_block,
+    json_text,
+    mebibytes,
+    number,
+    rule,
+    yaml_scalar,
+)
 from .plan import Plan
+from .proxy import size
 from .words import memory_quantity
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +40,9 @@ def render(plan: Plan) -> dict[str, str]:
     proxy = _render("k8s/parts/nginx.conf.j2", plan) if plan.profile.kubernetes.proxy else ""
     plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan), proxy_configuration=proxy)
     files = {f"{plan.folder}/{configuration}": plan.configuration}
-    for folder in ("docker/common", family, f"{family}/{plan.server.name}"):
+    folders = ["docker/common", family, f"{family}/{plan.server.name}"]
+    folders += ["docker/proxy"] if plan.server.production else []
+    for folder in folders:
         for name in _templates_below(folder):
             if (target := f"{plan.folder}/{name.removesuffix('.j2')}") not in files:
                 files[target] = _render(f"{folder}/{name}", plan)
@@ -85,6 +99,8 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         comment=comment,
+        compose=compose_scalar,
+        compose_variable=compose_variable,
         dockerfile=dockerfile_word,
         indent_block=indent_block,
         json=json_text,
@@ -93,6 +109,7 @@ def _environment() -> Environment:
         py=repr,
         quantity=memory_quantity,
         rule=rule,
+        size=size,
         yaml=yaml_scalar,
     )
     return environment

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from .errors import KitError, OwnFault
 from .gunicorn_settings import known_settings
 from .verify_manifest import manifest_problems
+from .verify_proxy import compose_problems, nginx_problems
 
 
 def verify(files: Mapping[str, str], minors: tuple[str, ...] = (), patched: bool = False) -> None:
@@ -20,6 +21,10 @@ def verify(files: Mapping[str, str], minors: tuple[str, ...] = (), patched: bool
     for path, text in files.items():
         if path.endswith("gunicorn.conf.py"):
             problems += [f"{path}: {problem}" for problem in configuration_problems(text)]
+        elif path.endswith("/compose.yaml"):
+            problems += [f"{path}: {problem}" for problem in compose_problems(text)]
+        elif path.endswith("/nginx.conf"):
+            problems += [f"{path}: {problem}" for problem in nginx_problems(text)]
         elif path.startswith("k8s/"):
             problems += [f"{path}: {problem}" for problem in manifest_problems(text, minors)]
     if problems:

@@ -26,6 +26,7 @@ class Words:
     pod_env: tuple[tuple[str, str], ...]
     preload_note: str
     probe_paths: tuple[str, ...]
+    proxy_note: str
     threads_why: str
     timeout_note: str
     worker_class_why: str
@@ -51,6 +52,7 @@ def find_words(profile: Profile, server: Server, preload_app: bool, probe_timeou
         pod_env=tuple((name, value.replace("$", "$$")) for name, value in profile.env),
         preload_note=_preload_note(server, preload_app),
         probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
+        proxy_note=_proxy_note(profile, server),
         threads_why=_sentence(server.threads_why),
         timeout_note=server.timeout_note,
         worker_class_why=_sentence(server.worker_class_why),
@@ -92,6 +94,13 @@ def _preload_note(server: Server, preload_app: bool) -> str:
         return "Each worker imports the app by itself, after the fork."
     shared = "Connections opened at import would be shared by all workers: open them in the app's post_fork hook."
     return f"The app is {server.preload_why}. {shared}"
+
+
+def _proxy_note(profile: Profile, server: Server) -> str:
+    if profile.proxy:
+        held = "a worker has one of them at a time, and the backlog the rest" if server.holds_one_each else ""
+        return f"the proxy in front holds the {profile.connections} connections" + (f"; {held}" if held else "")
+    return "needs a buffering proxy in front: slow clients pin its workers" if server.needs_proxy else ""
 
 
 def _max_requests_note(profile: Profile) -> str:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .boot import fail
@@ -29,6 +29,7 @@ from .pywsgi_config import (
     flag,
     load,
     load_app,
+    peers_of,
     seconds,
     setting,
     text,
@@ -79,13 +80,27 @@ class Settings:
     child_exit: Hook = field(default=None, metadata=HOOK)
 
 
+def settings(argv: list[str]) -> Settings:
+    """The document's settings. Arguments behind it beat it, as they do with gunicorn. Raises ConfigError."""
+    cfg = load(documents(argv[:2]), Settings)
+    if not argv[2:]:
+        return cfg
+    if len(argv) != 4 or argv[2] != "--forwarded-allow-ips":
+        raise ConfigError("arguments behind the document: --forwarded-allow-ips PEERS, or none")
+    try:
+        peers_of(argv[3])
+    except ValueError as error:
+        raise ConfigError(f"--forwarded-allow-ips {argv[3]}: {error}") from None
+    return replace(cfg, forwarded_allow_ips=argv[3])
+
+
 def main(argv: list[str]) -> int:
     """Read the document, import the app if it is shared, and supervise; the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         # Nothing is served yet: any of these ends the process, and PID 1 ignores what it has no handler for.
         signal.signal(number, lambda *_: os._exit(0))
     try:
-        cfg = load(documents(argv), Settings)
+        cfg = settings(argv)
     except ConfigError as error:
         fail(str(error))
     set_up(cfg.loglevel)

@@ -12,10 +12,12 @@ from .docker import Docker, Image, Option
 
 PROBE_TAG = "kit-probe:test"
 LOAD_TAG = "kit-load:test"
+NGINX_TAG = "kit-nginx:test"
 
 PACKAGES = {
     PROBE_TAG: ("iproute2", "procps"),  # what testinfra's socket, process and interface call
     LOAD_TAG: ("nghttp2-client", "wrk"),  # h2load and wrk; the base brings python3
+    NGINX_TAG: ("nginx-light", "curl"),  # Debian's nginx, where the official image is not at hand
 }
 
 # A build needs these where a machine reaches its packages through a proxy or a mirror.
@@ -58,6 +60,11 @@ def ensure_probe_image(docker: Docker, base: str = BASE_TAG) -> Image:
 def ensure_load_image(docker: Docker, base: str = BASE_TAG) -> Image:
     """Build kit-load:test."""
     return _ensure(docker, LOAD_TAG, base)
+
+
+def ensure_nginx_image(docker: Docker, base: str = BASE_TAG) -> Image:
+    """Build kit-nginx:test."""
+    return _ensure(docker, NGINX_TAG, base)
 
 
 def _ensure(docker: Docker, tag: str, base: str) -> Image:

@@ -1,0 +1,76 @@
+"""A profile behind its proxy: its Compose project, up and asked through the proxy's published port."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.plan import Plan
+from generator.render import render
+from tests.containers import kit
+from tests.containers.support.client import Client
+from tests.containers.support.compose import Project, project
+from tests.containers.support.container import Container
+from tests.containers.support.docker import Docker
+from tests.containers.support.images import LOAD_TAG, NGINX_TAG, host_build_args, run_beside
+
+#: The one that is booted just as the README says: its own file, its image built by Compose.
+LITERAL = "profiles/large.yaml"
+LOAD_CLIENT = kit.ROOT / "generator" / "proof"
+
+
+@dataclass
+class Behind:
+    """A running project, asked through its proxy."""
+
+    plan: Plan
+    project: Project
+    app: Container
+    proxy: Container
+    door: kit.Booted
+
+    def inside(self, *words: str) -> str:
+        """curl in the proxy's own container, whose loopback is a trusted peer."""
+        url = f"http://127.0.0.1:{self.plan.proxy.port}"
+        return self.proxy.exec("curl", "--silent", "--max-time", "20", *words[:-1], url + words[-1]).stdout
+
+    def load(self, docker: Docker, *words: str) -> dict[str, Any]:
+        """The load client beside the proxy, in its network namespace."""
+        command = ("python3", "-B", "/kit/proof/client.py", *words)
+        options: dict[str, Any] = {"volume": f"{LOAD_CLIENT}:/kit/proof:ro", "image": LOAD_TAG}
+        found: dict[str, Any] = json.loads(run_beside(docker, self.proxy, *command, **options).stdout)
+        return found
+
+
+@contextmanager
+def behind_the_proxy(client: Client, profile: str, image: str, scratch: Path) -> Iterator[Behind]:
+    """Any but the literal one gets a network of its own, so that two sessions of tests do not meet."""
+    environment = {"NGINX_IMAGE": NGINX_TAG, "PROXY_PORT": "0", "APP_IMAGE": image}
+    root, plan = kit.ROOT, kit.plan_of(profile)
+    if profile == LITERAL:
+        environment |= {**host_build_args(), "APP_IMAGE": f"kit-test-compose-{secrets.token_hex(4)}:dev"}
+    else:
+        number = secrets.randbelow(2**13) * 8
+        root, plan = scratch, kit.plan_of(profile, f"proxy_subnet=10.214.{number >> 8}.{number & 255}/29")
+        write(root, plan)
+    try:
+        with project(client, f"{plan.folder}/compose.yaml", root, environment) as found:
+            proxy = found.container("proxy")
+            door = kit.Booted(plan, proxy, found.port("proxy", plan.proxy.port))
+            yield Behind(plan, found, found.container("app"), proxy, door)
+    finally:
+        if profile == LITERAL:
+            client.call("image", "rm", environment["APP_IMAGE"], check=False)
+
+
+def write(root: Path, plan: Plan) -> None:
+    for path, text in render(plan).items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(0o644)
