@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from . import proxy
 from .errors import Fault
 from .load import Draft
 from .plan import derive_numbers
-from .plan_kubernetes import METRICS_PORT, PROXY_PORT, object_name
+from .plan_kubernetes import METRICS_PORT, object_name
 from .plan_replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
 from .profile import Profile
 from .profile_kubernetes import MINORS
@@ -132,7 +133,7 @@ def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]
     if metrics and not _counts(server):
         allowed = f"off with {server.name}, which counts nothing for statsd"
         yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread")
-    for given, taken in ((metrics, METRICS_PORT), (wanted.proxy, PROXY_PORT)):
+    for given, taken in ((metrics, METRICS_PORT), (wanted.proxy, proxy.PORT), (wanted.proxy, proxy.HEALTH_PORT)):
         if given and profile.port == taken:
             yield draft.fault("port", f"not {taken}, which a sidecar has", "choose another")
 

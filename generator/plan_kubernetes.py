@@ -15,11 +15,7 @@ from .server import Server
 SHM_BYTES = 16 * MIB
 #: Uploads over 500 kB are spooled to /tmp by the app.
 TMP_BYTES = 256 * MIB
-#: nginx keeps about 1 KiB of an idle connection and 16 KiB of one that it buffers; measured images need 20 MiB idle.
-PROXY_BASE_MIB = 64
-PROXY_BYTES_PER_CONNECTION = 4096
-#: Ports of the sidecars: those that their images are known for, and that an unprivileged user may open.
-PROXY_PORT = 8080
+#: Ports of the sidecar: those that its image is known for, and that an unprivileged user may open.
 STATSD_PORT = 9125
 METRICS_PORT = 9102
 
@@ -55,12 +51,9 @@ class KubernetesPlan:
     args: tuple[str, ...]
     #: The server's own port by name: the Service's traffic goes to "http", wherever that is.
     app_port_name: str
-    proxy_bytes: int
-    proxy_descriptors: int
     disruption_note: str
     network_note: str
     dns_ports: tuple[int, ...]
-    proxy_port: int = PROXY_PORT
     statsd_port: int = STATSD_PORT
     metrics_port: int = METRICS_PORT
     #: Their images are somebody else's, named by the profile: a tag may move.
@@ -105,10 +98,8 @@ def plan_kubernetes(profile: Profile, server: Server, demand: Demand, numbers: N
         pre_stop=_pre_stop(profile),
         user_id=None if wanted.openshift else user_id,
         fs_group=user_id if any(v.claim for v in wanted.volumes) and not wanted.openshift else None,
-        args=statsd if wanted.metrics == "prometheus" else (),
+        args=(*(statsd if wanted.metrics == "prometheus" else ()), *_believed_proxy(wanted.proxy, server)),
         app_port_name="app" if wanted.proxy else "http",
-        proxy_bytes=_whole_mib(PROXY_BASE_MIB * MIB + profile.connections * PROXY_BYTES_PER_CONNECTION),
-        proxy_descriptors=2 * profile.connections + 128,
         disruption_note=_disruption_note(replicas or least),
         network_note=_network_note(profile),
         # OpenShift's DNS pods listen on 5353, and policies see the port behind the Service.
@@ -164,6 +155,12 @@ def _kinds(profile: Profile) -> Iterator[str]:
     yield from ("poddisruptionbudget", "networkpolicy")
     if wanted.route.kind != "none":
         yield wanted.route.kind
+
+
+def _believed_proxy(has_proxy: bool, server: Server) -> tuple[str, ...]:
+    # Beside the server the proxy is the loopback, and the only one whose word on the scheme reaches it.
+    believes = has_proxy and server.honours("forwarded_allow_ips")
+    return ("--forwarded-allow-ips", "127.0.0.1") if believes else ()
 
 
 def _whole_mib(size: int) -> int:

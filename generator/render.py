@@ -37,7 +37,8 @@ def render(plan: Plan) -> dict[str, str]:
     """Every file of one profile, by its path below the output root."""
     family = f"docker/{plan.server.family}"
     configuration = plan.server.configuration
-    proxy = _render("k8s/parts/nginx.conf.j2", plan) if plan.profile.kubernetes.proxy else ""
+    pod = replace(plan, proxy=plan.proxy.in_a_pod(plan.profile.port))
+    proxy = _render("docker/proxy/nginx.conf.j2", pod) if plan.profile.kubernetes.proxy else ""
     plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan), proxy_configuration=proxy)
     files = {f"{plan.folder}/{configuration}": plan.configuration}
     folders = ["docker/common", family, f"{family}/{plan.server.name}"]

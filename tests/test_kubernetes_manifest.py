@@ -207,7 +207,8 @@ def test_sidecars_come_only_by_choice() -> None:
     assert "initContainers" not in pod()
     extra = f"kubernetes: {{{SIDECARS}}}\n"
     assert all(each["restartPolicy"] == "Always" for each in pod(extra)["initContainers"])
-    assert container(extra)["args"] == ["--statsd-host", "127.0.0.1:9125", "--statsd-prefix", "web"]
+    believed = ["--forwarded-allow-ips", "127.0.0.1"]
+    assert container(extra)["args"] == ["--statsd-host", "127.0.0.1:9125", "--statsd-prefix", "web", *believed]
     assert container(extra)["ports"] == [{"name": "app", "containerPort": 8000}]
     assert container(extra)["readinessProbe"]["tcpSocket"] == {"port": "app"}
     assert pod(extra)["initContainers"][0]["ports"] == [{"name": "http", "containerPort": 8080}]
