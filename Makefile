@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
 .DEFAULT_GOAL := help
-.PHONY: help generate all-profiles check test test-fast test-containers lint policy pins clean
+.PHONY: bench help generate all-profiles check test test-fast test-containers lint policy pins clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start
 
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest tests/containers
+
+bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in half an hour
+	@mkdir -p build
+	$(BIN)/python -m tests.load.bench > build/bench.md
+	@cat build/bench.md
 
 lint: $(VENV)/dev  ## Run ruff, mypy and hadolint
 	$(BIN)/ruff check .

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import click
 
-from .check import accept
-from .errors import Fault, KitError, ProfileError
-from .load import read_profile
-from .plan import Plan, make_plan
+from .errors import KitError, ProfileError
+from .plan import Plan
+from .read import read_plans
 from .render import render, runtime_files
-from .source import MAX_BYTES
 from .verify import verify
 from .write import Bundle, Change, apply_changes, plan_changes, require_inputs
 
 _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="python -m generator prove PROFILE boots one and measures what it claims; prove --help tells more.",
+)
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
 @click.option("--output", default=".", metavar="DIR", help="Root of the output and the build context.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4.")
@@ -77,38 +78,6 @@ def main(
         sys.exit(3)
 
 
-def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Plan]:
-    """The plans of all profile files. Raises ProfileError with the faults of every one of them."""
-    plans: list[Plan] = []
-    faults: list[Fault] = []
-    for path in profiles:
-        try:
-            with Path(path).open("rb") as file:
-                text = file.read(MAX_BYTES + 1).decode("utf-8")  # more than that is refused, however much there is
-        except OSError as error:
-            raise KitError(f"{path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise KitError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-        try:
-            plans.append(make_plan(accept(read_profile(text, path, overrides))))
-        except ProfileError as error:
-            faults += error.faults
-    if faults:
-        raise ProfileError(faults)
-    taken: dict[str, str] = {}
-    for plan, path in zip(plans, profiles, strict=True):
-        if plan.folder in taken:
-            raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
-        taken[plan.folder] = path
-        if plan.server.production:
-            namespace = plan.profile.kubernetes.namespace or "(kubectl chooses)"
-            objects = f"namespace {namespace}, objects named {plan.kubernetes.name}"
-            if objects in taken:
-                raise KitError(f"{path}: {objects}: {taken[objects]} has them too; change name or kubernetes.namespace")
-            taken[objects] = path
-    return plans
-
-
 def _warn(plan: Plan) -> None:
     """Say loudly what nobody should find out in production."""
     if not plan.server.production:
@@ -141,4 +110,8 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a locale without UTF-8 must not end a run halfway through its output
             stream.reconfigure(errors="backslashreplace")
+    if sys.argv[1:2] == ["prove"]:
+        from .proof.prove import prove  # with all that containers take, which generating does not need
+
+        prove(sys.argv[2:], prog_name="python -m generator prove")
     main(prog_name="python -m generator")

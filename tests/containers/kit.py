@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.__main__ import read_plans
 from generator.plan import Plan
+from generator.read import read_plans
 from generator.render import render
 from tests.containers.support.container import Container
 from tests.containers.support.docker import Docker, Option

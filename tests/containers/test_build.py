@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from generator.__main__ import read_plans
 from generator.plan import Plan
+from generator.read import read_plans
 from generator.render import render, runtime_files
 from generator.write import Bundle, apply_changes, plan_changes
 from tests.containers import kit

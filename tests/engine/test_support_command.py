@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.support.command import CommandFailed, CommandTimedOut, SupportError, run
+from generator.engine.command import CommandFailed, CommandTimedOut, EngineError, run
 
 
 def test_streams_are_apart_and_stdin_is_given() -> None:
@@ -45,5 +45,5 @@ def test_bytes_that_are_not_text_do_not_hurt() -> None:
 
 
 def test_a_command_that_is_not_there_is_named() -> None:
-    with pytest.raises(SupportError, match="no-such-command: no such command"):
+    with pytest.raises(EngineError, match="no-such-command: no such command"):
         run(["no-such-command"])

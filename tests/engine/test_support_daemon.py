@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from generator.engine.command import EngineError
 from tests.containers.support import daemon
-from tests.containers.support.command import SupportError
 
 
 def test_started_remembered_and_stopped(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_one_that_does_not_end_is_reported(tmp_path: Path) -> None:
     try:
         while not ready.exists():
             assert deaf.alive()
-        with pytest.raises(SupportError, match="did not end within"):
+        with pytest.raises(EngineError, match="did not end within"):
             daemon.stop(deaf, timeout=0.3)
     finally:
         os.kill(deaf.pid, signal.SIGKILL)

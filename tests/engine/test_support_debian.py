@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.engine.client import Client
+from generator.engine.command import CommandFailed, EngineError
+from generator.engine.docker import Docker
 from tests.containers.support import base_image, host, plugins
-from tests.containers.support.client import Client
-from tests.containers.support.command import CommandFailed, SupportError
-from tests.containers.support.docker import Docker
 from tests.containers.support.pip_settings import host_index_settings
 
 from .machine import FakeMachine
@@ -110,7 +110,7 @@ def test_a_missing_plugin_is_unpacked_beside_the_users_settings(
 
 def test_no_plugin_off_debian_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "is_debian", lambda: False)
-    with pytest.raises(SupportError, match="no compose plugin: install your"):
+    with pytest.raises(EngineError, match="no compose plugin: install your"):
         plugins.ensure_plugin(Client("docker", run=FakeMachine({"compose": 1})), "compose", tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_a_local_base_image_is_kept() -> None:
 
 def test_an_image_that_nobody_can_stand_in_for_is_an_error() -> None:
     machine = FakeMachine({"inspect": 1, "pull": 1})
-    with pytest.raises(SupportError, match=r"python:3\.12-slim cannot be pulled \(said no\); stand-ins exist for"):
+    with pytest.raises(EngineError, match=r"python:3\.12-slim cannot be pulled \(said no\); stand-ins exist for"):
         base_image.ensure_base_image(Docker(Client("docker", run=machine)), "python:3.12-slim")
 
 
@@ -158,7 +158,7 @@ def test_mmdebstrap_is_installed_by_root_and_named_to_others(monkeypatch: pytest
     base_image.build_stand_in(Docker(Client("docker", run=machine)), "t:1", "trixie", machine)
     assert any(argv[:2] == ["apt-get", "install"] and argv[-1] == "mmdebstrap" for argv in machine.asked)
     monkeypatch.setattr(host, "is_root", lambda: False)
-    with pytest.raises(SupportError, match=r"neither local nor pullable.*apt-get install mmdebstrap"):
+    with pytest.raises(EngineError, match=r"neither local nor pullable.*apt-get install mmdebstrap"):
         base_image.build_stand_in(Docker(Client("docker", run=machine)), "t:1", "trixie", machine)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.containers.support.client import Client
-from tests.containers.support.command import CommandFailed
-from tests.containers.support.container import Container, ContainerDied, NotInTime
-from tests.containers.support.docker import Docker, Option, flags
+from generator.engine.client import Client
+from generator.engine.command import CommandFailed
+from generator.engine.container import Container, ContainerDied, NotInTime
+from generator.engine.docker import Docker, Option, flags
+from generator.engine.waiting import wait_until
 from tests.containers.support.images import dockerfile, host_build_args, run_beside, sidecar
-from tests.containers.support.waiting import wait_until
 
 from .machine import FakeMachine
 

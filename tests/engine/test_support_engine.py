@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.support import client, daemon, engine, host
-from tests.containers.support.client import Client, Verdict
+from generator.engine import client
+from generator.engine.client import Client, Verdict
+from tests.containers.support import daemon, engine, host
 from tests.containers.support.engine import NoEngine, ensure_engine
 
 from .machine import FakeMachine

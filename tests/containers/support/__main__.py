@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import base_image, client, daemon, images
-from .command import SupportError, say
-from .docker import Docker
+from generator.engine import client
+from generator.engine.command import EngineError, say
+from generator.engine.docker import Docker
+
+from . import base_image, daemon, images
 from .engine import ensure_engine
 
 
@@ -77,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands.add_parser(name, help=function.__doc__)
     try:
         return COMMANDS[parser.parse_args(argv).command]()
-    except SupportError as error:
+    except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

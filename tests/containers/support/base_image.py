@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from generator.engine.command import CommandFailed, EngineError, Runner, run, say
+from generator.engine.docker import Docker, Image
+
 from . import host
-from .command import CommandFailed, Runner, SupportError, run, say
-from .docker import Docker, Image
 from .pip_settings import host_index_settings
 
 TAG = "python:3.13-slim-trixie"
@@ -51,12 +52,12 @@ def ensure_base_image(docker: Docker, tag: str = TAG, pull_seconds: float = PULL
         reason = error.completed.stderr.strip().splitlines()[-1:] or [str(error).splitlines()[0]]
         if tag not in STAND_INS:
             known = ", ".join(STAND_INS)
-            raise SupportError(f"{tag} cannot be pulled ({reason[0]}); stand-ins exist for {known}") from error
+            raise EngineError(f"{tag} cannot be pulled ({reason[0]}); stand-ins exist for {known}") from error
         say(f"not pulled ({reason[0]}); building a stand-in from Debian {STAND_INS[tag]}")
         return build_stand_in(docker, tag, STAND_INS[tag])
     identity = docker.image_id(tag)
     if identity is None:
-        raise SupportError(f"docker pull {tag} left no image of that name")
+        raise EngineError(f"docker pull {tag} left no image of that name")
     return Image(tag, identity)
 
 
@@ -78,7 +79,7 @@ def build_stand_in(docker: Docker, tag: str, suite: str = "trixie", run: Runner 
         docker.call("import", *changes, str(tarball), tag, timeout=300)
     identity = docker.image_id(tag)
     if identity is None:
-        raise SupportError(f"docker import left no image {tag}")
+        raise EngineError(f"docker import left no image {tag}")
     say(f"{tag} is now a stand-in, {identity.removeprefix('sha256:')[:12]}")
     return Image(tag, identity)
 
@@ -87,7 +88,7 @@ def _ensure_mmdebstrap(run: Runner) -> None:
     if host.find_program("mmdebstrap"):
         return
     if not (host.is_root() and host.is_debian()):
-        raise SupportError(
+        raise EngineError(
             f"{TAG} is neither local nor pullable: pull or load it, or install mmdebstrap "
             "(Debian: apt-get install mmdebstrap) so that a stand-in can be built"
         )

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from generator.engine.command import EngineError
+
 from . import host
-from .command import SupportError
 
 LOG_FILE = host.BUILD_DIR / "dockerd.log"
 RECORD_FILE = host.BUILD_DIR / "dockerd.json"
@@ -63,7 +64,7 @@ def start(argv: Sequence[str], log_file: Path = LOG_FILE) -> Daemon:
     daemon = Daemon.of(process.pid)
     process.returncode = 0  # it outlives this object: `Daemon.alive` collects it, not subprocess's own clean-up
     if daemon is None:
-        raise SupportError(f"{argv[0]} ended at once:\n{log_tail(log_file)}")
+        raise EngineError(f"{argv[0]} ended at once:\n{log_tail(log_file)}")
     return daemon
 
 
@@ -75,7 +76,7 @@ def stop(daemon: Daemon, timeout: float = STOP_SECONDS) -> None:
     deadline = time.monotonic() + timeout
     while daemon.alive():
         if time.monotonic() > deadline:
-            raise SupportError(f"dockerd (pid {daemon.pid}) did not end within {timeout:g} s of SIGTERM")
+            raise EngineError(f"dockerd (pid {daemon.pid}) did not end within {timeout:g} s of SIGTERM")
         time.sleep(0.05)
 
 

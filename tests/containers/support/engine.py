@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from . import client, daemon, host, plugins
-from .client import Client, Verdict
-from .command import SupportError, say
+from generator.engine import client
+from generator.engine.client import Client, Verdict
+from generator.engine.command import EngineError, say
+
+from . import daemon, host, plugins
 
 # docker-cli and docker-buildx are packages of their own since trixie; bookworm's docker.io holds both.
 PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "iptables")
@@ -26,7 +28,7 @@ HOW_TO = (
 )
 
 
-class NoEngine(SupportError):
+class NoEngine(EngineError):
     """There is no container engine and no way to get one."""
 
 

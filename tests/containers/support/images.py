@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from generator.engine.build_args import host_build_args as host_build_args
+from generator.engine.build_args import host_proxies
+from generator.engine.command import Completed
+from generator.engine.container import Container
+from generator.engine.docker import Docker, Image, Option
 
 from .base_image import TAG as BASE_TAG
-from .command import Completed
-from .container import Container
-from .docker import Docker, Image, Option
 
 PROBE_TAG = "kit-probe:test"
 LOAD_TAG = "kit-load:test"
@@ -19,24 +19,6 @@ PACKAGES = {
     LOAD_TAG: ("nghttp2-client", "wrk"),  # h2load and wrk; the base brings python3
     NGINX_TAG: ("nginx-light", "curl"),  # Debian's nginx, where the official image is not at hand
 }
-
-# A build needs these where a machine reaches its packages through a proxy or a mirror.
-HOST_BUILD_ARGS = (
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "PIP_INDEX_URL",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_TRUSTED_HOST",
-)
-
-
-def host_build_args(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The proxy and index settings of this machine, for `docker build --build-arg`."""
-    return {name: environ[name] for name in HOST_BUILD_ARGS if environ.get(name)}
 
 
 def dockerfile(tag: str, base: str = BASE_TAG) -> str:
@@ -68,8 +50,7 @@ def ensure_nginx_image(docker: Docker, base: str = BASE_TAG) -> Image:
 
 
 def _ensure(docker: Docker, tag: str, base: str) -> Image:
-    proxies = {name: value for name, value in host_build_args().items() if name.lower().endswith("_proxy")}
-    return docker.build_text(dockerfile(tag, base), tag, build_arg=proxies)
+    return docker.build_text(dockerfile(tag, base), tag, build_arg=host_proxies())
 
 
 def sidecar(docker: Docker, container: Container, image: str = PROBE_TAG, **options: Option) -> Container:

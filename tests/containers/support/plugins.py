@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from generator.engine.client import Client
+from generator.engine.command import CommandFailed, EngineError, Runner, run, say
+
 from . import host
-from .client import Client
-from .command import CommandFailed, Runner, SupportError, run, say
 
 # Bookworm has neither plugin; trixie's run on bookworm too, against its older dockerd.
 SUITE = "trixie"
@@ -31,7 +32,7 @@ def ensure_plugin(client: Client, name: str, config_dir: Path = CONFIG_DIR) -> C
     binary = config_dir / "cli-plugins" / f"docker-{name}"
     if not binary.exists():
         if not host.is_debian():
-            raise SupportError(f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})")
+            raise EngineError(f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})")
         say(f"fetching Debian's {PACKAGES[name]} ({SUITE}) for the docker {name} plugin into {config_dir}")
         fetch_plugin(name, binary, client.run)
     adopt_user_config(config_dir)
@@ -56,7 +57,7 @@ def fetch_plugin(name: str, binary: Path, run: Runner = run) -> None:
         run(["dpkg-deb", "-x", str(deb), f"{folder}/root"], timeout=120)
         source = Path(folder, "root") / PLUGIN_DIR / f"docker-{name}"
         if not source.exists():
-            raise SupportError(f"{deb.name} holds no {PLUGIN_DIR}/docker-{name}")
+            raise EngineError(f"{deb.name} holds no {PLUGIN_DIR}/docker-{name}")
         # Renamed into place: two sessions may fetch at once, and a killed one must not leave half a file.
         partial = binary.with_name(f".{binary.name}.{os.getpid()}")
         shutil.copy(source, partial)

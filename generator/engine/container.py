@@ -1,0 +1,142 @@
+"""One container: what it is, what it printed, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from .client import Client
+from .command import CommandFailed, CommandTimedOut, Completed, EngineError
+
+LOG_LINES_IN_ERRORS = 40
+
+
+class ContainerDied(EngineError):
+    """A container ended while something waited for something else."""
+
+
+class NotInTime(EngineError):
+    """A condition did not come true, or a container did not end, before the deadline."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What a container has printed, stream by stream."""
+
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Both, with their names, for messages."""
+        parts = [
+            f"--- {name}\n" + "\n".join(text.splitlines()[-LOG_LINES_IN_ERRORS:])
+            for name, text in (("stdout", self.stdout), ("stderr", self.stderr))
+            if text.strip()
+        ]
+        return "\n".join(parts) or "(it printed nothing)"
+
+
+@dataclass(frozen=True)
+class Container:
+    """A started container; as a context manager it is removed at the end, whatever happened."""
+
+    client: Client
+    id: str
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def logs(self, timeout: float = 60) -> Logs:
+        said = self.client.call("logs", self.id, timeout=timeout)
+        return Logs(said.stdout, said.stderr)
+
+    def inspect(self, timeout: float = 30) -> dict[str, Any]:
+        """`docker inspect`, the one object of it."""
+        answer = self.client.call("inspect", "--type", "container", self.id, timeout=timeout)
+        found: list[dict[str, Any]] = json.loads(answer.stdout)
+        return found[0]
+
+    def state(self) -> dict[str, Any]:
+        """Status, Running, ExitCode, OOMKilled and the rest of .State."""
+        state: dict[str, Any] = self.inspect()["State"]
+        return state
+
+    def running(self) -> bool:
+        return bool(self.state()["Running"])
+
+    def exec(
+        self,
+        *argv: str,
+        user: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        timeout: float = 60,
+        check: bool = True,
+    ) -> Completed:
+        """A command inside the container, exec form (no shell)."""
+        words = [f"--user={user}"] if user else []
+        words += [f"--env={key}={value}" for key, value in (env or {}).items()]
+        words += ["--interactive"] if stdin is not None else []
+        return self.client.call("exec", *words, self.id, *argv, timeout=timeout, stdin=stdin, check=check)
+
+    def stop(self, grace: int = 10) -> int:
+        """SIGTERM, then SIGKILL after `grace` seconds; returns the exit code (137: it had to be killed)."""
+        self.client.call("stop", "--time", str(grace), self.id, timeout=grace + 30)
+        return int(self.state()["ExitCode"])
+
+    def kill(self, signal: str = "KILL", timeout: float = 30) -> None:
+        self.client.call("kill", "--signal", signal, self.id, timeout=timeout)
+
+    def wait(self, timeout: float = 30) -> int:
+        """The exit code, once the container has ended by itself."""
+        try:
+            return int(self.client.call("wait", self.id, timeout=timeout).stdout)
+        except CommandTimedOut as error:
+            raise NotInTime(f"container {self.id[:12]} still runs after {timeout:g} s\n{self.logs().text}") from error
+
+    def health(self) -> str | None:
+        """`starting`, `healthy` or `unhealthy`; None where the image has no HEALTHCHECK."""
+        health = self.state().get("Health")
+        return health["Status"] if health else None
+
+    def health_log(self) -> list[dict[str, Any]]:
+        """The last probes of the HEALTHCHECK: ExitCode, Output, Start, End."""
+        log: list[dict[str, Any]] = (self.state().get("Health") or {}).get("Log") or []
+        return log
+
+    def ip(self) -> str:
+        """Its address on the first network it is in, reachable from this machine only."""
+        networks: dict[str, dict[str, Any]] = self.inspect()["NetworkSettings"]["Networks"]
+        addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+        if not addresses:
+            raise EngineError(f"container {self.id[:12]} has no address of its own\n{self.describe()}")
+        return str(addresses[0])
+
+    def host_port(self, container_port: int) -> int:
+        """The free port that `publish="127.0.0.1::PORT"` was given on this machine."""
+        bound = self.client.call("port", self.id, f"{container_port}/tcp").stdout.splitlines()
+        return int(bound[0].rpartition(":")[2])
+
+    def remove(self, timeout: float = 60) -> None:
+        """Remove it, running or not; one that has gone already is fine."""
+        answer = self.client.call("rm", "--force", "--volumes", self.id, timeout=timeout, check=False)
+        gone = "no such container" in answer.stderr.lower() or "already in progress" in answer.stderr.lower()
+        if answer.returncode != 0 and not gone:
+            raise CommandFailed(answer)
+
+    def describe(self) -> str:
+        """Status, exit code and log lines, for error messages."""
+        state = self.state()
+        killed = ", out of memory" if state.get("OOMKilled") else ""
+        error = f", {state['Error']}" if state.get("Error") else ""
+        summary = f"container {self.id[:12]}: {state['Status']}, exit code {state['ExitCode']}{killed}{error}"
+        return f"{summary}\n{self.logs().text}"

@@ -1,0 +1,163 @@
+"""A thin typed wrapper around the docker client: build, run, look, and remove what a run has left."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .client import Client
+from .command import CommandFailed, Completed
+from .container import Container
+
+RUN_LABEL = "kit-test"
+BUILD_SECONDS = 900.0
+
+Option = str | int | float | bool | Path | Sequence[str] | Mapping[str, object] | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image, with what the builder printed."""
+
+    tag: str
+    id: str
+    log: str = ""
+
+
+class Docker:
+    """The docker commands that are needed. Whatever it starts carries the label <label>=<run id>."""
+
+    def __init__(self, client: Client, run_id: str | None = None, label: str = RUN_LABEL) -> None:
+        self.client = client
+        self.label = label
+        self.run_id = run_id or secrets.token_hex(6)
+
+    def call(
+        self,
+        *args: str,
+        timeout: float = 60,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Any other docker command."""
+        return self.client.call(*args, timeout=timeout, stdin=stdin, env=env, cwd=cwd, check=check)
+
+    def build(
+        self,
+        context: Path,
+        dockerfile: Path,
+        tag: str,
+        *,
+        buildkit: bool = False,
+        build_args: Mapping[str, str] | None = None,
+        timeout: float = BUILD_SECONDS,
+        **options: Option,
+    ) -> Image:
+        """`docker build` of a folder, with the builder that `buildkit` chooses."""
+        words = [*flags(options), *flags({"file": dockerfile, "build_arg": build_args or {}, "tag": tag})]
+        return self._build([*words, str(context)], tag, buildkit, None, timeout)
+
+    def build_text(
+        self,
+        dockerfile: str,
+        tag: str,
+        *,
+        buildkit: bool = False,
+        timeout: float = BUILD_SECONDS,
+        **options: Option,
+    ) -> Image:
+        """`docker build` of a Dockerfile that needs no context."""
+        return self._build([*flags(options), "--tag", tag, "-"], tag, buildkit, dockerfile, timeout)
+
+    def _build(self, words: Sequence[str], tag: str, buildkit: bool, stdin: str | None, timeout: float) -> Image:
+        env = {"DOCKER_BUILDKIT": "1" if buildkit else "0"}
+        built = self.call("build", *words, stdin=stdin, env=env, timeout=timeout)
+        identity = self.image_id(tag)
+        if identity is None:  # 28.x without buildx only prints its complaint
+            raise CommandFailed(built, f"docker build left no image {tag}")
+        return Image(tag, identity, built.output)
+
+    def image_id(self, reference: str) -> str | None:
+        """The id of a local image, or None."""
+        found = self.call("image", "inspect", "--format", "{{.Id}}", reference, check=False)
+        return found.stdout.strip() if found.returncode == 0 else None
+
+    def image_label(self, reference: str, label: str) -> str:
+        """One label of a local image; empty where it has none."""
+        form = f'{{{{index .Config.Labels "{label}"}}}}'
+        return self.call("image", "inspect", "--format", form, reference).stdout.strip()
+
+    def run_detached(self, image: str, *args: str, timeout: float = 60, **options: Option) -> Container:
+        """`docker run --detach IMAGE ARGS`; `read_only=True`, `env={...}`, `tmpfs=[...]` become its flags."""
+        words = ["--detach", "--label", f"{self.label}={self.run_id}", *flags(options)]
+        started = self.call("run", *words, image, *args, timeout=timeout, check=False)
+        identity = started.stdout.strip()
+        if started.returncode != 0:
+            if identity:  # created but not started: a bad command, a taken port
+                Container(self.client, identity).remove()
+            raise CommandFailed(started)
+        return Container(self.client, identity)
+
+    def run_once(
+        self,
+        image: str,
+        *args: str,
+        timeout: float = 120,
+        stdin: str | None = None,
+        check: bool = True,
+        **options: Option,
+    ) -> Completed:
+        """`docker run --rm IMAGE ARGS` to its end; past the time limit the container is removed too."""
+        name = f"{self.label}-{secrets.token_hex(8)}"
+        words = [
+            "--rm",
+            "--sig-proxy=false",
+            "--name",
+            name,
+            "--label",
+            f"{self.label}={self.run_id}",
+            *flags(options),
+        ]
+        if stdin is not None:
+            words.append("--interactive")
+        try:
+            return self.call("run", *words, image, *args, timeout=timeout, stdin=stdin, check=check)
+        except BaseException:
+            self.call("rm", "--force", "--volumes", name, check=False)
+            raise
+
+    def leftovers(self, run_id: str | None = None) -> list[str]:
+        """Ids of containers of a run: this one, another one's id, or of any with '*'."""
+        wanted = run_id or self.run_id
+        label = self.label if wanted == "*" else f"{self.label}={wanted}"
+        listed = self.call("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
+        return listed.stdout.split()
+
+    def cleanup(self, run_id: str | None = None) -> list[str]:
+        """Remove those containers; returns their ids, since who started them should have done so itself."""
+        identities = self.leftovers(run_id)
+        if identities:
+            self.call("rm", "--force", "--volumes", *identities, timeout=120, check=False)
+        return identities
+
+
+def flags(options: Mapping[str, Option]) -> list[str]:
+    """Keywords as docker's long flags: True bare, None and False left out, lists and mappings repeated."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = "--" + name.rstrip("_").replace("_", "-")
+        if value is None or value is False:
+            continue
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, Mapping):
+            words += [f"{flag}={key}={item}" for key, item in value.items()]
+        elif isinstance(value, str | int | float | Path):
+            words.append(f"{flag}={value}")
+        else:
+            words += [f"{flag}={item}" for item in value]
+    return words

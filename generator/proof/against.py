@@ -1,0 +1,56 @@
+"""The configuration that people copy (seed.py), in the same image and under the same limits, for comparison."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from ..engine.docker import Option
+from ..plan import Plan
+from ..seed import SEED
+from . import loads
+from .claim import NOTED, Claim
+from .stage import server_options, upstream_port
+from .walk import Walk
+
+PORT, BOOT_SECONDS, LOAD_SECONDS = 5000, 20, 12
+NAME = "against the copied configuration"
+
+
+def seed_text() -> str:
+    """The copied gevent configuration verbatim: of the lines that come twice, gevent's."""
+    lines = [line.text for line in SEED if "meinheld" not in line.text]
+    return "\n".join(["import multiprocessing", *lines]) + "\n"
+
+
+def seed_options(plan: Plan) -> dict[str, Option]:
+    """The profile's limits, but a writable root and root as user: with less it does not start (its log files)."""
+    limits = {name: value for name, value in server_options(plan).items() if name in ("cpus", "memory", "memory_swap")}
+    environment = {"SEED": seed_text(), "UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"}
+    return {**limits, "user": "0", "entrypoint": "/bin/sh", "env": environment}
+
+
+def seed_command(plan: Plan) -> tuple[str, str]:
+    """The shell's words that start it; the file comes in a variable, so that nothing need be mounted."""
+    config = "/tmp/gunicorn_config.py"
+    return "-c", f'printf %s "$SEED" > {config}; exec gunicorn -c {config} {shlex.quote(plan.profile.app.module)}'
+
+
+def against(on: Walk) -> Claim:
+    """Told, not judged: the profile claims nothing about it."""
+    promised = "the same load on gunicorn + gevent as copied from the web, same image, CPUs and memory"
+    options = {**seed_options(on.plan), "network": f"container:{on.stage.beside.id}"}
+    with on.stage.docker.run_detached(on.stage.image, *seed_command(on.plan), timeout=60, **options):
+        ready = on.stage.inside("wait", str(PORT), str(BOOT_SECONDS), "-")
+        if ready["ready_at"] is None:
+            return Claim(NAME, promised, "it does not boot", NOTED)
+        command = loads.client(PORT, on.request, on.connections, LOAD_SECONDS, timeout=10)
+        theirs = loads.of_client(on.stage.ask(*command))
+    ours = on.held[on.request.path]
+    measured = "; ".join(f"{name}: {_summary(result)}" for name, result in (("this profile", ours), ("copied", theirs)))
+    return Claim(NAME, promised, measured, NOTED, data={"ours": ours, "theirs": theirs})
+
+
+def _summary(result: dict[str, Any]) -> str:
+    counts = f"{result['unanswered']} unanswered, {result['failed']} failed"
+    return f"{counts}, {result['rps']:.0f}/s, {loads.percentiles(result)}"

@@ -1,0 +1,176 @@
+"""The walk of the claims: each one asks the stage for something and hands the results to its judge."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ..engine.command import Completed
+from ..explain import explanation
+from . import judge, loads
+from .against import against
+from .claim import Claim, Pace, judged
+from .memory import judge_memory
+from .request import Request
+from .signals import reload, stop
+from .stage import BESIDE, Stage
+from .walk import ACTIVE, FEW, LATE, Walk
+
+
+def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Callable[[str], None]) -> Iterator[Claim]:
+    """All claims in their order; ends early where the server does not even boot."""
+    on = Walk(stage, pace, request, sample_app)
+    begin("boots")
+    found = boots(on)
+    yield found
+    if found.verdict == "failed":
+        return
+    steps: list[tuple[str, Callable[[Walk], Iterator[Claim]]]] = [
+        ("plan equals reality", reality),
+        ("idle connections", idle),
+        ("holds its connections", holds),
+        ("throughput", sweep),
+        *([("over capacity", over)] if pace.over else []),
+        ("SIGHUP", reload),
+        ("SIGTERM", stop),
+    ]
+    for name, step in steps:
+        begin(name)
+        if not on.server.running():
+            yield _died(on, f"before: {name}")
+            return
+        on.settle()
+        yield from step(on)
+    if pace.seed and on.plan.server.name == "gevent":
+        begin("the copied configuration")
+        yield against(on)
+
+
+def _died(on: Walk, when: str) -> Claim:
+    """The whole container ended although nobody asked it to."""
+    state, log = on.server.state(), on.server.logs().text
+    killed = ", killed for memory" if state["OOMKilled"] else ""
+    advice = "Raise resources.memory." if killed else f"Its last words: {log[-500:].strip()}"
+    measured = f"ended with exit code {state['ExitCode']}{killed}"
+    return judged("keeps running", "the container lives", measured, {f"not running {when}": advice}, log=log)
+
+
+def boots(on: Walk) -> Claim:
+    """Booted under the profile's limits, read-only and without capabilities, ready in time, and the app answers."""
+    plan, began = on.plan, time.time()
+    seconds, path = plan.startup_seconds, plan.profile.health.readiness_path
+    waiting = on.stage.begin(*BESIDE, "wait", str(plan.profile.port), str(seconds), path or "-")
+    on.server = on.stage.start_server()
+    while not wait([waiting], timeout=0.5).done and on.server.running():
+        continue
+    promised = f"ready within {seconds} s, and {on.request.method} {on.request.path} answers 2xx"
+    if not waiting.done():
+        return replace(_died(on, "while it booted"), name="boots", promised=promised)
+    answer = json.loads(waiting.result().stdout)
+    if answer["ready_at"] is None:
+        advice = "Correct what health.readiness_path asks, or raise health.startup_seconds; its last words: "
+        advice += on.server.logs().text[-500:].strip()
+        return judged("boots", promised, answer["said"], {"not ready": advice})
+    started = datetime.fromisoformat(on.server.state()["StartedAt"][:26].rstrip("Z") + "+00:00").timestamp()
+    on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]
+    result = on.run(1, 10, requests=1)
+    took = answer["ready_at"] - (started if started > began - 60 else began)
+    measured = f"{answer['said']} after {took:.2f} s"
+    return judged("boots", promised, measured, judge.failures(result), load=result, ready_seconds=took)
+
+
+def reality(on: Walk) -> Iterator[Claim]:
+    lines = [line for line in on.server.logs().stdout.splitlines() if '"event": "boot"' in line]
+    report = json.loads(lines[0]) if lines else None
+    yield judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
+
+
+def idle(on: Walk) -> Iterator[Claim]:
+    """Before any heavy load: memory that an allocator keeps from it would hide what idle connections need."""
+    if not on.plan.server.honours("keepalive"):
+        return  # it closes after every answer: there are no idle connections
+    active = max(1, min(ACTIVE, on.connections // 10))
+    rest = on.first_sample()
+    alone = on.run(active, on.pace.idle, rate=2 * active)
+    began = time.time()
+    among = on.run(active, on.pace.idle, rate=2 * active, idle=on.connections - active)
+    seen = [sample for sample in on.stage.samples() if sample["at"] >= began]
+    peak = max(seen, key=lambda sample: (sample["descriptors"], sample["at"]), default=None)
+    yield judge_memory(on.plan, rest, peak, on.connections)
+    yield judge.judge_active(alone, among)
+
+
+def holds(on: Walk) -> Iterator[Claim]:
+    """All connections at once, each asking again as soon as it is answered; meanwhile the image's own probe."""
+    for request in on.paths():
+        on.settle()
+        before, hold = on.last_sample(), on.pace.hold if request == on.request else on.pace.hold / 3
+        running = on.stage.begin(*on.client(on.connections, hold, asking=request, timeout=LATE, finish=LATE))
+        codes, seconds = _probe(on, running)
+        result = loads.of_client(running.result())
+        on.held[request.path] = result
+        claim = judge.judge_hold(on.plan, result, judge.workers_lost(before, on.last_sample()))
+        yield claim if request == on.request else replace(claim, name=f"{claim.name} on {request.path}")
+        if request == on.request and codes:
+            yield judge.judge_probes(codes, seconds, on.plan.probes.readiness_failures, on.pace.judges_probes)
+
+
+def _probe(on: Walk, load: Future[Completed]) -> tuple[list[int], list[float]]:
+    """The image's HEALTHCHECK command again and again, until the load is over."""
+    image = on.stage.docker.call("image", "inspect", "--format", "{{json .Config.Healthcheck}}", on.stage.image)
+    kind, *command = (json.loads(image.stdout) or {}).get("Test") or ["NONE"]
+    words = ["/bin/sh", "-c", *command] if kind == "CMD-SHELL" else command
+    codes: list[int] = []
+    seconds: list[float] = []
+    period = on.pace.probe or on.plan.probes.period_seconds
+    took = 0.0
+    while not wait([load], timeout=max(1, period - took)).done:
+        if words:
+            began = time.monotonic()
+            code = on.server.exec(*words, check=False).returncode
+            if not load.done():  # one that ran into the end of the load says nothing
+                codes.append(code)
+                seconds.append(took := round(time.monotonic() - began, 2))
+    return codes, seconds
+
+
+def sweep(on: Walk) -> Iterator[Claim]:
+    for request in on.paths():
+        on.stage.put("/tmp/request.lua", request.wrk_script())
+        on.stage.put("/tmp/body", request.body)
+        runs = [_at(on, request, count) for count in on.pace.counts if count < on.connections]
+        if on.pace.every_path:
+            runs.append(_at(on, request, on.connections))
+        else:
+            runs.append({"connections": on.connections, **_without(on.held[request.path], "connections")})
+        yield judge.judge_sweep(request.path, runs)
+
+
+def _at(on: Walk, request: Request, count: int) -> dict[str, Any]:
+    port, seconds = on.plan.profile.port, on.pace.sweep
+    if not on.plan.server.honours("keepalive"):  # wrk and h2load count its closing as errors
+        result = loads.of_client(on.stage.ask(*on.client(count, seconds, asking=request)))
+        return {"connections": count, **_without(result, "connections")}
+    if count > max(on.pace.counts):
+        return loads.of_h2load(on.stage.ask(*loads.h2load(port, request, count, 2 * seconds)), count)
+    return loads.of_wrk(on.stage.ask(*loads.wrk(port, request, count, seconds)), count, seconds)
+
+
+def _without(result: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != name}
+
+
+def over(on: Walk) -> Iterator[Claim]:
+    for factor in on.pace.over:
+        before = on.last_sample()
+        result = on.run(math.ceil(on.connections * factor), on.pace.over_seconds, timeout=LATE)
+        wait_words = ("wait", str(on.plan.profile.port), "30", on.plan.profile.health.readiness_path or "-")
+        on.stage.inside(*wait_words)
+        after = on.run(min(FEW, on.connections), 2)
+        yield judge.judge_over(on.plan, factor, result, after, judge.workers_lost(before, on.last_sample()))

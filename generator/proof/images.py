@@ -1,0 +1,97 @@
+"""The two images of a proof: the profile's own, and one with the load tools."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..engine.build_args import host_build_args, host_proxies
+from ..engine.client import Client, describe, examine, installed_clients
+from ..engine.command import EngineError
+from ..engine.docker import Docker, Image
+from ..errors import KitError
+from ..plan import Plan
+from ..render import render, runtime_files
+
+HERE = Path(__file__).resolve().parent
+#: Containers of a proof carry it as a label, so that they are found and removed.
+LABEL = "kit-proof"
+#: What runs in the load container as plain files.
+SHIPPED = ("__init__", "client", "connections", "inside", "loop", "plan", "tally", "upstream", "wire")
+DOCKERFILE = """\
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+USER 0
+RUN apt-get update \\
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nghttp2-client wrk \\
+ && rm -rf /var/lib/apt/lists/*
+COPY ["*.py", "/proof/"]
+"""
+#: Never copied into a build context: version control, caches, and where secrets lie.
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", "__pycache__", ".venv", ".env", ".env.*", "*.key", "*.pem", "node_modules", "build"
+)
+
+
+def find_client() -> tuple[Client, bool]:
+    """The first docker client that builds, and whether it does so with BuildKit. Raises EngineError."""
+    verdicts = []
+    for candidate in installed_clients():
+        verdicts.append(verdict := examine(candidate))
+        if verdict.can_build or verdict.can_buildkit:
+            # The classic builder where there is one: it resolves a local base image without asking a registry.
+            return candidate, not verdict.can_build
+    raise EngineError(f"a proof needs a Docker engine, and none here builds an image:\n{describe(verdicts)}")
+
+
+def base_image(plan: Plan, given: str | None) -> str:
+    """As the profile's Dockerfile names it, unless the command line does."""
+    return given or f"python:{plan.profile.python}-slim-trixie"
+
+
+def build_load_image(docker: Docker, base: str, buildkit: bool) -> Image:
+    """Debian's load tools and the kit's client; the builder's cache makes a second call quick."""
+    with tempfile.TemporaryDirectory(prefix="kit-proof-") as name:
+        context = Path(name)
+        (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+        for module in SHIPPED:
+            shutil.copy(HERE / f"{module}.py", context)
+        arguments = {"BASE_IMAGE": base, **host_proxies()}
+        return docker.build(
+            context, context / "Dockerfile", f"{LABEL}-load:dev", buildkit=buildkit, build_args=arguments
+        )
+
+
+def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, buildkit: bool) -> Image:
+    """The image as the generated Dockerfile says, overrides included, without writing below the output root."""
+    with tempfile.TemporaryDirectory(prefix="kit-proof-") as name:
+        context = Path(name)
+        copy_app(plan, root, context)
+        _write({**runtime_files(), **render(plan)}, context)
+        arguments = {"BASE_IMAGE": base, **host_build_args()}
+        file = context / plan.folder / "Dockerfile"
+        tag = f"{LABEL}-{plan.folder.replace('/', '-')}:dev"
+        return docker.build(context, file, tag, buildkit=buildkit, build_args=arguments)
+
+
+def copy_app(plan: Plan, root: Path, context: Path) -> None:
+    app = plan.profile.app
+    source = root / app.path
+    if not source.is_dir():
+        raise KitError(f"{app.path}: no such folder below {root}; see --output")
+    shutil.copytree(source, context / app.path, ignore=LEFT_OUT, dirs_exist_ok=True)
+    if app.requirements:
+        if not (root / app.requirements).is_file():
+            raise KitError(f"{app.requirements}: no such file below {root}; see --output")
+        target = context / app.requirements
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / app.requirements, target)
+
+
+def _write(files: Mapping[str, str], context: Path) -> None:
+    for path, text in files.items():
+        target = context / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")

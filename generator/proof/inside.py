@@ -1,0 +1,138 @@
+"""What is found out from beside the server, in the load container: standard library only, run as a file.
+
+inside.py machine                  what a container may use here: descriptors, memory, ports, tools
+inside.py wait PORT SECONDS PATH   until PATH (or, where it is "-", a connection) succeeds: when, and what was said
+inside.py watch SECONDS            one line of JSON a sample: memory, processes and descriptors of process 1 and all
+                                   its children; in the server's PID namespace, with the capability SYS_PTRACE
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+#: Process 1's own view of its cgroup: (version, usage, statistics, page cache, shared memory in it, kills).
+CGROUP = Path("/proc/1/root/sys/fs/cgroup")
+
+
+def machine() -> dict[str, Any]:
+    meminfo = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
+    low, high = map(int, (PROC / "sys/net/ipv4/ip_local_port_range").read_text().split())
+    tools = (("h2load", "--version"), ("wrk", "--version"))
+    return {
+        "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "cpus": os.cpu_count(),
+        "memory_available_bytes": int(meminfo["MemAvailable"].split()[0]) * 1024,
+        "memory_bytes": int(meminfo["MemTotal"].split()[0]) * 1024,
+        "somaxconn": int((PROC / "sys/net/core/somaxconn").read_text()),
+        "ports": high - low + 1,
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        **{name: _first_line([name, *words]) for name, *words in tools},
+    }
+
+
+def _first_line(argv: list[str]) -> str:
+    answer = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return (answer.stdout + answer.stderr).partition("\n")[0].partition(" Copyright")[0].strip()
+
+
+def wait(port: int, seconds: float, path: str) -> dict[str, Any]:
+    said, deadline = "nothing asked", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=max(0.1, deadline - time.monotonic()))
+        try:
+            connection.connect()
+            if path == "-":
+                return {"ready_at": time.time(), "said": "connected"}
+            connection.request("GET", path)
+            said = f"GET {path} answered {(status := connection.getresponse().status)}"
+            if 200 <= status < 400:
+                return {"ready_at": time.time(), "said": said}
+        except (OSError, http.client.HTTPException) as error:
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            connection.close()
+        time.sleep(0.01)
+    return {"ready_at": None, "said": said}
+
+
+def sample() -> dict[str, Any]:
+    family = _family()
+    pss = descriptors = 0
+    for pid in family:
+        try:
+            rollup = (PROC / str(pid) / "smaps_rollup").read_text()
+            pss += 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            descriptors += _descriptors(PROC / str(pid) / "fd")
+        except (OSError, StopIteration):
+            continue  # it has just ended, or is not ours to read
+    workers = sorted(pid for pid, parent in family.items() if parent == 1)
+    found: dict[str, Any] = {"at": time.time(), "pss_bytes": pss or None, "descriptors": descriptors}
+    return {**found, "workers": workers, **_cgroup()}
+
+
+def _descriptors(folder: Path) -> int:
+    """Since Linux 6.2 the folder's size is their number; before, counting 10,000 of them takes a while."""
+    return folder.stat().st_size or len(os.listdir(folder))  # noqa: PTH208 - no object for each of them
+
+
+def _family() -> dict[int, int]:
+    """Process 1 and all below it, each with its parent; not this program, nor what was put beside by `docker exec`."""
+    parents: dict[int, int] = {}
+    for folder in PROC.iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    family, size = {1}, 0
+    while len(family) != size:
+        size = len(family)
+        family |= {pid for pid, parent in parents.items() if parent in family}
+    return {pid: parents.get(pid, 0) for pid in family}
+
+
+def _cgroup() -> dict[str, Any]:
+    """Memory of the server's cgroup without the page cache, which the kernel gives back when it is needed."""
+    kinds = (
+        ("cgroup v2", CGROUP / "memory.current", "memory.stat", "file", "shmem", "memory.events"),
+        ("cgroup v1", CGROUP / "memory/memory.usage_in_bytes", "memory.stat", "cache", "shmem", "memory.oom_control"),
+    )
+    for kind, usage, stat, cache, shared, events in kinds:
+        try:
+            numbers = _table(usage.parent / stat)
+            memory = int(usage.read_text()) - numbers[cache] + numbers.get(shared, 0)
+            return {"kind": kind, "cgroup_bytes": memory, "oom_kills": _table(usage.parent / events).get("oom_kill", 0)}
+        except (OSError, KeyError, ValueError):
+            continue
+    return {"kind": None, "cgroup_bytes": None, "oom_kills": None}
+
+
+def _table(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())}
+
+
+def main(what: str, *words: str) -> None:
+    if what == "machine":
+        print(json.dumps(machine()))
+    elif what == "wait":
+        print(json.dumps(wait(int(words[0]), float(words[1]), words[2])))
+    else:
+        while True:
+            print(json.dumps(sample()), flush=True)
+            time.sleep(float(words[0]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

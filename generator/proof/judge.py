@@ -1,0 +1,174 @@
+"""What measured results mean: pure functions from what was recorded to a claim, with what to change where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from ..plan import Plan
+from .claim import NOTED, Claim, judged
+from .loads import percentiles
+
+#: What each kind of failure of the load client says about the profile.
+ADVICE = {
+    "connect_refused": "Nobody listened, or the queue was full: raise backlog (and somaxconn, which cuts it).",
+    "connect_timeout": "Connections waited in the queue for too long: raise backlog and somaxconn, or resources.cpu.",
+    "connect_other": "The client could not open a connection: look at this machine's ports and descriptors.",
+    "reset": "The server dropped requests that it had taken: look for workers that ended, in the container's log.",
+    "closed_early": "The server closed connections with a request outstanding: look for workers that ended.",
+    "timeout": "Requests got no answer in time: raise resources.cpu, lower connections, or take a server that shares "
+    "itself out among all connections (gevent).",
+    "bad_response": "What came was not HTTP: is profile.port the app's own port?",
+    "non_2xx": "The app answered with another status: choose what it answers well with --path, --header or --request.",
+}
+UNANSWERED = (
+    "Connections starve: lower connections, raise resources.cpu, or take a server that shares itself out (gevent)."
+)
+
+
+def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str, str]:
+    """Of a result of the kit's client: what failed, each with what to change."""
+    found = {kind: count for kind, count in result["failures"].items() if count and kind not in allowed}
+    other = [status for status in result["statuses"] if not status.startswith("2")]
+    faults = {
+        f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): ADVICE[kind]
+        for kind, count in found.items()
+    }
+    if result["unanswered"]:
+        faults[f"{result['unanswered']} connections never got an answer"] = UNANSWERED
+    return faults
+
+
+def starving(result: Mapping[str, Any]) -> dict[str, str]:
+    """A fair server gives every connection about the same (5, 8 and 14 answers at least, at the median and at most
+    were measured); one that serves some again and again leaves the others a fraction of it, however long it takes.
+    """
+    counts = result["connections"]
+    least, median = counts["answers_min"], counts["answers_median"]
+    mean = result["answered"] / max(1, counts["asked"])
+    if 4 * median < mean or 10 * least < median:
+        what = f"answers to a connection: {least} at least, {median} at the median, {counts['answers_max']} at most"
+        return {what: UNANSWERED}
+    return {}
+
+
+def workers_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
+    """Between two samples of the watcher."""
+    if not before or not after:
+        return {}
+    faults = {}
+    if lost := set(before["workers"]) - set(after["workers"]):
+        faults[f"{len(lost)} workers ended"] = "See the container's log: too little memory kills them without a word."
+    if (killed := (after.get("oom_kills") or 0) - (before.get("oom_kills") or 0)) > 0:
+        faults[f"{killed} processes killed for memory"] = "Raise resources.memory."
+    return faults
+
+
+def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, needed: int) -> Claim:
+    """The boot report against --explain: every number, and the descriptors that are really there."""
+    name, promised = "plan equals reality", "the booted container works with the numbers that --explain gives"
+    if report is None:
+        advice = "Was the image (--image) made by this generator? Its output begins with a boot report."
+        return judged(name, promised, "no boot report", {"nothing to compare": advice})
+    faults = {}
+    for number, planned in expected["numbers"].items():
+        real = report["numbers"].get(number, {"value": None, "decided_by": "nobody"})
+        if real["value"] != planned["value"]:
+            what = f"{number} is {real['value']} ({real['decided_by']}), planned {planned['value']}"
+            faults[what] = "Build the image from this profile, and let no variable or argument override it."
+    if 0 <= report["descriptor_limit"] < needed:
+        faults[f"{report['descriptor_limit']} descriptors of {needed}"] = "Raise the container's nofile limit."
+    shown = ", ".join(f"{name} {number['value']}" for name, number in report["numbers"].items())
+    return judged(name, promised, shown, faults, report=report)
+
+
+def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -> Claim:
+    connections, times = result["connections"], percentiles(result, ("p50", "p99", "max"))
+    measured = f"{connections['held']} held, {result['failed']} failed, {result['unanswered']} unanswered, "
+    measured += f"{result['rps']:.0f} requests/s, {times}"
+    faults = {**failures(result), **starving(result), **lost}
+    # A server that closes after every answer holds none at any one moment, and promises none either.
+    if plan.server.honours("keepalive") and connections["held"] < connections["asked"]:
+        faults[f"{connections['asked'] - connections['held']} not held"] = UNANSWERED
+    promised = f"{plan.profile.connections} connections opened at once, each of them answered"
+    return judged("holds its connections", promised, measured, faults, load=result)
+
+
+def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, enough: bool) -> Claim:
+    """Exit codes of the image's own health command while all connections were busy, and how long each took."""
+    bad = sum(code != 0 for code in seen)
+    row = max(len(list(group)) if failed else 0 for failed, group in groupby(seen, bool)) if seen else 0
+    measured = f"{len(seen) - bad} of {len(seen)} succeeded, the slowest in {max(seconds, default=0):.1f} s"
+    advice = "Raise resources.cpu or lower connections: Kubernetes would take the pod out, then restart it."
+    faults = {f"{row} failed in a row": advice} if row >= retries else {}
+    faults |= {} if seen else {"none ran": "The container ended, or its image has no health command."}
+    promised = f"while all connections are busy, the health command never fails {retries} times in a row"
+    if faults and not enough:
+        return Claim("probes stay green", promised, f"{measured}; too few to judge", NOTED)
+    return judged("probes stay green", promised, measured, faults, exit_codes=list(seen), seconds=list(seconds))
+
+
+def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
+    """The active connections beside idle ones: counts decide, times are told."""
+    asked, held = among["idle"]["asked"], among["idle"]["held"]
+    active = among["connections"]["asked"]
+    p99 = [result["latency_ms"]["p99"] or 0 for result in (alone, among)]
+    measured = f"{held} idle held, {among['failed']} failed, p99 {p99[1]:.1f} ms against {p99[0]:.1f} ms alone"
+    measured += " (over 2 times)" if p99[1] > 2 * p99[0] else ""
+    faults = failures(among)
+    if held < asked:
+        faults[f"{asked - held} idle ones lost"] = (
+            "Idle connections were closed: raise keepalive or worker_connections."
+        )
+    promised = f"{active} active among {asked} idle: nothing fails; p99 within 2 times of alone (told, not judged)"
+    return judged("active among idle", promised, measured, faults, alone=alone, among=among)
+
+
+def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
+    """Throughput and latency at several numbers of connections."""
+    shown = "; ".join(f"{r['connections']}: {r['rps']:.0f}/s {percentiles(r)}".rstrip() for r in results)
+    faults = {f"{r['failed']} failed at {r['connections']}": ADVICE["timeout"] for r in results if r["failed"]}
+    return judged(
+        f"throughput on {name}", "nothing fails; times are told, not judged", shown, faults, runs=list(results)
+    )
+
+
+def judge_over(
+    plan: Plan, factor: float, result: Mapping[str, Any], after: Mapping[str, Any], lost: Mapping[str, str]
+) -> Claim:
+    """More connections than declared: the declared number keeps being answered, the server lives, all is well after."""
+    asked = result["connections"]["asked"]
+    served = asked - result["unanswered"]
+    measured = f"of {asked}, {served} were answered, {result['failed']} requests failed; after it {after['answered']} "
+    measured += f"answers, {after['failed']} failed"
+    faults = dict(lost)
+    if served < plan.profile.connections:
+        faults[f"fewer than {plan.profile.connections} served"] = "Raise backlog, or resources.cpu."
+    faults |= {f"afterwards {what}": advice for what, advice in failures(after).items()}
+    promised = f"at {factor:g} times its connections {plan.profile.connections} are answered, nothing dies, it recovers"
+    return judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
+
+
+def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequence[int]) -> Claim:
+    measured = f"{result['answered']} answered, {result['failed']} failed, {len(set(after) - set(before))} new workers"
+    faults = failures(result)
+    if before and after and set(before) & set(after):
+        faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
+    return judged("SIGHUP under load", "workers are replaced, no request fails", measured, faults, load=result)
+
+
+def judge_stop(result: Mapping[str, Any], exit_code: int, seconds: float, grace: int) -> Claim:
+    """After SIGTERM nobody listens, so a refused connection is right; a request that was taken must be answered."""
+    measured = f"exit code {exit_code} after {seconds:.1f} s, {result['answered']} answered, "
+    dropped = failures({**result, "unanswered": 0}, allowed=("connect_refused",))
+    measured += f"{sum(n for kind, n in result['failures'].items() if kind != 'connect_refused')} dropped"
+    faults = dropped
+    if exit_code != 0:
+        faults[f"exit code {exit_code}"] = (
+            "The server did not stop by itself: raise graceful_timeout, or look at its log."
+        )
+    if seconds > grace:
+        faults[f"longer than {grace} s"] = "Raise graceful_timeout, or make the app's requests shorter."
+    promised = f"requests in flight are answered, exit code 0 within {grace} s"
+    return judged("SIGTERM under load", promised, measured, faults, load=result, exit_code=exit_code, seconds=seconds)

@@ -1,0 +1,103 @@
+"""The report of a proof: one JSON object, described by report.schema.json, and the table at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..explain import explanation
+from ..plan import Plan
+from .claim import FAILED, Claim
+from .request import Request
+
+SCHEMA_VERSION = 1
+STYLES = {"passed": "green", "failed": "bold red", "noted": "cyan"}
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader must know to judge the figures."""
+
+    began: str
+    seconds: float
+    quick: bool
+    image: str
+    image_bytes: int | None
+    engine: str
+    machine: Mapping[str, Any]
+
+
+def make_report(
+    plan: Plan,
+    request: Request,
+    about: About,
+    claims: Sequence[Claim],
+    samples: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Everything that was promised and measured; figures hold for this machine at that time."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "profile": plan.name,
+        "passed": all(claim.verdict != FAILED for claim in claims),
+        **asdict(about),
+        "request": asdict(request),
+        "versions": {
+            "runtime": plan.runtime_version,
+            "server": plan.server.name,
+            "packages": list(plan.server.packages),
+        },
+        "limits": {"cpus": plan.profile.resources.cpu / 1000, "memory_bytes": plan.profile.resources.memory},
+        "connections": plan.profile.connections,
+        "claims": [asdict(claim) for claim in claims],
+        "samples": timeline(samples),
+        "plan": explanation(plan),
+    }
+
+
+def timeline(samples: Sequence[Mapping[str, Any]]) -> list[list[float | None]]:
+    """Rows of seconds since the first sample, open connections by the server's descriptors, cgroup and PSS bytes."""
+    if not samples:
+        return []
+    first = samples[0]
+    return [
+        [
+            round(sample["at"] - first["at"], 1),
+            max(0, sample["descriptors"] - first["descriptors"]),
+            sample["cgroup_bytes"],
+            sample["pss_bytes"],
+        ]
+        for sample in samples
+    ]
+
+
+def write_report(report: Mapping[str, Any], root: Path) -> tuple[Path, Path]:
+    """build/proof/<profile>.json and the page beside it, below the output root."""
+    from .page import page
+
+    folder = root / "build" / "proof"
+    folder.mkdir(parents=True, exist_ok=True)
+    found, shown = folder / f"{report['profile']}.json", folder / f"{report['profile']}.html"
+    found.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
+    shown.write_text(page(report), encoding="utf-8")
+    return found, shown
+
+
+def print_table(claims: Sequence[Claim], title: str) -> None:
+    """On stdout; plain where that is no terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False, emoji=False)
+    table = Table(title=title, title_justify="left", show_lines=True)
+    for column in ("claim", "promised", "measured", "verdict"):
+        table.add_column(column, overflow="fold")
+    for claim in claims:
+        table.add_row(claim.name, claim.promised, claim.measured, claim.verdict, style=STYLES[claim.verdict])
+    console.print(table)
+    for claim in claims:
+        if claim.verdict == FAILED:
+            console.print(f"{claim.name}: {claim.measured}\n    do: {claim.advice}", soft_wrap=True)

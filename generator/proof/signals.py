@@ -1,0 +1,41 @@
+"""SIGHUP and SIGTERM while requests are in flight."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import wait
+
+from ..plan import EXIT_SECONDS
+from . import judge, loads
+from .claim import Claim
+from .request import Request
+from .walk import FEW, Walk
+
+
+def reload(on: Walk) -> Iterator[Claim]:
+    if on.plan.server.family == "development":
+        return
+    before = on.last_sample()
+    few = min(FEW, on.connections)
+    running = on.stage.begin(*on.client(few, on.pace.signal + 2, rate=2 * few))
+    wait([running], timeout=1.5)
+    on.server.kill("HUP")
+    result, after = loads.of_client(running.result()), on.last_sample()
+    yield judge.judge_reload(result, *(sample["workers"] if sample else [] for sample in (before, after)))
+
+
+def stop(on: Walk) -> Iterator[Claim]:
+    """Last of all, since nothing is left to ask afterwards; slow answers, so that many are in flight."""
+    if on.plan.server.family == "development":
+        return
+    request = Request("/sleep?ms=500") if on.sample_app and on.request == Request() else on.request
+    few, keeps = min(FEW, on.connections), on.plan.server.honours("keepalive")
+    running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=keeps))
+    wait([running], timeout=1.5)
+    grace = on.plan.profile.graceful_timeout + EXIT_SECONDS
+    began = time.monotonic()
+    on.server.kill("TERM")
+    code = on.server.wait(timeout=grace + 60)
+    seconds = time.monotonic() - began
+    yield judge.judge_stop(loads.of_client(running.result()), code, seconds, grace)

@@ -1,0 +1,156 @@
+"""The containers of a proof: the server under the profile's own limits; load client and upstream beside it.
+
+The load container owns the network namespace, so that a server may come and go in it; all asking goes to 127.0.0.1.
+Nothing outlives the proof: everything carries a label and is removed at the end, on Ctrl-C and on errors; should
+this very process be killed, a small shell that waits for its end removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..engine.command import Completed, EngineError
+from ..engine.container import Container
+from ..engine.docker import Docker, Option
+from ..plan import Plan
+
+BESIDE = ("python3", "/proof/inside.py")
+#: More than any single step of a proof takes; what is asked of a container ends by itself long before.
+MOST_SECONDS = 300
+SAMPLE_SECONDS = "0.5"
+
+
+def server_options(plan: Plan) -> dict[str, Option]:
+    """The profile's limits, and as little else as a pod has: nothing writable but /tmp, no capabilities."""
+    return {
+        "cpus": plan.profile.resources.cpu / 1000,
+        "memory": plan.profile.resources.memory,
+        "memory_swap": plan.profile.resources.memory,
+        "read_only": True,
+        "cap_drop": "ALL",
+        "security_opt": "no-new-privileges",
+        "tmpfs": "/tmp",
+        "env": {"UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"},
+    }
+
+
+def upstream_port(plan: Plan) -> int:
+    return 9000 if plan.profile.port != 9000 else 9001
+
+
+@dataclass
+class Stage:
+    """The containers, while they are up."""
+
+    docker: Docker
+    plan: Plan
+    image: str
+    load_image: str
+    server: Container | None = None
+    beside: Container = field(init=False)
+    watcher: Container | None = None
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
+
+    def __enter__(self) -> Stage:
+        self._reaper = start_reaper(self.docker)
+        try:
+            self.beside = self.docker.run_detached(self.load_image, "sleep", "3600")
+            joined = f"container:{self.beside.id}"
+            upstream = ("python3", "/proof/upstream.py", str(upstream_port(self.plan)))
+            self.docker.run_detached(self.load_image, *upstream, network=joined)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove all containers; another Ctrl-C does not stop that."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            remove_all(self.docker)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            if self._reaper.stdin:
+                self._reaper.stdin.close()
+            self._reaper.wait(60)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def start_server(self) -> Container:
+        """Boot the profile's image, and watch it from beside, where the engine lets one look."""
+        options = {**server_options(self.plan), "network": f"container:{self.beside.id}"}
+        self.server = self.docker.run_detached(self.image, timeout=60, **options)
+        self.watch(self.server)
+        return self.server
+
+    def watch(self, server: Container) -> None:
+        words = (*BESIDE, "watch", SAMPLE_SECONDS)
+        try:
+            # Hardly any CPU time while others want it: looking must not slow down what is looked at.
+            options: dict[str, Option] = {"pid": f"container:{server.id}", "cap_add": "SYS_PTRACE", "cpu_shares": 2}
+            self.watcher = self.docker.run_detached(self.load_image, *words, timeout=60, network="none", **options)
+        except EngineError:
+            self.watcher = None  # the server has ended already, or the engine forbids it: nothing to measure
+
+    def samples(self, last: int | None = None) -> list[dict[str, Any]]:
+        """What the watcher has seen so far, oldest first."""
+        if self.watcher is None:
+            return []
+        words = ["--tail", str(last)] if last else []
+        said = self.docker.call("logs", *words, self.watcher.id, check=False).stdout
+        return [json.loads(line) for line in said.splitlines() if line.endswith("}")]
+
+    def ask(self, *argv: str, stdin: str | None = None, timeout: float = MOST_SECONDS) -> Completed:
+        """A command in the load container, to its end, whatever its exit code."""
+        return self.beside.exec(*argv, stdin=stdin, timeout=timeout, check=False)
+
+    def begin(self, *argv: str) -> Future[Completed]:
+        """The same, while this process does something else."""
+        return self._threads.submit(self.ask, *argv)
+
+    def put(self, path: str, text: str) -> None:
+        """A file for the load tools."""
+        self.ask("sh", "-c", f"cat > {shlex.quote(path)}", stdin=text)
+
+    def inside(self, *words: str) -> Any:
+        """What inside.py found out, in the load container."""
+        answer = self.ask(*BESIDE, *words)
+        if answer.returncode != 0:
+            raise EngineError(f"in the load container: {shlex.join(words)}\n{answer.output[-2000:]}")
+        return json.loads(answer.stdout)
+
+
+def remove_all(docker: Docker) -> None:
+    """Until none is left: one whose creation Ctrl-C cut short may turn up a moment later."""
+    while docker.cleanup():
+        time.sleep(0.2)
+
+
+def start_reaper(docker: Docker) -> subprocess.Popen[bytes]:
+    """A shell that waits until this process closes its pipe, or dies, and removes what is left then."""
+    command = shlex.quote(docker.client.path)
+    label = f"label={docker.label}={docker.run_id}"
+    script = f'read -r _; left=$({command} ps -aq --filter {label}); [ -z "$left" ] || {command} rm -f -v $left'
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **docker.client.environment},
+        start_new_session=True,
+        cwd=Path("/"),
+    )

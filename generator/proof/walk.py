@@ -1,0 +1,72 @@
+"""What the claims share: the stage, what is asked, and what earlier claims have found."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.container import Container
+from . import loads
+from .claim import Pace
+from .request import Request
+from .stage import Stage
+
+#: Connections of the steps that need a few only: signals, recovery.
+FEW = 50
+ACTIVE = 200
+#: Seconds after which an answer counts as missing: long, since on a busy machine all of it is slow; see judge.starving.
+LATE = 30
+#: Seconds that a server gets to close what a load client has left.
+SETTLE = 10
+
+
+@dataclass
+class Walk:
+    """What the claims share: the stage, what is asked, and what earlier claims have found."""
+
+    stage: Stage
+    pace: Pace
+    request: Request
+    #: Whether it is the kit's own sample app, whose slow pages can be asked as well.
+    sample_app: bool
+    server: Container = field(init=False)
+    held: dict[str, Any] = field(default_factory=dict)
+    #: Descriptors of the server before anything was asked.
+    at_rest: int = 0
+
+    def __post_init__(self) -> None:
+        self.plan = self.stage.plan
+        self.connections = self.plan.profile.connections
+
+    def client(
+        self, connections: int, seconds: float, *, asking: Request | None = None, **options: float | bool
+    ) -> list[str]:
+        return loads.client(self.plan.profile.port, asking or self.request, connections, seconds, **options)
+
+    def run(self, connections: int, seconds: float, **options: float | bool) -> dict[str, Any]:
+        return loads.of_client(self.stage.ask(*self.client(connections, seconds, asking=None, **options)))
+
+    def last_sample(self) -> dict[str, Any] | None:
+        return next(iter(self.stage.samples(last=1)), None)
+
+    def settle(self) -> None:
+        """Until the server has closed the last claim's connections, so that the next one measures its own."""
+        deadline = time.monotonic() + SETTLE
+        while (
+            (sample := self.last_sample())
+            and sample["descriptors"] > self.at_rest + FEW
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.25)
+
+    def paths(self) -> list[Request]:
+        """What is asked; of the sample app also a page that waits 50 ms for its upstream."""
+        more = [Request("/io?ms=50")] if self.sample_app and self.pace.every_path and self.request == Request() else []
+        return [self.request, *more]
+
+    def first_sample(self) -> dict[str, Any] | None:
+        deadline = time.monotonic() + SETTLE
+        while not (sample := self.last_sample()) and self.stage.watcher and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return sample

@@ -1,0 +1,136 @@
+"""`python -m generator prove`: it passes what holds, fails what does not, and never leaves a container behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generator.engine.docker import Docker
+from generator.proof.images import LABEL
+from tests.containers import kit
+
+SMALL = "profiles/small.yaml"
+SECONDS = 150
+#: Keeps half a megabyte of every request: with 1,200 connections more than twice the limit of small.yaml.
+GREEDY = """
+from flask import Flask
+
+app, kept = Flask(__name__), []
+
+
+@app.get("/readyz")
+def ready():
+    return "ok"
+
+
+@app.get("/")
+def index():
+    kept.append(b"x" * 500_000)
+    return "kept"
+"""
+
+
+def containers(docker: Docker) -> set[str]:
+    return set(docker.call("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").stdout.split())
+
+
+@pytest.fixture
+def untouched(docker: Docker) -> Iterator[None]:
+    """No container of a proof is there afterwards that was not there before."""
+    before = containers(docker)
+    yield
+    deadline = time.monotonic() + 20
+    while (left := containers(docker) - before) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == set()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copytree(kit.ROOT / "docker/app", tmp_path / "docker/app")
+    return tmp_path
+
+
+def start(root: Path, *arguments: str, profile: str = SMALL) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "generator", "prove", "--quick", "--output", str(root), *arguments]
+    return subprocess.Popen([*words, profile], cwd=kit.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def prove(root: Path, *arguments: str, profile: str = SMALL) -> tuple[int, str]:
+    process = start(root, *arguments, profile=profile)
+    out, err = process.communicate(timeout=SECONDS)
+    return process.returncode, out + err
+
+
+@pytest.mark.parametrize("profile", [SMALL, "profiles/large.yaml"])
+@pytest.mark.usefixtures("untouched")
+def test_what_holds_is_proved(root: Path, profile: str) -> None:
+    code, said = prove(root, profile=profile)
+    print(said)  # times are told, whatever they are
+    assert code == 0
+    plan = kit.plan_of(profile)
+    report = json.loads((root / f"build/proof/{plan.name}.json").read_text())
+    verdicts = {claim["name"]: claim["verdict"] for claim in report["claims"]}
+    assert {"boots", "plan equals reality", "idle memory", "holds its connections", "SIGTERM under load"} <= set(
+        verdicts
+    )
+    held = next(claim["data"]["load"] for claim in report["claims"] if claim["name"] == "holds its connections")
+    assert (held["connections"]["held"], held["failed"], held["unanswered"]) == (plan.profile.connections, 0, 0)
+    assert max(row[1] for row in report["samples"]) >= plan.profile.connections
+    assert "<svg" in (root / f"build/proof/{plan.name}.html").read_text()
+    assert sorted(path.name for path in root.iterdir()) == ["build", "docker"]
+
+
+@pytest.mark.usefixtures("untouched")
+def test_an_app_that_answers_otherwise_is_told(root: Path) -> None:
+    code, said = prove(root, "--path", "/nope")
+    assert code == 1, said
+    assert "1 x non_2xx (404)" in said
+    assert "choose what it answers well with --path" in said
+
+
+@pytest.mark.usefixtures("untouched")
+def test_an_app_that_needs_more_memory_is_told_so(root: Path) -> None:
+    (root / "docker/app/flask_server.py").write_text(GREEDY)
+    code, said = prove(root)
+    assert code == 1, said
+    assert "resources.memory" in said
+
+
+@pytest.mark.usefixtures("untouched")
+def test_an_app_that_is_never_ready_is_told(root: Path) -> None:
+    code, said = prove(root, "--set", "health.readiness_path=/nope", "--set", "health.startup_seconds=3")
+    assert code == 1, said
+    assert "GET /nope answered 404" in said
+    assert "Correct what health.readiness_path asks" in said
+
+
+@pytest.mark.usefixtures("untouched")
+def test_descriptors_that_are_missing_are_found_before_anything_boots(root: Path) -> None:
+    code, said = prove(root, "--set", "connections=1000000", "--set", "resources.memory=64Gi")
+    assert code == 1, said
+    assert "file descriptors are missing" in said or "of memory are missing" in said
+    assert json.loads((root / "build/proof/small.json").read_text())["image"] == ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.usefixtures("untouched")
+def test_nothing_is_left_when_it_is_stopped(root: Path, docker: Docker, number: signal.Signals, code: int) -> None:
+    before = containers(docker)
+    process = start(root)
+    assert process.stderr
+    for line in process.stderr:
+        if "idle connections" in line:
+            break
+    assert containers(docker) > before
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
