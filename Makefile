@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
+FAST := tests --ignore=tests/containers --ignore=tests/servers
+
 .DEFAULT_GOAL := help
 .PHONY: bench help generate all-profiles check test test-fast test-containers lint policy pins clean
 
@@ -22,10 +24,11 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 	$(BIN)/python -m generator.docs --check
 
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n auto $(FAST)
+	$(BIN)/python -m pytest tests/servers tests/containers
 
 test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start no server
-	$(BIN)/python -m pytest tests --ignore=tests/containers --ignore=tests/servers
+	$(BIN)/python -m pytest -n auto $(FAST)
 
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest tests/containers

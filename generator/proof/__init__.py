@@ -1,1 +1,1 @@
-"""The load client that proves a profile: standard library only, so that it runs in any Python 3 container."""
+"""The load client (client.py and what it imports), and `prove`, which walks the claims of a profile with it."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.engine.client import Client
+from generator.engine.container import Container
+from generator.engine.docker import Docker
 from generator.plan import Plan
 from generator.render import render
 from tests.containers import kit
-from tests.containers.support.client import Client
 from tests.containers.support.compose import Project, project
-from tests.containers.support.container import Container
-from tests.containers.support.docker import Docker
 from tests.containers.support.images import LOAD_TAG, NGINX_TAG, host_build_args, run_beside
 
 #: The one that is booted just as the README says: its own file, its image built by Compose.

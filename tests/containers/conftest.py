@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import testinfra
 
+from generator.engine.docker import Docker
 from tests.containers import kit
 from tests.containers.support.base_image import ensure_base_image
-from tests.containers.support.docker import Docker
 from tests.containers.support.engine import ensure_engine
 from tests.containers.support.images import ensure_load_image, ensure_probe_image, sidecar
 

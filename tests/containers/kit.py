@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from generator.engine.container import Container
+from generator.engine.docker import Docker, Option
+from generator.engine.waiting import wait_until
 from generator.plan import Plan
 from generator.read import read_plans
 from generator.render import render
-from tests.containers.support.container import Container
-from tests.containers.support.docker import Docker, Option
 from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
-from tests.containers.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("profiles/**/*.yaml"))

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.engine.command import CommandFailed
+from generator.engine.docker import Docker
 from generator.plan import Plan
 from generator.read import read_plans
 from generator.render import render, runtime_files
 from generator.write import Bundle, apply_changes, plan_changes
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
-from tests.containers.support.command import CommandFailed
-from tests.containers.support.docker import Docker
 from tests.fast_support import HOSTILE_STRINGS
 
 #: What a Dockerfile can hold: it has no way to write a newline or NUL, and the profile refuses both.

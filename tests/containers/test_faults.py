@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.engine.docker import Docker
+from generator.engine.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
-from tests.containers.support.docker import Docker
-from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.engine.command import EngineError
 from tests.containers.support import host
-from tests.containers.support.command import SupportError
 
 MANIFESTS = sorted((host.REPOSITORY / "k8s").glob("**/*.yaml"))
 
@@ -21,7 +21,7 @@ def kubectl() -> str:
     """The kubectl that is found, or Debian's (1.20 in Debian 12, 1.32 in 13: kustomize reads these files in both)."""
     if (found := host.find_program("kubectl")) is None:
         if not (host.is_debian() and host.is_root()):
-            raise SupportError("kubectl is needed: install your system's package of it (Debian: kubernetes-client)")
+            raise EngineError("kubectl is needed: install your system's package of it (Debian: kubernetes-client)")
         host.install(["kubernetes-client"])
         found = host.find_program("kubectl")
     assert found is not None

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from generator.engine.docker import Docker
+from generator.engine.waiting import wait_until
 from generator.explain import explanation
 from tests.containers import kit, pod
 from tests.containers.support.base_image import TAG as BASE
-from tests.containers.support.docker import Docker
-from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [path for path in kit.PROFILES if kit.plan_of(path).server.production]
 NGINX = "kit-nginx-pod:test"

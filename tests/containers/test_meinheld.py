@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.engine.docker import Docker
+from generator.engine.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
-from tests.containers.support.docker import Docker
-from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 PROFILE = "profiles/servers/meinheld.yaml"

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from generator.engine.client import Client
+from generator.engine.docker import Docker
+from generator.engine.waiting import wait_until
 from generator.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
-from tests.containers.support.client import Client
-from tests.containers.support.docker import Docker
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
-from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]

@@ -7,10 +7,10 @@ import shlex
 import subprocess
 from typing import Any
 
+from generator.engine.container import Container
+from generator.engine.docker import Docker
+from generator.engine.waiting import wait_until
 from tests.containers import kit
-from tests.containers.support.container import Container
-from tests.containers.support.docker import Docker
-from tests.containers.support.waiting import wait_until
 
 README = (kit.ROOT / "README.md").read_text()
 

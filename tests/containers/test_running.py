@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from generator.engine.waiting import wait_until
 from tests.containers import kit
-from tests.containers.support.waiting import wait_until
 
 RUNTIME = "/opt/venv/lib/python3.13/site-packages/kit_runtime"
 
