@@ -26,7 +26,7 @@ _numbers = _kit.numbers(
     backlog=4096,
     shares_connections=True,
     counts_connections=True,
-    master_memory_bytes=36 * 1024 * 1024,
+    master_memory_bytes=28 * 1024 * 1024,
     # The sample app's, measured; measure yours and set resources.worker_memory.
     worker_memory_bytes=20 * 1024 * 1024,
     connection_memory_bytes=18432,
