@@ -11,6 +11,7 @@ import yaml
 
 from generator.errors import Mark, ProfileError
 from generator.patches import apply_patches
+from generator.plan import PROBE_TIMEOUT_SECONDS
 from generator.records import Patch
 from generator.render import render
 from tests.fast_support import plan_of
@@ -80,7 +81,7 @@ CHANGES = [
             "-             tcpSocket:",
             "-               port: http",
             "-             periodSeconds: 10",
-            "-             timeoutSeconds: 5",
+            f"-             timeoutSeconds: {PROBE_TIMEOUT_SECONDS}",
             "-             failureThreshold: 5",
         ],
     ),
