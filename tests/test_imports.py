@@ -37,7 +37,12 @@ ORDER = (
 )
 #: What the runtime may import besides the standard library, in modules that only run where it is installed.
 GUNICORN_ONLY = ("gunicorn_config", "access_log")
-SERVERS = {"gevent": {"gevent", "gunicorn"}, "pywsgi": {"gevent"}, "meinheld": {"meinheld", "gunicorn"}}
+SERVERS = {
+    "gevent": {"gevent", "gunicorn"},
+    "gthread": {"gunicorn"},
+    "pywsgi": {"gevent"},
+    "meinheld": {"meinheld", "gunicorn"},
+}
 MAX_MODULE_LINES, MAX_FUNCTION_LINES = 220, 45
 MODULES = sorted(PACKAGE.glob("*.py"))
 RUNTIME_MODULES = sorted(RUNTIME.glob("*.py"))

@@ -7,106 +7,61 @@ else the machine does hits all alike; each figure is the median, with the least 
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from generator.engine.docker import Docker
 from generator.plan import Plan
-from generator.proof import images, loads
+from generator.proof import images
 from generator.proof.request import Request
 from generator.proof.stage import Stage
-from generator.read import read_plans
 from tests.containers.kit import ROOT
-from tests.load.rivals import Rival, rivals
+from tests.load.rivals import AS_LARGE, LARGE, SMALL, Rival, kit, kits, peers, plan_of, seed, stock, tiangolo
+from tests.load.works import IO, JSON, Figures, Work, at, full, idle, moderate, rest
 
-BOOT = "Boot, and memory at rest"
-IO = Request("/io?ms=50")
-Figures = dict[str, float | None]
-Work = Callable[[Stage, Rival, Plan, float], Figures]
+BIG, LITTLE, SLASH = 10_000, 1200, Request()
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+@dataclass(frozen=True)
+class Goal:
+    """One table: a piece of work, and who does it."""
+
+    title: str
+    work: Work
+    rivals: list[Rival]
 
 
-def ask(
-    stage: Stage, rival: Rival, request: Request, connections: int, seconds: float, **more: float
-) -> dict[str, Any]:
-    return loads.of_client(stage.ask(*loads.client(rival.port, request, connections, seconds, **more)))
-
-
-def counts(found: dict[str, Any]) -> Figures:
-    times = found["latency_ms"]
-    known = {"failed": found["failed"], "unanswered": found["unanswered"], "requests/s": found["rps"]}
-    return {**known, "p50 ms": times["p50"], "p99 ms": times["p99"]}
-
-
-def full(request: Request) -> Work:
-    def work(stage: Stage, rival: Rival, plan: Plan, seconds: float) -> Figures:
-        found = counts(ask(stage, rival, request, plan.profile.connections, 3 * seconds))
-        pss = [sample["pss_bytes"] for sample in stage.samples() if sample["pss_bytes"]]
-        return {**found, "memory MiB": max(pss, default=0) / 2**20}
-
-    return work
-
-
-def moderate(stage: Stage, rival: Rival, plan: Plan, seconds: float) -> Figures:
-    number = plan.profile.connections
-    ramp = number / 1000
-    return counts(ask(stage, rival, IO, number, ramp + 2 * seconds, rate=number / 10, ramp=1000))
-
-
-def idle(stage: Stage, rival: Rival, plan: Plan, seconds: float) -> Figures:
-    rest = stage.samples(last=1)
-    alone = ask(stage, rival, Request(), 200, seconds, rate=400)
-    found = ask(stage, rival, Request(), 200, seconds, rate=400, idle=plan.profile.connections - 200)
-    peak = max((sample["pss_bytes"] or 0 for sample in stage.samples()), default=0)
-    known: Figures = {"failed": found["failed"], "idle held": found["idle"]["held"]}
-    known["p99 ms alone"], known["p99 ms among"] = alone["latency_ms"]["p99"], found["latency_ms"]["p99"]
-    if rest and rest[0]["pss_bytes"]:
-        known["KiB an idle connection"] = (peak - rest[0]["pss_bytes"]) / plan.profile.connections / 1024
-    return known
-
-
-def at(count: int) -> Work:
-    def work(stage: Stage, rival: Rival, plan: Plan, seconds: float) -> Figures:
-        stage.put("/tmp/request.lua", Request().wrk_script())
-        found = loads.of_wrk(stage.ask(*loads.wrk(rival.port, Request(), count, seconds)), count, seconds)
-        times = found["latency_ms"]
-        known: Figures = {"failed": found["failed"], "requests/s": found["rps"]}
-        return {**known, "p50 ms": times.get("p50"), "p99 ms": times.get("p99")}
-
-    return work
-
-
-def rest(stage: Stage, rival: Rival, plan: Plan, seconds: float) -> Figures:
-    """Memory after the first few requests; how long booting took is added to every figure of it."""
-    ask(stage, rival, Request(), 4, 1)
-    return {"memory MiB": (stage.samples(last=1) or [{}])[0].get("pss_bytes", 0) / 2**20}
-
-
-def works(plan: Plan) -> dict[str, Work]:
-    number = f"{plan.profile.connections:,}"
-    found: dict[str, Work] = {
-        BOOT: rest,
-        f"{number} at once, /": full(Request()),
-        f"{number} at once, /io (50 ms)": full(IO),
-    }
-    if plan.profile.connections > 2000:
-        found |= {f"{number}, a tenth asks each second, /io": moderate, "200 active, the others idle, /": idle}
-        found |= {"200 connections, /": at(200), "1,200 connections, /": at(1200)}
-    return found
+def goals() -> Iterator[Goal]:
+    large, old = kit(LARGE), seed(LARGE)
+    others = kits("meinheld pywsgi gthread eventlet", *AS_LARGE)
+    everyone = [large, *others, old, stock(LARGE), *peers(LARGE), tiangolo(*AS_LARGE)]
+    yield Goal("10,000 connections at once, `/`", full(BIG, SLASH), everyone)
+    yield Goal("10,000 connections at once, `/io` (50 ms)", full(BIG, IO), everyone)
+    yield Goal("10,000 connections, 1,000 requests/s, `/io`", moderate(BIG, 1000, IO), [large, *others, old])
+    yield Goal("200 active among 9,800 idle, `/`", idle(BIG, SLASH), [large, *others, stock(LARGE)])
+    for number in (50, 200, 1200):
+        yield Goal(f"{number:,} connections, `/`", at(number, SLASH), [large, old, stock(LARGE)])
+    yield Goal("200 connections, 1 KB of JSON", at(200, JSON), [large, others[0], old])
+    yield Goal("200 connections, `/`, meinheld", at(200, SLASH), [large, others[0], old])
+    little = [kit(SMALL), *kits("meinheld pywsgi gthread eventlet"), seed(SMALL), *peers(SMALL)]
+    yield Goal("small: 1,200 connections at once, `/`", full(LITTLE, SLASH), little)
+    yield Goal("small: 1,200 connections at once, `/io` (50 ms)", full(LITTLE, IO), little)
+    four = ("workers=4", *AS_LARGE)
+    resting = [kit(LARGE, *four), *kits("meinheld pywsgi gthread", *four), stock(LARGE, *four)]
+    yield Goal("boot to the first 200, and memory at rest with 4 workers", rest, resting)
 
 
 @contextmanager
-def booted(stage: Stage, rival: Rival) -> Iterator[float | None]:
+def booted(stage: Stage, rival: Rival, image: str) -> Iterator[float | None]:
     """The rival's server, watched, and how long it took to answer; nothing of it is left afterwards."""
     options = {**rival.options, "network": f"container:{stage.beside.id}"}
-    with stage.docker.run_detached(stage.image, *rival.command, timeout=60, **options) as server:
+    with stage.docker.run_detached(image, *rival.command, timeout=60, **options) as server:
         ready = stage.inside("wait", str(rival.port), "20", "/healthz")["ready_at"]
         if ready is not None:
             stage.watch(server)
@@ -117,32 +72,69 @@ def booted(stage: Stage, rival: Rival) -> Iterator[float | None]:
             stage.watcher = None
 
 
-def measure(stage: Stage, plan: Plan, rounds: int, seconds: float) -> dict[str, dict[str, list[Figures]]]:
-    """Work -> rival -> figures of each round; every piece of work gets a fresh server."""
-    found: dict[str, dict[str, list[Figures]]] = {}
-    for number in range(rounds):
-        for name, work in works(plan).items():
-            for rival in rivals(plan):
-                say(f"{plan.name}, round {number + 1} of {rounds}: {name}: {rival.name}")
-                with booted(stage, rival) as ready:
-                    figures: Figures = {"did not boot": 1}
-                    if ready is not None:
-                        figures = work(stage, rival, plan, seconds)
-                    if ready is not None and name == BOOT:
-                        figures["boot ms"] = 1000 * ready
-                    found.setdefault(name, {}).setdefault(rival.name, []).append(figures)
-    return found
+def once(stage: Stage, goal: Goal, rival: Rival, image: str, seconds: float) -> Figures:
+    with booted(stage, rival, image) as ready:
+        if ready is None:
+            return {"did not boot": 1}
+        figures = goal.work(stage, rival, seconds)
+        return {**figures, "boot ms": 1000 * ready} if goal.work is rest else figures
 
 
-def markdown(found: dict[str, dict[str, list[Figures]]]) -> Iterator[str]:
-    for work, by_rival in found.items():
-        columns = list(dict.fromkeys(name for rounds in by_rival.values() for figures in rounds for name in figures))
-        yield f"\n### {work}\n"
-        yield "| | " + " | ".join(columns) + " |"
-        yield "|---" * (len(columns) + 1) + "|"
-        for rival, rounds in by_rival.items():
-            cells = [cell([figures.get(column) for figures in rounds]) for column in columns]
-            yield f"| {rival} | " + " | ".join(cells) + " |"
+class Bench:
+    """The images, and the rounds."""
+
+    def __init__(self) -> None:
+        client, self.buildkit = images.find_client()
+        self.docker = Docker(client, label=images.LABEL)
+        self.base = images.base_image(plan_of(LARGE), None)
+        self.load = images.build_load_image(self.docker, self.base, self.buildkit)
+        self.built: dict[str, str] = {}
+
+    def image(self, plan: Plan) -> str:
+        """Its id: plans that differ in a number only share a tag."""
+        if (key := repr(plan.profile)) not in self.built:
+            image = images.build_profile_image(self.docker, plan, ROOT, self.base, self.buildkit)
+            self.built[key] = image.id
+        return self.built[key]
+
+    def size(self, image: str) -> int:
+        return int(self.docker.call("image", "inspect", "--format", "{{.Size}}", image).stdout)
+
+    def measure(self, goal: Goal, rounds: int, seconds: float) -> Iterator[str]:
+        """Round after round of all rivals, each on a fresh server; then its table."""
+        found: dict[str, list[Figures]] = {}
+        with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
+            for number in range(rounds):
+                for rival in goal.rivals:
+                    say(f"{goal.title}, round {number + 1} of {rounds}: {rival.name}")
+                    figures = once(stage, goal, rival, self.image(rival.plan), seconds)
+                    say(
+                        "  " + ", ".join(f"{name} {value:,.1f}" for name, value in figures.items() if value is not None)
+                    )
+                    found.setdefault(rival.name, []).append(figures)
+        yield from markdown(goal.title, found)
+
+    def about(self, rivals: list[Rival], rounds: int, seconds: float) -> str:
+        with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
+            machine = stage.inside("machine")
+        base = self.size(self.base)
+        sizes = {r.plan.server.name: (self.size(self.image(r.plan)) - base) / 1e6 for r in rivals}
+        return (
+            f"Measured {datetime.now(UTC):%Y-%m-%d}, {rounds} interleaved rounds of {seconds:g} s or more: the median "
+            f"(least to most). {machine['cpus']} CPU shared by server, client and upstream, "
+            f"{machine['memory_bytes'] // 2**30} GiB, kernel {machine['kernel']}, Python {machine['python']}, "
+            f"{', '.join(plan_of(LARGE).server.packages)}; {machine['wrk']}. The images add to their base: "
+            + ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
+        )
+
+
+def markdown(title: str, found: dict[str, list[Figures]]) -> Iterator[str]:
+    columns = list(dict.fromkeys(name for rounds in found.values() for figures in rounds for name in figures))
+    yield f"\n| {title} | " + " | ".join(columns) + " |"
+    yield "| --- " * (len(columns) + 1) + "|"
+    for rival, rounds in found.items():
+        cells = [cell([figures.get(column) for figures in rounds]) for column in columns]
+        yield f"| {rival} | " + " | ".join(cells) + " |"
 
 
 def cell(values: list[float | None]) -> str:
@@ -153,35 +145,23 @@ def cell(values: list[float | None]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def size(docker: Docker, tag: str) -> int:
-    return int(docker.call("image", "inspect", "--format", "{{.Size}}", tag).stdout)
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("profiles", nargs="*", default=["profiles/large.yaml", "profiles/small.yaml"])
+    parser.add_argument("--only", default="", metavar="REGEX", help="tables whose title it matches")
+    parser.add_argument("--rivals", default="", metavar="REGEX", help="rivals whose name it matches")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--seconds", type=float, default=5, help="of the short pieces of work; others take 3 times that"
-    )
+    parser.add_argument("--seconds", type=float, default=5, help="of the short pieces of work; others take longer")
     options = parser.parse_args()
-    client, buildkit = images.find_client()
-    docker = Docker(client, label=images.LABEL)
-    for plan in read_plans(tuple(options.profiles), ()):
-        base = images.base_image(plan, None)
-        load = images.build_load_image(docker, base, buildkit)
-        image = images.build_profile_image(docker, plan, ROOT, base, buildkit)
-        with Stage(docker, plan, image.tag, load.id) as stage:
-            machine = stage.inside("machine")
-            found = measure(stage, plan, options.rounds, options.seconds)
-        print(f"\n## {plan.name}: {plan.words.cpu_text} CPU, {plan.words.memory_text}\n")
-        print(
-            f"{datetime.now(UTC):%Y-%m-%d}, {options.rounds} rounds, median (least to most). {machine['cpus']} CPU "
-            f"shared by server, client and upstream, {machine['memory_bytes'] // 2**30} GiB, kernel "
-            f"{machine['kernel']}, Python {machine['python']}, {', '.join(plan.server.packages)}; {machine['wrk']}. "
-            f"The image is {(size(docker, image.tag) - size(docker, base)) / 1e6:.0f} MB over its base."
-        )
-        print("\n".join(markdown(found)), flush=True)
+    bench, table = Bench(), [goal for goal in goals() if re.search(options.only, goal.title)]
+    table = [replace(goal, rivals=[r for r in goal.rivals if re.search(options.rivals, r.name)]) for goal in table]
+    ours = {rival.plan.server.name: rival for goal in table for rival in goal.rivals if not rival.command}
+    print(bench.about(list(ours.values()), options.rounds, options.seconds) + ".", flush=True)
+    for goal in table:
+        print("\n".join(bench.measure(goal, options.rounds, options.seconds)), flush=True)
 
 
 if __name__ == "__main__":

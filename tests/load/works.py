@@ -1,0 +1,91 @@
+"""What is asked of each rival: pieces of work, each on a fresh server, with the figures it yields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from generator.proof import loads
+from generator.proof.request import Request
+from generator.proof.stage import Stage
+from tests.load.rivals import Rival
+
+IO, JSON = Request("/io?ms=50"), Request("/json")
+ACTIVE = 200
+#: Seconds that every connection has at least to be answered once; shorter, and a fair server seems to starve some.
+LEAST_SECONDS = 12
+Figures = dict[str, float | None]
+Work = Callable[[Stage, Rival, float], Figures]
+
+
+def full(connections: int, request: Request) -> Work:
+    """All connections opened as fast as the client can, each asking again as soon as it is answered."""
+
+    def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
+        found = counts(_ask(stage, rival, request, connections, max(LEAST_SECONDS, seconds)))
+        return {**found, "memory MiB": _mebibytes(stage)}
+
+    return work
+
+
+def moderate(connections: int, rate: float, request: Request) -> Work:
+    """Opened at 1,000 a second; each asks now and then."""
+
+    def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
+        ramp = connections / 1000
+        return counts(_ask(stage, rival, request, connections, ramp + 2 * seconds, rate=rate, ramp=1000))
+
+    return work
+
+
+def idle(connections: int, request: Request) -> Work:
+    """Few are active while the others have asked once and stay."""
+
+    def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
+        alone = _ask(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE)
+        found = _ask(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE, idle=connections - ACTIVE)
+        rest, *_ = samples = stage.samples()
+        known: Figures = {"idle held": found["idle"]["held"], "failed": found["failed"]}
+        known["p99 ms alone"], known["p99 ms among"] = alone["latency_ms"]["p99"], found["latency_ms"]["p99"]
+        # The last one with all of them: while they were opened, each was busy for a moment, and needed more.
+        all_held = max(samples, key=lambda sample: (sample["descriptors"], sample["at"]))
+        known["KiB a connection"] = (all_held["pss_bytes"] - rest["pss_bytes"]) / connections / 1024
+        return known
+
+    return work
+
+
+def at(connections: int, request: Request) -> Work:
+    """wrk, for latency."""
+
+    def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
+        stage.put("/tmp/request.lua", request.wrk_script())
+        said = stage.ask(*loads.wrk(rival.port, request, connections, seconds))
+        found = loads.of_wrk(said, connections, seconds)
+        times = found["latency_ms"]
+        known: Figures = {"failed": found["failed"], "requests/s": found["rps"]}
+        return {**known, "p50 ms": times.get("p50"), "p99 ms": times.get("p99")}
+
+    return work
+
+
+def rest(stage: Stage, rival: Rival, seconds: float) -> Figures:
+    """Memory after a few requests; how long booting took is added by who booted it."""
+    _ask(stage, rival, Request(), 4, 1)
+    return {"memory MiB": (stage.samples(last=1) or [{}])[0].get("pss_bytes", 0) / 2**20}
+
+
+def counts(found: dict[str, Any]) -> Figures:
+    times = found["latency_ms"]
+    known = {"unanswered": found["unanswered"], "failed": found["failed"], "requests/s": found["rps"]}
+    return {**known, "p50 ms": times["p50"], "p99 ms": times["p99"]}
+
+
+def _ask(
+    stage: Stage, rival: Rival, request: Request, connections: int, seconds: float, **more: float
+) -> dict[str, Any]:
+    return loads.of_client(stage.ask(*loads.client(rival.port, request, connections, seconds, **more)))
+
+
+def _mebibytes(stage: Stage) -> float:
+    return max((sample["pss_bytes"] or 0 for sample in stage.samples()), default=0) / 2**20

@@ -1,0 +1,137 @@
+"""A real gunicorn of this interpreter with one of the kit's worker classes, on a free port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from generator.proof.loop import run
+from generator.proof.plan import Plan
+from generator.proof.wire import request_bytes
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = """
+import os, time
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path.startswith("/sleep/"):
+        time.sleep(float(path[7:]))
+    if path == "/read":
+        environ["wsgi.input"].read()
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+CONFIG = """
+import sys; sys.path[:0] = [{root!r}, {here!r}]
+bind = "127.0.0.1:{port}"
+worker_tmp_dir = {here!r}
+control_socket_disable = True
+preload_app = True
+"""
+#: What else the configuration of each worker class says.
+WORKERS = {
+    "gevent": """
+from gevent import monkey; monkey.patch_all()
+from generator.runtime import gevent_worker
+gevent_worker.TICK, gevent_worker.LINGER, gevent_worker.PARK_AFTER = 0.1, 0.4, 0.3
+worker_class = "generator.runtime.gevent_worker.FairGeventWorker"
+""",
+    "gthread": """
+worker_class = "generator.runtime.gthread_worker.FairThreadWorker"
+threads = 8
+""",
+}
+
+
+def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What it returns as soon as that is true."""
+    end = monotonic() + seconds
+    while not (value := what()):
+        assert monotonic() < end, "deadline passed"
+        sleep(0.01)
+    return value
+
+
+class Gunicorn:
+    def __init__(self, folder: Path, worker: str, settings: dict[str, Any], more: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        (folder / "tiny.py").write_text(APP)
+        config = CONFIG.format(root=str(ROOT), here=str(folder), port=self.port) + WORKERS[worker] + more
+        config += "".join(f"{name} = {value!r}\n" for name, value in settings.items())
+        (folder / "gunicorn.conf.py").write_text(config)
+        self.log = folder / "log"
+        command = [sys.executable, "-m", "gunicorn", "-c", str(folder / "gunicorn.conf.py"), "tiny:app"]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("GUNICORN", "WEB_CONCURRENCY"))}
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
+
+    def ready(self) -> Gunicorn:
+        until(lambda: self.process.poll() is not None or self.asks(), 20)
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def asks(self, path: str = "/") -> bytes:
+        """The body of one answer; empty if there is none."""
+        try:
+            with self.connect() as conn:
+                return whole_answer(conn, path)[1]
+        except OSError:
+            return b""
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 5)
+
+    def kill(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ended_within(self, seconds: float) -> bool:
+        """Ends with 0 in that time."""
+        return self.process.wait(seconds) == 0
+
+    def load(self, **options: Any) -> dict[str, Any]:
+        plan: dict[str, Any] = {"connections": 20, "duration": 0.9, "timeout": 5.0, "finish": 5.0, **options}
+        request = request_bytes("GET", plan.pop("path", "/"), "127.0.0.1")
+        return run(Plan((("127.0.0.1", self.port),), request, **plan)).report()
+
+
+def send(conn: socket.socket, path: str = "/", method: str = "GET", body: bytes = b"") -> None:
+    conn.sendall(request_bytes(method, path, "127.0.0.1", body=body))
+
+
+def whole_answer(conn: socket.socket, path: str | None = None) -> tuple[str, bytes]:
+    """Header and body of the next answer; asks for the path first, if one is given."""
+    if path is not None:
+        send(conn, path)
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = conn.recv(1)
+        assert more, "closed before an answer"
+        data += more
+    header = data.decode()
+    length = int(header.lower().split("content-length: ")[1].split("\r\n")[0])
+    return header, b"".join(conn.recv(1) for _ in range(length))
+
+
+@contextmanager
+def connections(server: Gunicorn, count: int) -> Iterator[list[socket.socket]]:
+    conns = [server.connect() for _ in range(count)]
+    try:
+        yield conns
+    finally:
+        for conn in conns:
+            conn.close()
+
+
+def closed_after(conn: socket.socket, start: float) -> float:
+    assert conn.recv(1) == b""
+    return monotonic() - start

@@ -1,0 +1,70 @@
+"""The thread worker class under a real gunicorn."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from time import monotonic
+
+import pytest
+
+from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
+
+
+def test_silent_connections_hold_no_thread(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gthread", threads=2)
+    with connections(server, 20), server.connect() as asking:
+        start = monotonic()
+        assert whole_answer(asking, "/")
+        assert monotonic() - start < 2  # stock: each pair of silent ones takes 5 s
+
+
+def test_silent_connections_end_after_keepalive_and_at_a_stop(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gthread", "from generator.runtime import gthread_worker\n"
+                      "gthread_worker.DEFAULT_WORKER_DATA_TIMEOUT = 0\n", keepalive=1)  # fmt: skip
+    with server.connect() as silent:
+        assert 0.5 < closed_after(silent, monotonic()) < 4
+    server = gunicorn("gthread")
+    with server.connect() as silent, server.connect() as busy:
+        send(busy, "/sleep/0.5")
+        sent = monotonic()
+        until(lambda: monotonic() > sent + 0.2)
+        server.kill(signal.SIGTERM)
+        assert whole_answer(busy)
+        assert closed_after(silent, sent) < 5
+        assert server.ended_within(5)
+
+
+def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gthread", threads=2, worker_connections=5)
+    with connections(server, 8) as conns:
+        held, waiting = conns[:5], conns[5:]
+        for conn in conns:
+            send(conn)
+        for conn in held:
+            assert whole_answer(conn)
+        for conn in waiting:
+            conn.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                conn.recv(1)
+        for conn in held[:3]:
+            conn.close()
+        for conn in waiting:
+            conn.settimeout(5)
+            assert whole_answer(conn)
+
+
+def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gthread")
+    last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with connections(server, 20) as staying, server.connect() as other:
+        for conn in staying:
+            conn.sendall(last)
+            assert whole_answer(conn)
+        start = monotonic()
+        assert whole_answer(other, "/")
+        assert monotonic() - start < 1  # stock: 2 s for each of them
+        for conn in staying:
+            assert closed_after(conn, start) < 1  # half closed at once
+            conn.sendall(b"x")
+    assert server.asks()

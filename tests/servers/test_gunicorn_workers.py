@@ -1,0 +1,129 @@
+"""What the kit's gevent and thread workers have in common, under a real gunicorn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
+
+Start = Callable[..., Gunicorn]
+
+
+@pytest.fixture(params=["gevent", "gthread"])
+def start(request: pytest.FixtureRequest, gunicorn: Start) -> Start:
+    return partial(gunicorn, request.param)
+
+
+def test_keepalive_closes_idle_connections(start: Start) -> None:
+    server = start(keepalive=1)
+    with server.connect() as conn:
+        whole_answer(conn, "/")
+        assert 0.9 < closed_after(conn, monotonic()) < 2.5
+
+
+def test_bodies_read_and_unread(start: Start) -> None:
+    server = start()
+    chunked = b"POST %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    with server.connect() as conn:
+        for path in ("/read", "/unread", "/read"):
+            send(conn, path, "POST", b"x" * 50_000)  # more, unread, and gthread hangs up
+            assert whole_answer(conn)
+            conn.sendall(chunked % path.encode())
+            assert whole_answer(conn, "/") and whole_answer(conn)
+
+
+def test_a_request_in_the_socket_when_the_stop_begins_is_answered(start: Start) -> None:
+    server = start(worker_connections=20)
+    with connections(server, 10) as conns:
+        for conn in conns[:5]:
+            whole_answer(conn, "/")
+        pid = int(server.asks())
+        os.kill(pid, signal.SIGSTOP)  # so that the requests and the signal are there before it runs again
+        for conn in conns:
+            send(conn)
+        with connections(server, 5) as queued:  # in the kernel's queue, not accepted
+            for conn in queued:
+                send(conn)
+            server.kill(signal.SIGTERM)
+            until(lambda: "Handling signal: term" in server.log.read_text())
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGCONT)
+            for conn in (*conns, *queued):
+                assert "Connection: close" in whole_answer(conn)[0]
+    assert server.ended_within(3)
+
+
+def test_killed_worker_is_replaced(start: Start) -> None:
+    server = start()
+    pid = int(server.asks())
+    os.kill(pid, signal.SIGKILL)
+    assert int(until(server.asks)) != pid
+
+
+def under_load(server: Gunicorn, act: Callable[[], None], **options: Any) -> dict[str, Any]:
+    timer = threading.Timer(0.3, act)
+    timer.start()
+    try:
+        return server.load(**options)
+    finally:
+        timer.join()
+
+
+@pytest.mark.parametrize("rate", [None, 200.0], ids=["closed loop", "open loop"])
+def test_reload_under_load_fails_nothing(start: Start, rate: float | None) -> None:
+    server = start(workers=2)
+    before = server.asks()
+    report = under_load(server, lambda: server.kill(signal.SIGHUP), rate=rate)
+    assert (report["failed"], report["unanswered"], report["unfinished"]) == (0, 0, 0), report["failures"]
+    assert report["connections"]["closed_announced"] > 0
+    assert server.asks() != before
+
+
+def test_max_requests_under_load_fails_nothing(start: Start) -> None:
+    server = start(workers=2, max_requests=150, max_requests_jitter=50)
+    report = server.load()
+    assert (report["failed"], report["unanswered"], report["unfinished"]) == (0, 0, 0), report["failures"]
+    assert server.log.read_text().count("Booting worker") > 3
+
+
+def test_graceful_timeout_ends_what_does_not_end(start: Start) -> None:
+    server = start(graceful_timeout=1)
+    with closing(server.connect()) as conn:
+        send(conn, "/sleep/20")
+        sent = monotonic()
+        until(lambda: monotonic() > sent + 0.1)
+        server.kill(signal.SIGTERM)
+        assert server.ended_within(4)
+    assert 1 <= monotonic() - sent < 3.5
+
+
+def test_a_quick_client_does_not_starve_the_others(start: Start) -> None:
+    report = start().load(connections=50, duration=0.6)
+    assert (report["failed"], report["unanswered"]) == (0, 0)
+    assert report["connections"]["answers_min"] * 3 > report["connections"]["answers_median"]
+
+
+def test_no_descriptor_left_neither_floods_the_log_nor_kills(start: Start) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+    server = start(raw_env=["A=b"])
+    config = server.log.with_name("gunicorn.conf.py")
+    config.write_text(config.read_text() + limit)
+    server.kill(signal.SIGHUP)
+    before = server.asks()
+    until(lambda: server.asks() not in (b"", before))
+    with connections(server, 60) as conns:
+        until(lambda: "Accepting pauses" in server.log.read_text())
+        assert whole_answer(conns[0], "/")
+        for conn in conns[:40]:
+            conn.close()
+        assert whole_answer(conns[-1], "/")
+    assert server.log.read_text().count("Accepting pauses") == 1
