@@ -33,7 +33,7 @@ test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest tests/containers
 
-bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in half an hour
+bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in three quarters of an hour
 	@mkdir -p build
 	$(BIN)/python -m tests.load.bench > build/bench.md
 	@cat build/bench.md

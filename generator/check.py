@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .check_kubernetes import kubernetes_faults
-from .errors import Fault, ProfileError
-from .fields import nearest
+from .errors import Fault, ProfileError, nearest
 from .load import Draft
 from .plan import derive_numbers
 from .profile import CpuRule, Profile

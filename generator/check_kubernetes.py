@@ -121,12 +121,11 @@ def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
 def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
     wanted = profile.kubernetes
     metrics = wanted.metrics == "prometheus"
-    for given, switch, name in ((metrics, "metrics", "metrics_image"), (wanted.proxy, "proxy", "proxy_image")):
-        image = getattr(wanted, name)
-        if given and image is None:
-            yield draft.fault(f"kubernetes.{name}", f"an image, since {switch} is on", f"add kubernetes.{name}")
-        if image is not None and not given:
-            yield draft.fault(f"kubernetes.{name}", f"only with {switch}", f"remove it, or turn {switch} on")
+    if metrics and wanted.metrics_image is None:
+        yield draft.fault("kubernetes.metrics_image", "an image, since metrics is on", "add kubernetes.metrics_image")
+    if wanted.metrics_image is not None and not metrics:
+        yield draft.fault("kubernetes.metrics_image", "only with metrics", "remove it, or turn metrics on")
+    for given, switch in ((metrics, "metrics"), (wanted.proxy, "proxy")):
         if given and MINORS.index(wanted.minimum_version) < MINORS.index("1.29"):
             allowed = "1.29 or newer with metrics or proxy: sidecars that stop after the server are on since then"
             yield draft.fault("kubernetes.minimum_version", allowed, f"raise it, or turn {switch} off")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from .errors import KitError, TargetError
-from .fields import Kind
+from .kind import Kind
 from .profile import CpuRule, Profile
 from .seed import SEED
 from .server import Cell
@@ -69,6 +69,8 @@ def _default(field: FieldInfo) -> str:
     default = field.default
     if default is None or default == ():
         return "null" if default is None else "none"
+    if any(isinstance(kind, Kind) and kind.allowed.startswith("memory") for kind in field.metadata):
+        return f"`{memory_quantity(default)}`"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 

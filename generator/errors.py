@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -57,3 +57,9 @@ class OwnFault(KitError):
     """The kit made something that its consumer would refuse: not the user's fault, hence an exit code of its own."""
 
     exit_code = 3
+
+
+def nearest(word: str, options: Sequence[str]) -> str | None:
+    from difflib import get_close_matches  # only for messages: a good profile does not wait for its import
+
+    return next(iter(get_close_matches(word.lower(), options, n=1, cutoff=0.6)), None)

@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pydantic_core import PydanticCustomError, core_schema
-
+from .errors import nearest
+from .kind import Inside, Kind, scalar
 from .source import Block, Items, Text
 
 _MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MEMORY_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
-
-class Inside(ValueError):
-    """Faults inside a mapping: (name, what is allowed, what to do) for each."""
-
-    def __init__(self, faults: list[tuple[str, str, str]]) -> None:
-        super().__init__()
-        self.faults = faults
-
-
-@dataclass(frozen=True, eq=False)
-class Kind:
-    """A field's type: ``parse`` raises ValueError (its message, if any, says what to do); ``schema`` is JSON schema."""
-
-    parse: Callable[[Any], Any]
-    allowed: str
-    example: str
-    schema: dict[str, Any]
-
-    def or_null(self) -> Kind:
-        """The same type, with ``null`` for None."""
-
-        def parse(value: Any) -> Any:
-            return None if isinstance(value, Text) and value.is_null else self.parse(value)
-
-        return replace(self, parse=parse, allowed=f"{self.allowed}, or null", schema=_nullable(self.schema))
-
-    def _validate(self, value: Any) -> Any:
-        try:
-            return self.parse(value)
-        except Inside as error:
-            raise PydanticCustomError("inside", "inside", {"faults": error.faults}) from None
-        except ValueError as error:
-            context = {"allowed": self.allowed, "remedy": str(error) or f"write for example: {self.example}"}
-            raise PydanticCustomError("kit", "{allowed}", context) from None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        return core_schema.no_info_plain_validator_function(self._validate)
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return self.schema
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def scalar(value: Any) -> Text:
-    if not isinstance(value, Text):
-        raise ValueError("write a single value here, not a list or a mapping")
-    return value
 
 
 def integer(minimum: int, maximum: int, example: int) -> Kind:
@@ -125,12 +73,6 @@ def choice(options: Sequence[str], example: str | None = None) -> Kind:
         raise ValueError(f"write {near}" if near else "")
 
     return Kind(parse, "one of " + ", ".join(options), example or options[0], {"type": "string", "enum": [*options]})
-
-
-def nearest(word: str, options: Sequence[str]) -> str | None:
-    from difflib import get_close_matches  # only for messages: a good profile does not wait for its import
-
-    return next(iter(get_close_matches(word.lower(), options, n=1, cutoff=0.6)), None)
 
 
 def cpu_quantity() -> Kind:

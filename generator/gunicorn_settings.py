@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from . import fields as f
+from .errors import nearest
+from .kind import Inside, Kind
 from .source import Block, Items, Text
 
 _TABLE = Path(__file__).with_name("gunicorn_settings.json")
@@ -86,7 +88,7 @@ def known_settings() -> dict[str, dict[str, Any]]:
     return table
 
 
-def gunicorn_mapping() -> f.Kind:
+def gunicorn_mapping() -> Kind:
     """The type of the profile's ``gunicorn`` section: known names that the kit does not own, typed as gunicorn's."""
 
     def parse(value: Any) -> tuple[tuple[str, Any], ...]:
@@ -99,11 +101,11 @@ def gunicorn_mapping() -> f.Kind:
             except ValueError as error:
                 faults.append((str(name), "a setting of gunicorn that the kit does not own", str(error)))
         if faults:
-            raise f.Inside(faults)
+            raise Inside(faults)
         return tuple(sorted(pairs))
 
     schema = {"type": "object", "propertyNames": {"maxLength": 64}}
-    return f.Kind(parse, "a mapping of gunicorn settings", "{limit_request_fields: 50}", schema)
+    return Kind(parse, "a mapping of gunicorn settings", "{limit_request_fields: 50}", schema)
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -113,7 +115,7 @@ def _typed(name: str, value: Any) -> Any:
     if name in OWNED:
         raise ValueError(f"{name} is set by the kit: {OWNED[name]}")
     if name not in settings:
-        near = _MISTAKEN.get(name) or f.nearest(name, sorted(settings))
+        near = _MISTAKEN.get(name) or nearest(name, sorted(settings))
         raise ValueError(f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else ""))
     kind = settings[name]["kind"]
     if isinstance(value, Text) and value.is_null and not settings[name]["nullable"]:

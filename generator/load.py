@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import Fault, Mark, ProfileError
-from .fields import nearest
+from .errors import Fault, Mark, ProfileError, nearest
 from .profile import Profile
 from .source import Block, Items, Text, parse, parse_value
 

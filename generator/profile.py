@@ -159,7 +159,7 @@ class Profile(Section):
         False, description="A buffering proxy in front holds the clients' connections, as the one of compose.yaml does."
     )
     proxy_image: Annotated[str, f.text("an image reference", "nginx:1.30-alpine", _REFERENCE, 500)] = Field(
-        "nginx:1.30-alpine", description="Image of that proxy in compose.yaml: an nginx with curl."
+        "nginx:1.30-alpine", description="Image of that proxy, in compose.yaml and in the pod: an nginx with curl."
     )
     proxy_max_body: Annotated[int, f.memory_quantity()] = Field(
         16 * 1024**2, description="Largest request body that the proxy takes."

@@ -151,9 +151,8 @@ class Kubernetes(Section):
     )
     metrics_image: Annotated[str | None, _IMAGE.or_null()] = Field(None, description="Image of the statsd exporter.")
     proxy: Annotated[bool, f.boolean()] = Field(
-        False, description="Put a buffering nginx in front of the server, inside the pod."
+        False, description="Put a buffering nginx (proxy_image) in front of the server, inside the pod."
     )
-    proxy_image: Annotated[str | None, _IMAGE.or_null()] = Field(None, description="Image of that nginx.")
     patches: Annotated[tuple[Patch, ...], _PATCHES] = Field(
         (), description="Changes of the generated manifest; each `why` becomes the comment beside it."
     )

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Mark
-from .fields import Inside, Kind, nearest, scalar
+from .errors import Mark, nearest
+from .kind import Inside, Kind, scalar
 from .source import Block, Items, Text
 
 

@@ -54,7 +54,7 @@ GEVENT = Server(
     header_timeout=10,
     patched_by="gevent",
     shares_connections=True,
-    # Measured: 23 MiB the master, 16 a worker (PSS, sample app); a busy connection 17 KiB, an idle one 7.
+    # Measured: 23 MiB the master, 16 a worker (PSS, sample app); a busy connection 17 KiB, an idle one 7 to 10.
     master_memory_bytes=28 * MIB,
     worker_memory_bytes=20 * MIB,
     connection_memory_bytes=18 * 1024,
@@ -263,7 +263,7 @@ PYWSGI = Server(
     # Measured: 18 MiB the master, 14 a worker; a connection 17 KiB, 19,000 bytes with the kernel's share.
     master_memory_bytes=22 * MIB,
     worker_memory_bytes=20 * MIB,
-    connection_memory_bytes=19_000,
+    connection_memory_bytes=19 * 1024,
     timeout_note=_HANG,
     graceful_stop="closes idle connections after 2 s at most, lets requests finish, exits when the last one has",
     closes_while_draining=True,

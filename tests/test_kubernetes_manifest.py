@@ -16,7 +16,7 @@ RESTRICTED = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-SIDECARS = "metrics: prometheus, metrics_image: r/statsd:1, proxy: true, proxy_image: r/nginx:1"
+SIDECARS = "metrics: prometheus, metrics_image: r/statsd:1, proxy: true"
 DIGEST = "image: registry.example/team/app@sha256:" + "0" * 64 + "\n"
 
 

@@ -32,8 +32,7 @@ REFUSED = [
     ),
     ("{metrics: prometheus}", "kubernetes.metrics_image", "an image, since metrics is on"),
     ("{metrics_image: a/b}", "kubernetes.metrics_image", "only with metrics"),
-    ("{proxy: true}", "kubernetes.proxy_image", "an image, since proxy is on"),
-    ("{proxy: true, proxy_image: a/b, minimum_version: 1.28}", "kubernetes.minimum_version", "1.29 or newer"),
+    ("{proxy: true, minimum_version: 1.28}", "kubernetes.minimum_version", "1.29 or newer"),
     ("{volumes: [{name: tmp, mount_path: /data, size: 1Gi}]}", "kubernetes.volumes.0.name", "a name beside"),
     ("{volumes: [{name: a, mount_path: /tmp/x, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not /tmp or below"),
     (
@@ -81,9 +80,7 @@ def test_metrics_only_of_servers_that_count(server: str) -> None:
     assert [fault.path for fault in faults] == ["kubernetes.metrics"]
 
 
-@pytest.mark.parametrize(
-    ("port", "section"), [(9102, "metrics: prometheus, metrics_image: a"), (8080, "proxy: true, proxy_image: a")]
-)
+@pytest.mark.parametrize(("port", "section"), [(9102, "metrics: prometheus, metrics_image: a"), (8080, "proxy: true")])
 def test_a_sidecars_port_is_taken(port: int, section: str) -> None:
     (fault,) = faults_of(f"kubernetes: {{{section}}}\n", f"port={port}")
     assert fault.path == "port"

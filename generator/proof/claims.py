@@ -154,6 +154,7 @@ def sweep(on: Walk) -> Iterator[Claim]:
 
 def _at(on: Walk, request: Request, count: int) -> dict[str, Any]:
     port, seconds = on.plan.profile.port, on.pace.sweep
+    on.settle()
     if not on.plan.server.honours("keepalive"):  # wrk and h2load count its closing as errors
         result = loads.of_client(on.stage.ask(*on.client(count, seconds, asking=request)))
         return {"connections": count, **_without(result, "connections")}

@@ -83,7 +83,7 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
     docker.build_text(
         f"FROM {BASE}\nRUN apt-get update && apt-get install -y --no-install-recommends nginx-light\n", NGINX
     )
-    overrides = ("kubernetes.proxy=true", f"kubernetes.proxy_image={NGINX}")
+    overrides = ("kubernetes.proxy=true", f"proxy_image={NGINX}")
     manifest = pod.Manifest.of(kit.plan_of("profiles/servers/gthread.yaml", *overrides))
     proxy = manifest.container("proxy")
     port = proxy["ports"][0]["containerPort"]

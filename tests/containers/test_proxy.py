@@ -156,10 +156,9 @@ def test_slow_bodies_and_slow_readers_hold_no_worker(behind: Behind) -> None:
         assert behind.door.get("/", timeout=5).body == b"hello"
 
 
+@pytest.mark.parametrize("behind", [p for p in PRODUCTION if kit.plan_of(p).server.holds_one_each], indirect=True)
 def test_without_the_proxy_slow_clients_hold_the_workers(behind: Behind) -> None:
     """The case that must fail, where a connection occupies a whole worker."""
-    if not behind.plan.server.holds_one_each:
-        pytest.skip(f"{behind.plan.server.name} holds more than one connection a worker")
     script = (
         "import socket\n"
         f"address = ('127.0.0.1', {behind.plan.profile.port})\n"
@@ -185,9 +184,9 @@ def test_slow_clients_do_not_slow_down_the_others(behind: Behind, docker: Docker
     assert after < max(3 * before, NOISE_MS), (before, after)
 
 
+@pytest.mark.parametrize("behind", ["profiles/small.yaml"], indirect=True)
 def test_one_address_cannot_take_all(behind: Behind, docker: Docker) -> None:
-    if behind.plan.profile.name != "small":
-        pytest.skip("nginx and its limit are the same for all")
+    """Nginx and its limit are the same for all."""
     limit = behind.plan.proxy.per_address.value
     url = f"http://127.0.0.1:{behind.plan.proxy.port}/sleep?ms=1000"
     words = (url, "--connections", str(limit + 50), "--requests", str(limit + 50), "--duration", "4", "--no-reconnect")

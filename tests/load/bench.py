@@ -39,8 +39,9 @@ class Goal:
 
 def goals() -> Iterator[Goal]:
     large, old = kit(LARGE), seed(LARGE)
-    others = kits("meinheld pywsgi gthread eventlet", *AS_LARGE)
-    everyone = [large, *others, old, stock(LARGE), *peers(LARGE), tiangolo(*AS_LARGE)]
+    others, legacy = kits("meinheld pywsgi gthread", *AS_LARGE), kits("eventlet", *AS_LARGE)
+    more = replace(kit(LARGE, "workers=5"), name="this kit, gevent, but 2n + 1 = 5 workers")
+    everyone = [large, *others, *legacy, more, old, stock(LARGE), *peers(LARGE), tiangolo(*AS_LARGE)]
     yield Goal("10,000 connections at once, `/`", full(BIG, SLASH), everyone)
     yield Goal("10,000 connections at once, `/io` (50 ms)", full(BIG, IO), everyone)
     yield Goal("10,000 connections, 1,000 requests/s, `/io`", moderate(BIG, 1000, IO), [large, *others, old])
@@ -145,6 +146,13 @@ def cell(values: list[float | None]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
+def into_readme(tables: str) -> None:
+    file = ROOT / "README.md"
+    head, begin, rest = file.read_text().partition("<!-- measured: make bench -->\n")
+    _, end, tail = rest.partition("<!-- end -->")
+    file.write_text(f"{head}{begin}{tables}\n{end}{tail}")
+
+
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -153,15 +161,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", metavar="REGEX", help="tables whose title it matches")
     parser.add_argument("--rivals", default="", metavar="REGEX", help="rivals whose name it matches")
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of the short pieces of work; others take longer")
     options = parser.parse_args()
     bench, table = Bench(), [goal for goal in goals() if re.search(options.only, goal.title)]
     table = [replace(goal, rivals=[r for r in goal.rivals if re.search(options.rivals, r.name)]) for goal in table]
     ours = {rival.plan.server.name: rival for goal in table for rival in goal.rivals if not rival.command}
-    print(bench.about(list(ours.values()), options.rounds, options.seconds) + ".", flush=True)
+    lines = [bench.about(list(ours.values()), options.rounds, options.seconds) + "."]
+    print(lines[0], flush=True)
     for goal in table:
-        print("\n".join(bench.measure(goal, options.rounds, options.seconds)), flush=True)
+        lines += (new := list(bench.measure(goal, options.rounds, options.seconds)))
+        print("\n".join(new), flush=True)
+    if options.readme:
+        into_readme("\n".join(lines))
 
 
 if __name__ == "__main__":
