@@ -75,7 +75,7 @@ class Client(socket.socket):
 
     def recv(self, *args: Any) -> bytes:
         data: bytes = self.next_in_turn(*args) if self.whole else super().recv(*args)
-        if self.idle_since is not None and self.served:  # the first request's time runs from the accept
+        if self.idle_since is not None and (self.served or self.queued):
             self.deadline = monotonic() + self.worker.header_timeout
         self.idle_since = None
         return data if monotonic() < self.deadline else b""
@@ -160,7 +160,7 @@ class FairServer(StreamServer):
 
     def unpark(self, client: Client, address: Any) -> None:
         client._read_event.stop()
-        client.parked, client.queued = False, True
+        client.parked, client.queued, client.deadline = False, True, float("inf")  # its time runs from its turn on
         # As do_handle, which a server that has stopped listening cannot do any more.
         arguments = _handle_and_close_when_done, self.handle, self.do_close, (client, address)
         self.worker.turns.add(self.worker.group.spawn, *arguments)

@@ -32,7 +32,7 @@ LOOKED_AT, A_PARKED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that
 
 
 class FairGeventWorker(GeventWorker):
-    #: Seconds to read a request's headers, from the first byte (the first request: from the accept).
+    #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
     #: Connections accepted at a time; stock with several workers: 1, and 10,000 clients wait (5,000 for ever).
     accept_batch = 64
@@ -56,9 +56,9 @@ class FairGeventWorker(GeventWorker):
                 os.read(self.PIPE[0], 4096)
         self.drain()
 
-    def look_at_clients(self) -> None:
+    def look_at_clients(self, end: float = float("inf")) -> None:
         """Hang up where the time is over; park who has been idle for long."""
-        now, work = monotonic(), 0
+        now, work, alive = monotonic(), 0, self.alive
         for client in tuple(self.clients):
             work += 1
             idle = now - (client.idle_since or now)
@@ -70,8 +70,11 @@ class FairGeventWorker(GeventWorker):
                 client.park()
                 work += A_PARKED_ONE
             if work > LOOKED_AT:
-                gevent.sleep(BREATH)
+                gevent.sleep(BREATH)  # a whole turn of the hub, half a second where requests compute for 10 ms
+                self.notify()
                 now, work = monotonic(), 0
+                if now > end or self.alive != alive:
+                    return
 
     def drain(self) -> None:
         """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
@@ -85,7 +88,7 @@ class FairGeventWorker(GeventWorker):
         end = monotonic() + self.cfg.graceful_timeout
         while self.clients and monotonic() < end:
             self.notify()
-            self.look_at_clients()
+            self.look_at_clients(end)
             self.all_gone.clear()
             self.all_gone.wait(TICK / 5)
         if self.clients:

@@ -5,8 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from selectors import EVENT_READ
-from socket import SHUT_WR
-from ssl import SSLWantReadError
+from socket import SHUT_WR, socket
 from time import monotonic
 from typing import Any
 
@@ -15,6 +14,7 @@ from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadW
 GONE = (errno.ECONNABORTED, errno.EINTR)
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_ROOM_PAUSE = 0.2  # seconds; stock's worker ends
+TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
 LINGER = 2.0  # seconds that a client has to close after its last answer, as stock has it
 
 
@@ -106,6 +106,9 @@ class FairThreadWorker(ThreadWorker):
         conn.timeout = monotonic() + LINGER
         self.closing_conns.append(conn)
         try:
+            # An app may have kept the socket (environ["gunicorn.socket"]) and close it now; the poller, not knowing,
+            # would then stumble over the next connection of that number.
+            conn.sock = socket(fileno=conn.sock.detach())
             conn.sock.setblocking(False)
             conn.sock.shutdown(SHUT_WR)
             self.poller.register(conn.sock, EVENT_READ, partial(self.on_closing_socket_readable, conn))
@@ -116,7 +119,7 @@ class FairThreadWorker(ThreadWorker):
         try:
             if sock.recv(65536):
                 return
-        except (BlockingIOError, SSLWantReadError):
+        except BlockingIOError:
             return
         except OSError:
             pass
@@ -137,12 +140,15 @@ class FairThreadWorker(ThreadWorker):
             self.forget(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Called once, when the worker stops. Stock leaves new clients in the queue, until the kernel resets them,
-        and waits for silent connections until graceful_timeout."""
+        """Called once, when the worker stops. Stock waits for silent connections until graceful_timeout, and leaves
+        those in the queue, which the kernel resets when the last listener closes."""
+        # Twice worker_connections at most: the descriptors suffice for that.
+        self.worker_connections = self.nr_conns + min(self.cfg.backlog, self.cfg.worker_connections)
+        end, replaced = monotonic() + TAKE, self.nr >= self.max_requests and not self.cfg.reuse_port
         for listener in self.sockets:
-            before = -1
-            while before != self.nr_conns:  # the queue's last ones too, even beyond worker_connections
-                before, self.worker_connections = self.nr_conns, self.nr_conns + self.accept_batch
+            before = self.nr_conns if replaced else -1  # the other workers share the queue, and go on
+            while before != self.nr_conns and monotonic() < end:
+                before = self.nr_conns
                 self.accept(listener)
             listener.close()
         for conn in self.pending_conns:

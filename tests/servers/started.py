@@ -20,10 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = """
 import os, time
 
+kept = []
+
 def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path.startswith("/sleep/"):
         time.sleep(float(path[7:]))
+    if path == "/keep":
+        kept.append(environ["gunicorn.socket"])
+    if path == "/close":
+        for sock in kept:
+            sock.close()
     if path == "/read":
         environ["wsgi.input"].read()
     body = str(os.getpid()).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -19,11 +20,14 @@ def test_silent_connections_hold_no_thread(gunicorn: Callable[..., Gunicorn]) ->
         assert monotonic() - start < 2  # stock: each pair of silent ones takes 5 s
 
 
-def test_silent_connections_end_after_keepalive_and_at_a_stop(gunicorn: Callable[..., Gunicorn]) -> None:
+def test_silent_connections_end_after_keepalive(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread", "from generator.runtime import gthread_worker\n"
                       "gthread_worker.DEFAULT_WORKER_DATA_TIMEOUT = 0\n", keepalive=1)  # fmt: skip
     with server.connect() as silent:
         assert 0.5 < closed_after(silent, monotonic()) < 4
+
+
+def test_silent_connections_end_at_a_stop(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread")
     with server.connect() as silent, server.connect() as busy:
         send(busy, "/sleep/0.5")
@@ -57,6 +61,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
 def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread")
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    pid = int(server.asks())
     with connections(server, 20) as staying, server.connect() as other:
         for conn in staying:
             conn.sendall(last)
@@ -67,4 +72,23 @@ def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicor
         for conn in staying:
             assert closed_after(conn, start) < 1  # half closed at once
             conn.sendall(b"x")
-    assert server.asks()
+        until(lambda: len(sockets(pid)) < 5)  # LINGER is over
+    assert int(server.asks()) == pid
+
+
+def sockets(pid: int) -> list[str]:
+    folder = Path(f"/proc/{pid}/fd")
+    return [link for fd in folder.iterdir() if (link := str(fd.readlink())).startswith("socket:")]
+
+
+def test_an_app_may_close_a_socket_that_it_has_kept(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gthread")
+    pid = int(server.asks())
+    with connections(server, 5) as staying:
+        for conn in staying:
+            conn.sendall(b"GET /keep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert whole_answer(conn)
+        assert whole_answer(server.connect(), "/close")  # while the worker waits for their ends
+        with connections(server, 10) as others:
+            for conn in others:
+                assert int(whole_answer(conn, "/")[1]) == pid
