@@ -296,6 +296,7 @@ def test_the_tools_words_become_results() -> None:
 def test_connections_are_shared_out_over_processes_and_addresses() -> None:
     words = loads.client(8000, Request("/x"), 30_000, 5, finish=10, no_reconnect=True)
     assert {"--processes=2", "--addresses=2", "--no-reconnect", "--finish=10"} <= set(words)
+    assert not [word for word in loads.client(8000, Request(), 1, 5, no_reconnect=False) if "reconnect" in word]
     assert {"--processes=1", "--addresses=1"} <= set(loads.client(8000, Request(), 200, 5, idle=9800))
 
 

@@ -34,7 +34,7 @@ def client(port: int, request: Request, connections: int, seconds: float, **opti
     words.append(f"--addresses={min(250, -(-total // MOST_AN_ADDRESS))}")
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
-        words += [flag] if value is True else [f"{flag}={value:g}"]
+        words += [] if value is False else [flag] if value is True else [f"{flag}={value:g}"]
     return words
 
 

@@ -29,9 +29,11 @@ def stop(on: Walk) -> Iterator[Claim]:
     """Last of all, since nothing is left to ask afterwards; slow answers, so that many are in flight."""
     if on.plan.server.family == "development":
         return
-    request = Request("/sleep?ms=500") if on.sample_app and on.request == Request() else on.request
-    few, keeps = min(FEW, on.connections), on.plan.server.honours("keepalive")
-    running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=keeps))
+    # Without keep-alive each connection asks once: a new one would wait in a queue that nobody empties any more.
+    milliseconds = 500 if on.plan.server.honours("keepalive") else 3000
+    request = Request(f"/io?ms={milliseconds}") if on.sample_app and on.request == Request() else on.request
+    few = min(FEW, on.connections)
+    running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=True))
     wait([running], timeout=1.5)
     grace = on.plan.profile.graceful_timeout + EXIT_SECONDS
     began = time.monotonic()

@@ -70,7 +70,9 @@ def prove(root: Path, *arguments: str, profile: str = SMALL) -> tuple[int, str]:
     return process.returncode, out + err
 
 
-@pytest.mark.parametrize("profile", [SMALL, "profiles/large.yaml"])
+@pytest.mark.parametrize(
+    "profile", [SMALL, "profiles/large.yaml", "profiles/servers/meinheld.yaml", "profiles/servers/sync.yaml"]
+)
 @pytest.mark.usefixtures("untouched")
 def test_what_holds_is_proved(root: Path, profile: str) -> None:
     code, said = prove(root, profile=profile)
