@@ -52,7 +52,7 @@ def in_flight(container: kit.Booted, connections: int, port: int | None = None) 
 @pytest.mark.parametrize("profile", PRODUCTION)
 def test_request_in_flight_finishes_on_sigterm(boot: Boot, profile: str) -> None:
     with boot(profile) as container:
-        container.wait_workers(container.plan.numbers.workers.value)  # perhaps one just forked does not hear the signal
+        container.wait_workers(container.plan.numbers.workers.value)  # the last one, just forked, may not hear the signal: seen once
         answer = in_background(lambda: container.get("/sleep?ms=3000"))
         wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
         container.container.kill("TERM")

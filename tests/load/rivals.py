@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from generator.engine.docker import Option
@@ -13,8 +13,6 @@ from generator.proof.stage import server_options
 from generator.read import read_plans
 
 LARGE, SMALL = "profiles/large.yaml", "profiles/small.yaml"
-#: The limits of large.yaml for a profile that has others.
-AS_LARGE = ("connections=10000", "resources.cpu=2", "resources.memory=1Gi")
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,23 @@ def plan_of(profile: str, *overrides: str) -> Plan:
     return read_plans((profile,), overrides)[0]
 
 
+def as_large() -> tuple[str, ...]:
+    """What gives another profile the connections and limits of large.yaml."""
+    large = plan_of(LARGE).profile
+    cpu, memory = large.resources.cpu, large.resources.memory
+    return f"connections={large.connections}", f"resources.cpu={cpu}m", f"resources.memory={memory}"
+
+
 def kit(profile: str, *overrides: str) -> Rival:
     plan = plan_of(profile, *overrides)
     return Rival(f"this kit, {plan.server.name}", plan, plan.profile.port, server_options(plan))
+
+
+def copied_rule(profile: str) -> Rival:
+    """This kit's server with as many workers as the copied configuration takes."""
+    workers = 2 * plan_of(profile).numbers.cpus.value + 1
+    found = kit(profile, f"workers={workers}")
+    return replace(found, name=f"{found.name}, but 2n + 1 = {workers} workers")
 
 
 def kits(servers: str, *overrides: str) -> list[Rival]:

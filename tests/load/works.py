@@ -12,6 +12,7 @@ from tests.load.rivals import Rival
 
 IO, JSON = Request("/io?ms=50"), Request("/json")
 ACTIVE = 200
+OPENED = 1000  # connections a second, where they are not all opened at once
 #: Of 10,000 connections each needs this long to be answered at least once; in less a fair server seems to starve some.
 MANY, LEAST_SECONDS = 5000, 12
 Figures = dict[str, float | None]
@@ -29,11 +30,11 @@ def full(connections: int, request: Request) -> Work:
 
 
 def moderate(connections: int, rate: float, request: Request) -> Work:
-    """Opened at 1,000 a second; each asks now and then."""
+    """Opened at 1,000 a second; each asks now and then, and once at least: they ask in turn, the last one after all."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
-        ramp = connections / 1000
-        return counts(_ask(stage, rival, request, connections, ramp + 2 * seconds, rate=rate, ramp=1000))
+        lasts = connections / OPENED + connections / rate + seconds
+        return counts(_ask(stage, rival, request, connections, lasts, rate=rate, ramp=OPENED))
 
     return work
 

@@ -26,6 +26,10 @@ def app(environ, start_response):
     path = environ["PATH_INFO"]
     if path.startswith("/sleep/"):
         time.sleep(float(path[7:]))
+    if path.startswith("/burn/"):  # without letting any other request go on
+        end = time.monotonic() + float(path[6:])
+        while time.monotonic() < end:
+            pass
     if path == "/keep":
         kept.append(environ["gunicorn.socket"])
     if path == "/close":

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -28,6 +29,48 @@ def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn
         assert whole_answer(idle, "/")  # idle for longer than the header timeout, and parked
         send(idle, "/sleep/0.7")  # nor does it bound the app
         assert whole_answer(idle)
+
+
+def test_waiting_for_the_others_is_not_the_clients_time(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.5\n")
+    with connections(server, 2) as (burning, patient):
+        assert whole_answer(burning, "/")  # both are accepted
+        send(burning, "/burn/1.2")
+        send(patient)
+        assert whole_answer(burning)
+        assert whole_answer(patient)
+
+
+class IdleClient:
+    """Past its deadline."""
+
+    def __init__(self) -> None:
+        self.idle_since, self.deadline, self.waiter, self._sock = None, 0.0, None, Mock()
+
+
+def looking_worker(clients: int) -> Any:
+    """One that is not running."""
+    found: Any = gevent_worker.FairGeventWorker.__new__(gevent_worker.FairGeventWorker)
+    found.clients = {IdleClient() for _ in range(clients)}
+    found.alive, found.parks, found.notify = True, True, Mock()
+    return found
+
+
+def test_the_heart_beats_while_thousands_are_looked_at() -> None:
+    found = looking_worker(500)
+    found.look_at_clients()
+    assert all(client._sock.shutdown.called for client in found.clients)
+    each = gevent_worker.LOOKED_AT // (gevent_worker.A_PARKED_ONE + 1) + 1
+    assert found.notify.call_count == 500 // each
+
+
+def test_a_look_ends_with_the_grace_and_when_the_stop_begins() -> None:
+    found = looking_worker(500)
+    found.look_at_clients(end=monotonic())
+    assert found.notify.call_count == 1
+    found.notify.side_effect = lambda: setattr(found, "alive", False)
+    found.look_at_clients()
+    assert found.notify.call_count == 2
 
 
 def test_a_parked_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) -> None:

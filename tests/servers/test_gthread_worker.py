@@ -6,9 +6,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from generator.runtime.gthread_worker import FairThreadWorker, InOrder
 from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
 
 
@@ -56,6 +59,21 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         for conn in waiting:
             conn.settimeout(5)
             assert whole_answer(conn)
+
+
+@pytest.mark.parametrize(("answered", "taken"), [(0, 300), (1000, 0)], ids=["a stop", "max_requests"])
+def test_a_stop_takes_from_the_queue_what_the_descriptors_suffice_for(answered: int, taken: int) -> None:
+    """And nothing where the other workers go on with the queue; however many clients come meanwhile."""
+    worker: Any = FairThreadWorker.__new__(FairThreadWorker)
+    worker.cfg = Mock(worker_connections=300, backlog=4096, keepalive=75, reuse_port=False)
+    worker.nr, worker.max_requests, worker.nr_conns, worker.worker_connections = answered, 1000, 200, 300
+    worker.keepalived_conns, worker.pending_conns = InOrder(), InOrder()
+    worker.wait_for_first_byte, listener = Mock(), Mock()
+    listener.accept.side_effect = lambda: (Mock(), None)
+    worker.sockets = [listener]
+    worker._cap_keepalive(0.0)
+    assert listener.close.called
+    assert worker.wait_for_first_byte.call_count == taken
 
 
 def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
