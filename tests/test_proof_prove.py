@@ -403,6 +403,11 @@ def test_the_upstream_answers_when_it_is_due() -> None:
     with socket.create_connection(("127.0.0.1", port)) as wrong:
         wrong.sendall(b"GET /\n")
         assert wrong.recv(64) == b""
+    late, connection = socket.socketpair()
+    with late:
+        upstream.read(connection)  # as the kernel hands it over when nothing has come for long
+        late.sendall(b"1\n")
+        assert late.recv(64) == b"1\n"
 
 
 def test_waiting_for_nobody_ends_in_time() -> None:
