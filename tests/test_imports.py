@@ -36,7 +36,7 @@ ORDER = (
     "__main__",
 )
 #: What the runtime may import besides the standard library, in modules that only run where it is installed.
-GUNICORN_ONLY = ("gunicorn_config", "access_log")
+GUNICORN_ONLY = ("gunicorn_config", "gunicorn_response", "access_log")
 SERVERS = {
     "gevent": {"gevent", "gunicorn"},
     "gthread": {"gunicorn"},

@@ -80,6 +80,15 @@ class Client(socket.socket):
         self.idle_since = None
         return data if monotonic() < self.deadline else b""
 
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Nearly every answer fits the socket's buffer; gevent's asks for the buffer's size first."""
+        try:
+            sent = self._sock.send(data, flags)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            super().sendall(memoryview(data)[sent:], flags)
+
     def next_in_turn(self, *args: Any) -> Any:
         """The first bytes of the next request. A turn goes by before looking: often they have come by then."""
         self.whole = False

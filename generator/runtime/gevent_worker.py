@@ -5,7 +5,6 @@ Everything that is not here is gunicorn's: parsing, the WSGI call, logging, hook
 
 import _socket
 import os
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any
@@ -18,7 +17,9 @@ from gunicorn.http.body import LengthReader
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
+from . import gevent_resolver
 from .gevent_server import Client, FairServer, Turns
+from .gunicorn_response import join_writes
 
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
 LINGER = 1.0  # seconds in which a client answered just before a stop may send one more request
@@ -39,13 +40,13 @@ class FairGeventWorker(GeventWorker):
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
+        join_writes()
         self.clients: set[Client] = set()
         self.turns, self.group, self.all_gone = Turns(), Group(), Event()
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.parks = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
-        resolver = gevent.get_hub().resolver
-        resolver.getaddrinfo = numeric_at_once(resolver.getaddrinfo)
+        gevent_resolver.install()
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
         for server in self.servers:  # together they hold worker_connections; stock: each of them
             server.start()
@@ -117,20 +118,3 @@ class FairGeventWorker(GeventWorker):
         if isinstance(client, Client):  # its requests share the connection: no deadline for the headers
             client.idle_since, client.deadline = None, float("inf")
         super().handle_http2(listener, client, addr, **options)
-
-
-def numeric_at_once(lookup: Callable[..., Any]) -> Callable[..., Any]:
-    """A getaddrinfo that needs no thread for a host that is an address already.
-
-    gevent asks one of ten threads, which all wait for the interpreter's lock while the loop is busy. With
-    create_connection(("127.0.0.1", ...)) in each request and 10,000 clients, nearly all requests then stood
-    there at once: 278 MiB instead of 212.
-    """
-
-    def getaddrinfo(host: Any, port: Any, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0) -> Any:
-        if host and (port is None or isinstance(port, int)):
-            with suppress(OSError):  # a name
-                return _socket.getaddrinfo(host, port, family, kind, proto, flags | _socket.AI_NUMERICHOST)
-        return lookup(host, port, family, kind, proto, flags)
-
-    return getaddrinfo

@@ -11,6 +11,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
+from .gunicorn_response import join_writes
+
 GONE = (errno.ECONNABORTED, errno.EINTR)
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_ROOM_PAUSE = 0.2  # seconds; stock's worker ends
@@ -65,6 +67,10 @@ class FairThreadWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()
         self.paused_until = self.warned = float("-inf")
+
+    def run(self) -> None:
+        join_writes()
+        super().run()
 
     def accept(self, listener: Any) -> None:
         """Stock hands each new connection to a thread, which then waits up to 5 s for the first byte."""

@@ -17,6 +17,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
+from . import gevent_resolver
 from .pywsgi_config import address_of, load_app, peers_of
 from .pywsgi_handler import Handler
 from .pywsgi_log import access_writer, log
@@ -134,6 +135,7 @@ def run(supervisor: Any, worker: Any, listener: Any, app: Any) -> int:
         pulse.wear()
         nudge(supervisor.pid)
 
+    gevent_resolver.install()
     server = Server(listener, app, cfg, worn)
     stop = Event()
     gevent.signal_handler(signal.SIGTERM, stop.set)

@@ -37,9 +37,27 @@ def app(environ, start_response):
             sock.close()
     if path == "/read":
         environ["wsgi.input"].read()
-    body = str(os.getpid()).encode()
+    if path == "/pieces":
+        return pieces(start_response)
+    if path == "/file":
+        file = open(__file__, "rb")
+        start_response("200 OK", [("Content-Length", str(os.fstat(file.fileno()).st_size))])
+        return environ["wsgi.file_wrapper"](file)
+    if path == "/nothing":
+        start_response("204 No Content", [])
+        return []
+    body = str(os.getpid()).encode() * (20_000 if path == "/large" else 1)
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+def pieces(start_response):
+    time.sleep(0.1)
+    start_response("200 OK", [])
+    yield b""
+    time.sleep(0.1)
+    yield b"first"
+    time.sleep(1)
+    yield b"last"
 """
 CONFIG = """
 import sys; sys.path[:0] = [{root!r}, {here!r}]

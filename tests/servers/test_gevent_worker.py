@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -131,18 +130,3 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         for conn in waiting:
             conn.settimeout(5)
             assert whole_answer(conn)
-
-
-def test_an_address_is_looked_up_without_a_thread() -> None:
-    asked: list[tuple[Any, ...]] = []
-
-    def lookup(*query: Any) -> list[str]:
-        asked.append(query)
-        return ["answer"]
-
-    getaddrinfo = gevent_worker.numeric_at_once(lookup)
-    assert getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)[0][4] == ("127.0.0.1", 80)
-    assert getaddrinfo("::1", None)[0][0] == socket.AF_INET6
-    assert asked == []
-    assert getaddrinfo("db.example", 80) == getaddrinfo("127.0.0.1", "http") == getaddrinfo(None, 80) == ["answer"]
-    assert [query[0] for query in asked] == ["db.example", "127.0.0.1", None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -67,6 +69,46 @@ def test_killed_worker_is_replaced(start: Start) -> None:
     pid = int(server.asks())
     os.kill(pid, signal.SIGKILL)
     assert int(until(server.asks)) != pid
+
+
+def received(conn: socket.socket) -> int:
+    """Packets with data that have come, which the kernel counts: tcpi_data_segs_in."""
+    return int(struct.unpack_from("I", conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 156), 152)[0])
+
+
+def test_header_and_body_come_in_one_packet(start: Start) -> None:
+    with start().connect() as conn:
+        for count in (1, 2, 3):
+            header, body = whole_answer(conn, "/")
+            assert header.startswith("HTTP/1.1 200 OK") and int(body)
+            assert received(conn) == count
+
+
+def test_a_piece_comes_when_it_is_there_with_the_header(start: Start) -> None:
+    with start().connect() as conn:
+        conn.settimeout(0.6)  # less than from the first piece to the last
+        send(conn, "/pieces")
+        header, _, body = conn.recv(65536).partition(b"\r\n\r\n")
+        assert b"\r\nTransfer-Encoding: chunked" in header and body == b"5\r\nfirst\r\n"
+        conn.settimeout(5)
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            data += conn.recv(65536)
+        assert data == b"4\r\nlast\r\n0\r\n\r\n"
+        assert whole_answer(conn, "/")
+
+
+def test_answers_without_a_piece_of_a_body(start: Start) -> None:
+    """HEAD, 204 and a file, which the kernel sends: the header must not stay behind."""
+    server = start()
+    with server.connect() as conn:
+        for _ in range(2):
+            send(conn, "/", "HEAD")
+            assert conn.recv(65536).endswith(b"\r\n\r\n")
+            send(conn, "/nothing")
+            assert conn.recv(65536).startswith(b"HTTP/1.1 204 No Content")
+            assert whole_answer(conn, "/file")[1].startswith(b"\nimport os")
+            assert len(whole_answer(conn, "/large")[1]) > 65536
 
 
 def under_load(server: Gunicorn, act: Callable[[], None], **options: Any) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""Look-ups of what is an address already."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from generator.runtime import gevent_resolver
+
+
+def test_an_address_is_looked_up_without_a_thread() -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def lookup(*query: Any) -> list[str]:
+        asked.append(query)
+        return ["answer"]
+
+    getaddrinfo = gevent_resolver.numeric_at_once(lookup)
+    assert getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)[0][4] == ("127.0.0.1", 80)
+    assert getaddrinfo("::1", None)[0][0] == socket.AF_INET6
+    assert asked == []
+    assert getaddrinfo("db.example", 80) == getaddrinfo("127.0.0.1", "http") == getaddrinfo(None, 80) == ["answer"]
+    assert [query[0] for query in asked] == ["db.example", "127.0.0.1", None]
