@@ -42,11 +42,16 @@ def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
     return result
 
 
-def in_flight(container: kit.Booted, connections: int, port: int | None = None) -> Callable[[], bool]:
-    """Whether that many connections to the port (default: the server's) are established, seen from inside."""
+def established(container: kit.Booted, port: int | None = None) -> int:
+    """Connections to the port (default: the server's), seen from inside."""
     suffix = f":{port or container.plan.profile.port:04X}"
     script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
-    return lambda: int(container.container.exec("python", "-c", script).stdout) >= connections
+    return int(container.container.exec("python", "-c", script).stdout)
+
+
+def in_flight(container: kit.Booted, connections: int, port: int | None = None) -> Callable[[], bool]:
+    """Whether that many connections to the port are established."""
+    return lambda: established(container, port) >= connections
 
 
 @pytest.mark.parametrize("profile", PRODUCTION)
