@@ -57,10 +57,11 @@ GEVENT = Server(
     header_timeout=10,
     patched_by="gevent",
     shares_connections=True,
-    # Measured: 23 MiB the master, 16 a worker (PSS, sample app); a busy connection 17 KiB, an idle one 7 to 10.
+    # Measured: 23 MiB the master, 16 a worker (PSS, sample app); a busy connection 17 KiB, an idle one 7 to 10,
+    # one of 10,000 that all wait for a backend 22.
     master_memory_bytes=28 * MIB,
     worker_memory_bytes=20 * MIB,
-    connection_memory_bytes=18 * 1024,
+    connection_memory_bytes=23 * 1024,
     timeout_note=_HANG,
     graceful_stop="closes idle connections at once, lets requests finish, exits when the last one has",
     closes_while_draining=True,
@@ -213,10 +214,11 @@ MEINHELD = Server(
     header_timeout=None,
     patched_by=None,
     shares_connections=True,
-    # Measured: 14 MiB the master, 25 a worker; a busy connection 13 KiB, an idle one 3.
+    # Measured: 14 MiB the master, 25 a worker; an idle connection 3 KiB,
+    # one of 10,000 that all wait for a backend 15.
     master_memory_bytes=20 * MIB,
     worker_memory_bytes=30 * MIB,
-    connection_memory_bytes=14 * 1024,
+    connection_memory_bytes=16 * 1024,
     timeout_note=_HANG,
     graceful_stop="closes idle connections at once, lets requests finish, exits when the last one has",
     closes_while_draining=True,
@@ -263,10 +265,11 @@ PYWSGI = Server(
     header_timeout=10,
     patched_by="gevent",
     shares_connections=True,
-    # Measured: 18 MiB the master, 14 a worker; a connection 17 KiB, one that waits for a backend 28.
+    # Measured: 18 MiB the master, 14 a worker; a connection 17 KiB,
+    # one of 10,000 that all wait for a backend 25.
     master_memory_bytes=22 * MIB,
     worker_memory_bytes=20 * MIB,
-    connection_memory_bytes=29 * 1024,
+    connection_memory_bytes=26 * 1024,
     timeout_note=_HANG,
     graceful_stop="closes idle connections after 2 s at most, lets requests finish, exits when the last one has",
     closes_while_draining=True,
