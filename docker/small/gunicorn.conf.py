@@ -112,3 +112,8 @@ def on_starting(server):
 def when_ready(server):
     """The app is imported, no worker is forked: freeze what they will share, and report."""
     _kit.ready(server, _numbers, globals(), profile='small', served_by='gevent')
+
+
+def post_fork(server, worker):
+    """A stop between the fork and the worker's own signal handlers would be lost, and take graceful_timeout."""
+    _kit.forked(server, worker)

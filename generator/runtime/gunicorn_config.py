@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
+import signal
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -66,6 +69,23 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
     write_report(boot_report(derived, _values(server.cfg), _values(from_file), **about))
 
 
+def forked(server: Any, worker: Any) -> None:
+    """post_fork: end the worker if a stop came since the fork.
+
+    Until it has handlers of its own, the master's copy of them takes its signals, for a queue that nobody reads here.
+    Stock would serve on, and the master wait graceful_timeout for it.
+    """
+    stock = worker.init_signals
+
+    def init_signals() -> None:
+        stock()
+        while not server.SIG_QUEUE.empty():
+            if server.SIG_QUEUE.get_nowait() in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                sys.exit(0)
+
+    worker.init_signals = init_signals
+
+
 def _values(config: Any) -> dict[str, Any]:
     return {name: config.settings[name].get() for name in REPORTED}
 
@@ -84,9 +104,9 @@ def add_app_hooks(module: str, configuration: MutableMapping[str, Any]) -> None:
 
 
 def _both(first: Callable[..., Any], second: Callable[..., Any]) -> Callable[..., Any]:
-    # gunicorn counts a hook's parameters; the hooks that the kit uses (on_starting, when_ready) have one.
-    def hook(server: Any) -> None:
-        first(server)
-        second(server)
+    @functools.wraps(first)  # gunicorn counts the parameters
+    def hook(*args: Any) -> None:
+        first(*args)
+        second(*args)
 
     return hook

@@ -57,8 +57,6 @@ def in_flight(container: kit.Booted, connections: int, port: int | None = None) 
 @pytest.mark.parametrize("profile", PRODUCTION)
 def test_request_in_flight_finishes_on_sigterm(boot: Boot, profile: str) -> None:
     with boot(profile) as container:
-        # Seen once: the last worker, just forked, had no handler yet, and gunicorn waited graceful_timeout for it.
-        container.wait_workers(container.plan.numbers.workers.value)
         answer = in_background(lambda: container.get("/sleep?ms=3000"))
         wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
         container.container.kill("TERM")

@@ -64,6 +64,28 @@ def test_a_request_in_the_socket_when_the_stop_begins_is_answered(start: Start) 
     assert server.ended_within(3)
 
 
+#: The master is told to stop, and has told the worker, before this one has signal handlers of its own.
+STOP_AT_BIRTH = """
+import os, signal, time
+from pathlib import Path
+from generator.runtime.gunicorn_config import forked
+
+def post_fork(server, worker):
+    if not Path("born").exists():
+        Path("born").touch()
+        return forked(server, worker)
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(1)
+    forked(server, worker)
+"""
+
+
+def test_a_stop_while_a_worker_is_forked(start: Start) -> None:
+    server = start(STOP_AT_BIRTH, graceful_timeout=10)
+    os.kill(int(server.asks()), signal.SIGKILL)  # so that another one is forked
+    assert server.ended_within(6)
+
+
 def test_killed_worker_is_replaced(start: Start) -> None:
     server = start()
     pid = int(server.asks())
