@@ -11,7 +11,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
-from .gunicorn_response import join_writes
+from . import gunicorn_response
 
 GONE = (errno.ECONNABORTED, errno.EINTR)
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -69,7 +69,7 @@ class FairThreadWorker(ThreadWorker):
         self.paused_until = self.warned = float("-inf")
 
     def run(self) -> None:
-        join_writes()
+        gunicorn_response.install()
         super().run()
 
     def accept(self, listener: Any) -> None:

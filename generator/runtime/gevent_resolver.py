@@ -22,8 +22,9 @@ def install() -> None:
 def numeric_at_once(lookup: Callable[..., Any]) -> Callable[..., Any]:
     def getaddrinfo(host: Any, port: Any, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0) -> Any:
         if host and (port is None or isinstance(port, int)):
-            with suppress(OSError):  # a name
-                return _socket.getaddrinfo(host, port, family, kind, proto, flags | _socket.AI_NUMERICHOST)
+            with suppress(OSError, UnicodeError):  # a name
+                number = host.encode("ascii") if isinstance(host, str) else host  # or it goes through Python's idna
+                return _socket.getaddrinfo(number, port, family, kind, proto, flags | _socket.AI_NUMERICHOST)
         return lookup(host, port, family, kind, proto, flags)
 
     return getaddrinfo

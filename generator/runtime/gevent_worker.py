@@ -17,9 +17,8 @@ from gunicorn.http.body import LengthReader
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import gevent_resolver
+from . import gevent_resolver, gunicorn_response
 from .gevent_server import Client, FairServer, Turns
-from .gunicorn_response import join_writes
 
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
 LINGER = 1.0  # seconds in which a client answered just before a stop may send one more request
@@ -40,7 +39,7 @@ class FairGeventWorker(GeventWorker):
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
-        join_writes()
+        gunicorn_response.install()
         self.clients: set[Client] = set()
         self.turns, self.group, self.all_gone = Turns(), Group(), Event()
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}

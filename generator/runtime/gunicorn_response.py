@@ -1,8 +1,11 @@
-"""gunicorn's response, which sends the header together with the first piece of the body: one packet, not two."""
+"""gunicorn's response with less work: header and first piece of the body in one packet, a date made once a second."""
 
 from collections.abc import Callable
+from functools import lru_cache
+from time import time
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http import wsgi
 
 COPIED = 65536  # bytes of a piece up to which it is copied behind the header; a larger one goes out by itself
@@ -53,6 +56,13 @@ class Response(wsgi.Response):  # type: ignore[misc]
         super().close()
 
 
-def join_writes() -> None:
-    """For each HTTP/1 response of this process: gunicorn makes them by that name."""
-    wsgi.Response = Response
+_stock_date = lru_cache(maxsize=1)(util.http_date)
+
+
+def http_date(timestamp: float | None = None) -> str:
+    return str(_stock_date(int(time() if timestamp is None else timestamp)))
+
+
+def install() -> None:
+    """For each HTTP/1 response of this process: gunicorn makes them by these names."""
+    wsgi.Response, util.http_date = Response, http_date
