@@ -58,7 +58,7 @@ GEVENT = Server(
     patched_by="gevent",
     shares_connections=True,
     # Measured: 23 MiB the master, 16 a worker (PSS, sample app); a busy connection 17 KiB, an idle one 7 to 10,
-    # one of 10,000 that all wait for a backend 22.
+    # one of 10,000 that all wait for a backend 22 (known by its address: a name is looked up in a thread).
     master_memory_bytes=28 * MIB,
     worker_memory_bytes=20 * MIB,
     connection_memory_bytes=23 * 1024,
@@ -266,7 +266,7 @@ PYWSGI = Server(
     patched_by="gevent",
     shares_connections=True,
     # Measured: 18 MiB the master, 14 a worker; a connection 17 KiB,
-    # one of 10,000 that all wait for a backend 25.
+    # one of 10,000 that all wait for a backend 25 (as above).
     master_memory_bytes=22 * MIB,
     worker_memory_bytes=20 * MIB,
     connection_memory_bytes=26 * 1024,

@@ -405,6 +405,7 @@ def test_the_upstream_answers_when_it_is_due() -> None:
         assert wrong.recv(64) == b""
     late, connection = socket.socketpair()
     with late:
+        late.settimeout(5)
         upstream.read(connection)  # as the kernel hands it over when nothing has come for long
         late.sendall(b"1\n")
         assert late.recv(64) == b"1\n"

@@ -16,6 +16,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
 
     sock: Any
     held = b""  # the header, until the first piece of the body, or the end
+    direct = False  # what follows does not come through _emit_body
 
     def hold(self, write: Callable[..., None], *args: Any) -> None:
         """Have stock write to ``held`` instead of the connection."""
@@ -34,7 +35,11 @@ class Response(wsgi.Response):  # type: ignore[misc]
             self.sock.sendall(held)
 
     def send_headers(self) -> None:
-        if not self.headers_sent:
+        if self.headers_sent:
+            return
+        if self.direct or self._omits_body or self.response_length == 0:
+            super().send_headers()
+        else:
             self.hold(super().send_headers)
 
     def _emit_body(self, data: bytes) -> None:
@@ -46,9 +51,12 @@ class Response(wsgi.Response):  # type: ignore[misc]
             super()._emit_body(data)
 
     def sendfile(self, respiter: Any) -> bool:
-        self.send_headers()
         self.flush()
-        return bool(super().sendfile(respiter))
+        self.direct = True
+        try:
+            return bool(super().sendfile(respiter))
+        finally:
+            self.direct = False
 
     def close(self) -> None:
         self.send_headers()

@@ -82,6 +82,9 @@ class Client(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Nearly every answer fits the socket's buffer; gevent's asks for the buffer's size first."""
+        if not isinstance(data, bytes):  # an app's, through environ["gunicorn.socket"]
+            super().sendall(data, flags)
+            return
         try:
             sent = self._sock.send(data, flags)
         except BlockingIOError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import os
 import signal
-import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -70,7 +70,7 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
 
 
 def forked(server: Any, worker: Any) -> None:
-    """post_fork: end the worker if a stop came since the fork.
+    """post_fork: let the worker heed a stop that came since the fork.
 
     Until it has handlers of its own, the master's copy of them takes its signals, for a queue that nobody reads here.
     Stock would serve on, and the master wait graceful_timeout for it.
@@ -80,8 +80,8 @@ def forked(server: Any, worker: Any) -> None:
     def init_signals() -> None:
         stock()
         while not server.SIG_QUEUE.empty():
-            if server.SIG_QUEUE.get_nowait() in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-                sys.exit(0)
+            if (number := server.SIG_QUEUE.get_nowait()) in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                os.kill(os.getpid(), number)
 
     worker.init_signals = init_signals
 

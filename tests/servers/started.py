@@ -46,7 +46,7 @@ def app(environ, start_response):
     if path == "/nothing":
         start_response("204 No Content", [])
         return []
-    body = str(os.getpid()).encode() * (20_000 if path == "/large" else 1)
+    body = b"x" * 100_000 if path == "/large" else str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 
