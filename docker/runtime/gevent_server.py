@@ -11,6 +11,8 @@ from gevent.baseserver import _handle_and_close_when_done
 from gevent.hub import Waiter
 from gevent.server import StreamServer
 
+from . import accepting
+
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_ROOM_PAUSE = 0.2  # seconds
 
@@ -129,8 +131,13 @@ class FairServer(StreamServer):
     """Accepts in batches; holds the connections that wait for a request, without a greenlet each."""
 
     def __init__(self, worker: Any, listener: Any, **tls: Any) -> None:
-        self.worker, self.max_accept, self.warned = worker, worker.accept_batch, float("-inf")
+        self.worker, self.draining, self.warned = worker, False, float("-inf")
         super().__init__(listener, spawn=worker.group.spawn, **tls)
+
+    @property
+    def max_accept(self) -> int:
+        """How many gevent accepts before others have their turn."""
+        return int(self.worker.worker_connections) if self.draining else accepting.batch(len(self.worker.clients))
 
     def getsockname(self) -> Any:
         """All that gunicorn asks of a listener; while draining the real one is closed."""

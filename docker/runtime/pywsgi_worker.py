@@ -17,7 +17,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
-from . import gevent_resolver
+from . import accepting, gevent_resolver
 from .pywsgi_config import address_of, load_app, peers_of
 from .pywsgi_handler import Handler
 from .pywsgi_log import access_writer, log
@@ -25,9 +25,6 @@ from .pywsgi_pulse import Pulse, nudge
 
 #: Exit code of a worker that could not load the app, as gunicorn's.
 BOOT_ERROR = 3
-#: Connections taken in one turn of the loop: gevent takes 1 with several processes, and with 10,000 busy
-#: connections late ones then wait for ever; unlimited, one process would take them all.
-ACCEPT_BATCH = 64
 #: A client that asked just before the stop gets this long for its next request, answered Connection: close.
 LINGER_SECONDS = 2.0
 _ACCEPT_PAUSE_SECONDS = 0.25
@@ -58,8 +55,13 @@ class Server(WSGIServer):  # type: ignore[misc]
         environ["wsgi.multithread"] = True
         super().__init__(listener, app, spawn=Pool(cfg.worker_connections), log=None, environ=environ)
 
+    @property
+    def max_accept(self) -> int:
+        """How many gevent accepts before others have their turn."""
+        return accepting.batch(len(self.pool))
+
     def set_max_accept(self) -> None:
-        self.max_accept = ACCEPT_BATCH
+        """gevent's: 1 with several processes."""
 
     def do_read(self) -> Any:
         try:

@@ -34,8 +34,6 @@ LOOKED_AT, A_PARKED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that
 class FairGeventWorker(GeventWorker):
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
-    #: Connections accepted at a time; stock with several workers: 1, and 10,000 clients wait (5,000 for ever).
-    accept_batch = 64
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
@@ -79,7 +77,7 @@ class FairGeventWorker(GeventWorker):
     def drain(self) -> None:
         """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
         for server in self.servers:
-            server.max_accept = self.worker_connections
+            server.draining = True
             server._do_read()  # the kernel resets what waits in its queue when the last listener closes
             server.close()
         for client in self.clients:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
-from . import gunicorn_response
+from . import accepting, gunicorn_response
 
 GONE = (errno.ECONNABORTED, errno.EINTR)
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -60,9 +60,6 @@ class Conn(TConn):
 
 
 class FairThreadWorker(ThreadWorker):
-    #: Connections accepted at a time. Stock: one, after all requests that have come meanwhile.
-    accept_batch = 64
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()
@@ -74,7 +71,7 @@ class FairThreadWorker(ThreadWorker):
 
     def accept(self, listener: Any) -> None:
         """Stock hands each new connection to a thread, which then waits up to 5 s for the first byte."""
-        for _ in range(min(self.accept_batch, self.worker_connections - self.nr_conns)):
+        for _ in range(min(accepting.batch(self.nr_conns), self.worker_connections - self.nr_conns)):
             try:
                 sock, address = listener.accept()
             except BlockingIOError:  # none is waiting, or another worker was faster

@@ -109,6 +109,14 @@ def test_more_connections_than_its_limit_are_all_answered(docker: Docker, boot: 
         assert (result["failed"], result["unanswered"]) == (0, 0), json.dumps(result)
 
 
+def test_a_full_worker_leaves_the_rest_to_the_others(docker: Docker, boot: Boot) -> None:
+    """It closes idle clients only when nobody else takes those who wait."""
+    overrides = ("workers=2", "connections=208", "worker_connections=104")
+    with boot(PROFILE, overrides=overrides) as container:
+        result = kit.load(docker, container, "/", connections=10, idle=190, rate=50, duration=4)
+        assert (result["failed"], result["idle"]["held"]) == (0, 190), json.dumps(result)
+
+
 def test_every_client_sees_its_own_address(boot: Boot) -> None:
     """Stock shows a kept-alive client the address of whoever connected last."""
     with boot(PROFILE) as container:
