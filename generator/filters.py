@@ -63,9 +63,11 @@ def rule(value: int | Rule | None) -> str:
     return repr(asdict(value)) if isinstance(value, Rule) else repr(value)
 
 
-def mebibytes(value: int) -> str:
-    """Bytes as a Python expression that shows the MiB."""
-    return f"{value // MIB} * 1024 * 1024" if value % MIB == 0 else repr(value)
+def binary(value: int) -> str:
+    """Bytes as a Python expression that shows the MiB, or the KiB."""
+    if value % MIB == 0:
+        return f"{value // MIB} * 1024 * 1024"
+    return f"{value // 1024} * 1024" if value % 1024 == 0 else repr(value)
 
 
 def indent_block(text: str, width: int) -> str:

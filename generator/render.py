@@ -11,13 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from .filters import (
+    binary,
     comment,
     compose_scalar,
     compose_variable,
     dockerfile_word,
     indent_block,
     json_text,
-    mebibytes,
     number,
     rule,
     yaml_scalar,
@@ -105,7 +105,7 @@ def _environment() -> Environment:
         dockerfile=dockerfile_word,
         indent_block=indent_block,
         json=json_text,
-        mib=mebibytes,
+        binary=binary,
         number=number,
         py=repr,
         quantity=memory_quantity,

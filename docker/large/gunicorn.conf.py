@@ -29,7 +29,7 @@ _numbers = _kit.numbers(
     master_memory_bytes=28 * 1024 * 1024,
     # The sample app's, measured; measure yours and set resources.worker_memory.
     worker_memory_bytes=20 * 1024 * 1024,
-    connection_memory_bytes=23552,
+    connection_memory_bytes=23 * 1024,
 )
 
 # --- What is served, and where ---

@@ -1,6 +1,6 @@
 """gunicorn's gevent worker, made fair: requests start in turn, and idle connections hold no greenlet.
 
-Everything that is not here is gunicorn's: parsing, the WSGI call, logging, hooks, HTTP/2, TLS.
+What is neither here nor in gunicorn_response.py is gunicorn's: parsing, the WSGI call, logging, hooks, HTTP/2, TLS.
 """
 
 import _socket

@@ -14,8 +14,6 @@ from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadW
 from . import accepting, gunicorn_response
 
 GONE = (errno.ECONNABORTED, errno.EINTR)
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-NO_ROOM_PAUSE = 0.2  # seconds; stock's worker ends
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
 LINGER = 2.0  # seconds that a client has to close after its last answer, as stock has it
 
@@ -77,7 +75,7 @@ class FairThreadWorker(ThreadWorker):
             except BlockingIOError:  # none is waiting, or another worker was faster
                 return
             except OSError as error:
-                if error.errno in NO_ROOM:
+                if error.errno in accepting.NO_ROOM:
                     self.pause(error)
                     return
                 if error.errno in GONE:
@@ -87,8 +85,8 @@ class FairThreadWorker(ThreadWorker):
             self.wait_for_first_byte(Conn(self, sock, address, listener.getsockname()))
 
     def pause(self, error: OSError) -> None:
-        """The listener stays readable, so trying at once would spin; the loop asks again each second at least."""
-        self.paused_until = monotonic() + NO_ROOM_PAUSE
+        """Stock's worker ends. The loop tries again each second at least."""
+        self.paused_until = monotonic() + accepting.PAUSE
         self.set_accept_enabled(False)
         if monotonic() - self.warned > 60:
             self.warned = monotonic()

@@ -37,6 +37,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
     def send_headers(self) -> None:
         if self.headers_sent:
             return
+        # No piece follows, and the app's iterable may go on for long: HEAD of a stream, 204, an upgrade, an empty body.
         if self.direct or self._omits_body or self.response_length == 0:
             super().send_headers()
         else:

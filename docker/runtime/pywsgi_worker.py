@@ -27,8 +27,6 @@ from .pywsgi_pulse import Pulse, nudge
 BOOT_ERROR = 3
 #: A client that asked just before the stop gets this long for its next request, answered Connection: close.
 LINGER_SECONDS = 2.0
-_ACCEPT_PAUSE_SECONDS = 0.25
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _original_poll = monkey.get_original("select", "poll")
 
 
@@ -69,7 +67,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         except OSError as error:
             if error.errno == errno.ECONNABORTED:
                 return None
-            if error.errno not in _EXHAUSTED:
+            if error.errno not in accepting.NO_ROOM:
                 raise
             self._pause(error)
             return None
@@ -80,7 +78,7 @@ class Server(WSGIServer):  # type: ignore[misc]
             self._complained = monotonic()
             log.error("accept: %s; %d connections held, new ones wait", error.strerror, len(self.pool))
         self.stop_accepting()
-        self._timer = self.loop.timer(_ACCEPT_PAUSE_SECONDS)
+        self._timer = self.loop.timer(accepting.PAUSE)
         self._timer.start(self._start_accepting_if_started)
 
     def patience(self, first: bool) -> float:

@@ -1,6 +1,5 @@
 """The accepting side of the gevent worker: waiting connections, and the queue in which their requests start."""
 
-import errno
 from collections import deque
 from functools import partial
 from time import monotonic
@@ -12,10 +11,6 @@ from gevent.hub import Waiter
 from gevent.server import StreamServer
 
 from . import accepting
-
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-NO_ROOM_PAUSE = 0.2  # seconds
-
 
 # With so many requests waiting, the hub looks for events (and at the listener) after so many turns. By itself it looks
 # after 50, or over 20 ms, which is too seldom to accept 10,000: 327 to 5,012 of them unanswered with batches of 16.
@@ -153,7 +148,7 @@ class FairServer(StreamServer):
         try:
             fileno, address = self.socket._accept()
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in accepting.NO_ROOM:
                 self.pause(error)
             return None  # else another worker was faster, or the client has gone
         client = Client(self.worker, self.family, socket.SOCK_STREAM, fileno=fileno)
@@ -161,9 +156,9 @@ class FairServer(StreamServer):
         return client, address
 
     def pause(self, error: OSError) -> None:
-        """The listener stays readable, so trying at once would spin; stock writes a traceback for each try."""
+        """Stock tries again at once, and writes a traceback for each try."""
         self.stop_accepting()
-        self._timer = self.loop.timer(NO_ROOM_PAUSE)
+        self._timer = self.loop.timer(accepting.PAUSE)
         self._timer.start(self._start_accepting_if_started)
         if monotonic() - self.warned > 60:
             self.warned = monotonic()

@@ -14,6 +14,7 @@ from generator.engine.container import Container
 from generator.engine.docker import Docker, Option
 from generator.engine.waiting import wait_until
 from generator.plan import Plan
+from generator.proof.stage import upstream_port
 from generator.read import read_plans
 from generator.render import render
 from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
@@ -150,26 +151,21 @@ def booted(
         yield found.wait_ready() if ready else found
 
 
+#: What runs inside the network namespace of a server, as prove ships it in its own image.
+PROOF = "/kit/proof"
+PROOF_VOLUME = f"{ROOT / 'generator/proof'}:{PROOF}:ro"
+
+
 @contextmanager
-def upstream(docker: Docker, found: Booted) -> Iterator[None]:
-    """The sample app's backend, in the container's network namespace: answers after the milliseconds it is told."""
-    with docker.run_detached(LOAD_TAG, "python3", "-c", UPSTREAM, network=f"container:{found.container.id}") as backend:
-        wait_until(lambda: "ready" in backend.logs().stdout, 15, backend, what="the upstream")
-        yield
-
-
-UPSTREAM = """
-import asyncio
-async def answer(reader, writer):
-    await asyncio.sleep(int(await reader.readline()) / 1000)
-    writer.write(b"ok")
-    writer.close()
-async def main():
-    server = await asyncio.start_server(answer, "127.0.0.1", 9000, backlog=4096)
-    print("ready", flush=True)
-    await server.serve_forever()
-asyncio.run(main())
-"""
+def upstream(docker: Docker, found: Booted) -> Iterator[int]:
+    """The sample app's backend, in the container's network namespace; yields its port."""
+    port = upstream_port(found.plan)
+    words = "python3", f"{PROOF}/upstream.py", str(port)
+    beside = f"container:{found.container.id}"
+    with docker.run_detached(LOAD_TAG, *words, network=beside, volume=PROOF_VOLUME) as backend:
+        ready = backend.exec("python3", f"{PROOF}/inside.py", "wait", str(port), "15", "-").stdout
+        assert json.loads(ready)["ready_at"] is not None, backend.logs().text
+        yield port
 
 
 def load(docker: Docker, found: Booted, path: str, connections: int, duration: float, **options: Any) -> dict[str, Any]:
@@ -178,9 +174,10 @@ def load(docker: Docker, found: Booted, path: str, connections: int, duration: f
     words += ["--duration", str(duration)]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
-    volume = f"{ROOT / 'generator/proof'}:/kit/proof:ro"
-    command = ["python3", "/kit/proof/client.py", *words]
-    done = run_beside(docker, found.container, *command, volume=volume, ulimit={"nofile": "20000:20000"}, check=False)
+    command = ["python3", f"{PROOF}/client.py", *words]
+    done = run_beside(
+        docker, found.container, *command, volume=PROOF_VOLUME, ulimit={"nofile": "20000:20000"}, check=False
+    )
     assert done.stdout, done.output
     report: dict[str, Any] = json.loads(done.stdout)
     return report

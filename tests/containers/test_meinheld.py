@@ -33,9 +33,9 @@ MEGABYTES = 20
 @pytest.mark.parametrize("signal", ["TERM", "HUP"])
 def test_a_request_that_waits_for_its_backend_finishes(docker: Docker, boot: Boot, signal: str) -> None:
     """Stock cuts a cooperative request after 1 to 2 s, whatever graceful_timeout says."""
-    with boot(PROFILE) as container, kit.upstream(docker, container):
+    with boot(PROFILE) as container, kit.upstream(docker, container) as port:
         answer = in_background(lambda: container.get("/io?ms=3000"))
-        wait_until(in_flight(container, 1, port=9000), 5, container.container, what="the request at its backend")
+        wait_until(in_flight(container, 1, port), 5, container.container, what="the request at its backend")
         container.container.kill(signal)
         result = answer()
         assert result.status == 200
@@ -89,13 +89,14 @@ def test_requests_in_progress_end_before_others_begin(docker: Docker, boot: Boot
     short: 600 of 1,500 instead of 160 (medians)."""
     with (
         boot(PROFILE, overrides=("connections=1500",)) as container,
-        kit.upstream(docker, container),
+        kit.upstream(docker, container) as port,
         ThreadPoolExecutor(1) as pool,
     ):
-        load = pool.submit(kit.load, docker, container, "/io?ms=50", connections=1500, duration=5)
+        clients = container.plan.profile.connections
+        load = pool.submit(kit.load, docker, container, "/io?ms=50", connections=clients, duration=5)
         seen = []
         while not load.done():
-            seen.append(established(container, 9000))
+            seen.append(established(container, port))
         result = load.result()
         assert (result["failed"], result["unanswered"]) == (0, 0), json.dumps(result)
         assert statistics.median(number for number in seen if number) < 350, seen
@@ -112,9 +113,11 @@ def test_more_connections_than_its_limit_are_all_answered(docker: Docker, boot: 
 def test_a_full_worker_leaves_the_rest_to_the_others(docker: Docker, boot: Boot) -> None:
     """It closes idle clients only when nobody else takes those who wait."""
     overrides = ("workers=2", "connections=208", "worker_connections=104")
+    active, reserve = 10, 8  # the reserve for HEALTHCHECK
     with boot(PROFILE, overrides=overrides) as container:
-        result = kit.load(docker, container, "/", connections=10, idle=190, rate=50, duration=4)
-        assert (result["failed"], result["idle"]["held"]) == (0, 190), json.dumps(result)
+        idle = container.plan.profile.connections - active - reserve
+        result = kit.load(docker, container, "/", connections=active, idle=idle, rate=50, duration=4)
+        assert (result["failed"], result["idle"]["held"]) == (0, idle), json.dumps(result)
 
 
 def test_every_client_sees_its_own_address(boot: Boot) -> None:

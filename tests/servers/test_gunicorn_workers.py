@@ -68,6 +68,7 @@ def test_a_request_in_the_socket_when_the_stop_begins_is_answered(start: Start) 
 STOP_AT_BIRTH = """
 import os, signal, time
 from pathlib import Path
+
 from generator.runtime.gunicorn_config import forked
 
 def post_fork(server, worker):
@@ -75,7 +76,8 @@ def post_fork(server, worker):
         Path("born").touch()
         return forked(server, worker)
     os.kill(os.getppid(), signal.SIGTERM)
-    time.sleep(1)
+    while server.SIG_QUEUE.empty():  # until it is told
+        time.sleep(0.01)
     forked(server, worker)
 """
 

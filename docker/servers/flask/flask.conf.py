@@ -18,7 +18,7 @@ _numbers = _kit.numbers(
     master_memory_bytes=40 * 1024 * 1024,
     # The sample app's, measured; measure yours and set resources.worker_memory.
     worker_memory_bytes=40 * 1024 * 1024,
-    connection_memory_bytes=65536,
+    connection_memory_bytes=64 * 1024,
 )
 
 wsgi_app = 'flask_server:app'
