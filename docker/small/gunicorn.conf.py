@@ -46,8 +46,8 @@ preload_app = True
 # --- How many ---
 
 # 1: 1 x 1 CPU = 1.
-# One a CPU: with 10,000 connections 2 x CPU + 1 gave 0.9 of the throughput, a p99 of 3.4 s instead of 2.6,
-# and 12 % more memory.
+# One a CPU: with 10,000 connections on a 50 ms backend 2 x CPU + 1 gave 0.9 of the throughput, a p99 of 5.6 s
+# instead of 3.9, and 13 % more memory.
 workers = _numbers.workers.value
 
 # Gunicorn's gevent worker that accepts in batches and lets no busy connection starve the others: with the
