@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from .errors import KitError, ProfileError
-from .plan import Plan
-from .read import read_plans
-from .render import render, runtime_files
-from .verify import verify
-from .write import Bundle, Change, apply_changes, plan_changes, require_inputs
+from .output.write import Bundle, Change, apply_changes, plan_changes, require_inputs
+from .pipeline import read_plans
+from .plan.plan import Plan
+from .render.render import render, runtime_files
+from .verify.files import verify
 
 _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 
@@ -87,7 +87,7 @@ def _warn(plan: Plan) -> None:
 
 
 def _explain(plans: list[Plan], as_json: bool) -> None:
-    from . import explain
+    from .plan import explain
 
     if as_json:
         click.echo(explain.as_json(plans))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from generator.check import accept
 from generator.errors import Fault, ProfileError
-from generator.load import read_profile
-from generator.plan import Plan, make_plan
+from generator.plan.plan import Plan, make_plan
+from generator.profile.load import read_profile
+from generator.rules.check import accept
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(sorted([*ROOT.glob("profiles/*.yaml"), *ROOT.glob("profiles/servers/*.yaml")]))

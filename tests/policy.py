@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generator.check import accept
-from generator.load import read_profile
-from generator.plan import make_plan
-from generator.render import render
+from generator.plan.plan import make_plan
+from generator.profile.load import read_profile
+from generator.render.render import render
+from generator.rules.check import accept
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKOV = ROOT / "build" / "policy" / "bin" / "checkov"

@@ -1,4 +1,4 @@
-"""The pipe runs one way: imports lead only to earlier stages, the runtime stands alone, and modules stay small."""
+"""The pipe runs one way: packages import only what stands to the left of them, and two import nothing of ours."""
 
 from __future__ import annotations
 
@@ -14,38 +14,56 @@ import pytest
 from tests.fast_support import ROOT
 
 PACKAGE = ROOT / "generator"
-RUNTIME = PACKAGE / "runtime"
-#: The order of the pipe; a module may import from the ones before it.
-ORDER = (
-    "errors",
-    "source",
-    "fields",
-    "gunicorn_settings",
-    "profile",
-    "load",
-    "runtime.sizing",
-    "servers",
-    "words",
-    "plan",
-    "check",
-    "render",
-    "verify",
-    "write",
-    "explain",
-    "docs",
-    "__main__",
-)
-#: What the runtime may import besides the standard library, in modules that only run where it is installed.
-GUNICORN_ONLY = ("gunicorn_config", "gunicorn_response", "access_log")
-SERVERS = {
-    "gevent": {"gevent", "gunicorn"},
-    "gthread": {"gunicorn"},
-    "pywsgi": {"gevent"},
-    "meinheld": {"meinheld", "gunicorn"},
+#: What each package of the pipe may import, beside itself; a package that is not named here does not exist.
+#: `runtime.sizing` is arithmetic that the images run too; nothing else of the runtime is imported by the generator.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "profile": {"errors"},
+    "servers": {"errors", "runtime.sizing"},
+    "containers": {"errors"},
+    "output": {"errors"},
+    "plan": {"errors", "runtime", "runtime.sizing", "profile", "servers"},
+    "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},
+    "render": {"errors", "runtime.sizing", "profile", "plan"},
+    "verify": {"errors", "profile"},
+    "pipeline": {"errors", "profile", "servers", "plan", "rules"},
+    "docs": {"errors", "profile", "servers", "plan", "output"},
+    "proof": {"errors", "runtime.sizing", "profile", "servers", "plan", "pipeline", "render", "containers", "docs"},
+    "cli": {"errors", "profile", "servers", "plan", "pipeline", "render", "verify", "output", "docs", "proof"},
+    "__main__": {
+        "errors",
+        "profile",
+        "servers",
+        "plan",
+        "pipeline",
+        "render",
+        "verify",
+        "output",
+        "docs",
+        "proof",
+        "cli",
+    },
+    "load_client": set(),
+    "runtime": set(),
 }
-MAX_MODULE_LINES, MAX_FUNCTION_LINES = 220, 45
-MODULES = sorted(PACKAGE.glob("*.py"))
-RUNTIME_MODULES = sorted(RUNTIME.glob("*.py"))
+#: What a folder of the runtime may import besides the standard library: what is installed where it runs.
+RUNTIME_NEEDS = {
+    "": set(),
+    "workers": {"gunicorn", "gevent", "meinheld"},
+    "pywsgi": {"gevent"},
+    "development": {"werkzeug", "flask"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """The module's name below generator, without the `__init__` of a package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room(name: str) -> str:
+    """The package, or module at the top, that a dotted name below generator belongs to."""
+    return "runtime.sizing" if name == "runtime.sizing" else name.partition(".")[0]
 
 
 def imports(path: Path, package: str) -> Iterator[str]:
@@ -61,95 +79,81 @@ def imports(path: Path, package: str) -> Iterator[str]:
                 yield f"{module}.{alias.name}" if (folder / f"{alias.name}.py").exists() else module
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_imports_lead_only_to_earlier_stages(path: Path) -> None:
-    inside = {name.removeprefix("generator.") for name in imports(path, "generator") if name.startswith("generator.")}
-    ours = {name for name in inside if name in ORDER}
-    if path.stem in ORDER:
-        later = set(ORDER[ORDER.index(path.stem) :])
-        assert ours & later == set()
-    assert not {name for name in inside if name in ("__main__", "docs")} or path.stem in ("docs", "__main__")
+def ours(path: Path) -> set[str]:
+    """What a module of the generator imports of the generator, below it."""
+    package = ".".join(["generator", *path.relative_to(PACKAGE).parts[:-1]])
+    found = {name for name in imports(path, package) if name == "generator" or name.startswith("generator.")}
+    return {name.removeprefix("generator").removeprefix(".") for name in found}
 
 
-def test_every_stage_exists() -> None:
-    assert [name for name in ORDER if not (PACKAGE / f"{name.replace('.', '/')}.py").exists()] == []
+@pytest.mark.parametrize("path", [path for path in MODULES if path != PACKAGE / "__init__.py"], ids=dotted)
+def test_packages_import_only_what_stands_before_them(path: Path) -> None:
+    own = room(dotted(path)).partition(".")[0]
+    foreign = {room(name) for name in ours(path)} - {own, "runtime.sizing" if own == "runtime" else own}
+    assert foreign <= MAY_IMPORT[own]
 
 
-def test_nothing_circles() -> None:
-    """Modules that are no stage of their own stand anywhere, as long as no import leads back."""
-    graph = {
-        path.stem: {name.split(".")[1] for name in imports(path, "generator") if name.startswith("generator.")}
-        for path in MODULES
-    }
+def test_the_table_names_every_package_and_has_no_circle() -> None:
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert there - {"__init__"} == MAY_IMPORT.keys()
+    done: set[str] = {"runtime.sizing"}
+    while ready := {name for name, needs in MAY_IMPORT.items() if name not in done and needs <= done}:
+        done |= ready
+    assert MAY_IMPORT.keys() - done == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {dotted(path): ours(path) for path in MODULES}
     done: set[str] = set()
-    while ready := {name for name, needs in graph.items() if name not in done and needs & graph.keys() <= done}:
+    while ready := {
+        name for name, needs in graph.items() if name not in done and needs & graph.keys() <= done | {name}
+    }:
         done |= ready
     assert graph.keys() - done == set()
 
 
-def test_the_generator_imports_of_the_runtime_only_what_runs_without_a_server() -> None:
-    for path in MODULES:
-        found = {name for name in imports(path, "generator") if name.startswith("generator.runtime")}
-        assert found <= {"generator.runtime", "generator.runtime.sizing"}, path.name
-
-
-@pytest.mark.parametrize("path", RUNTIME_MODULES, ids=lambda path: path.stem)
-def test_the_runtime_needs_nothing_but_the_server_that_a_module_is_named_after(path: Path) -> None:
-    names = set(imports(path, "generator.runtime"))
-    foreign = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"generator"}
-    allowed = {"gunicorn"} if path.stem in GUNICORN_ONLY else SERVERS.get(path.stem.split("_")[0], set())
-    if path.stem.startswith("flask"):
-        allowed = {"werkzeug", "flask", "gunicorn"}
+@pytest.mark.parametrize("path", sorted((PACKAGE / "runtime").rglob("*.py")), ids=dotted)
+def test_the_runtime_needs_only_the_server_of_its_folder(path: Path) -> None:
+    inside = path.relative_to(PACKAGE / "runtime").parts[:-1]
+    package = ".".join(["generator", "runtime", *inside])
+    foreign = {name.split(".")[0] for name in imports(path, package)} - sys.stdlib_module_names - {"generator"}
+    allowed = RUNTIME_NEEDS[inside[0] if inside else ""]
+    if path.parent.name == "workers" and path.stem in ("gevent", "gthread", "meinheld"):
+        allowed = {"gunicorn", path.stem} & allowed
     assert foreign <= allowed
-    assert all(name.startswith("generator.runtime") for name in names if name.startswith("generator"))
 
 
-@pytest.mark.parametrize("name", ["boot", "cgroup", "health", "report", "sizing"])
+@pytest.mark.parametrize("name", ["boot", "health", "limits", "report", "sizing"])
 def test_what_every_image_runs_imports_no_server_through_another_module(name: str) -> None:
-    found = {one for one in imports(RUNTIME / f"{name}.py", "generator.runtime") if one.startswith("generator")}
-    if name == "sizing":
-        assert found == set()
-    inner = {one.removeprefix("generator.runtime.") for one in found} - {"generator.runtime"}
-    assert not inner & set(GUNICORN_ONLY)
-    assert not [one for one in inner if one.split("_")[0] in SERVERS]
+    inner = ours(PACKAGE / "runtime" / f"{name}.py")
+    assert not {one for one in inner if one.split(".")[1:2] and one.split(".")[1] in RUNTIME_NEEDS}
+    assert name != "sizing" or inner == set()
 
 
 def test_the_generator_imports_only_what_its_requirements_install() -> None:
     locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
     distributions = packages_distributions()
     for path in MODULES:
-        found = {name.split(".")[0] for name in imports(path, "generator")} - sys.stdlib_module_names - {"generator"}
-        if path.stem != "pins":  # `make pins` is for development
-            assert all(set(map(_normal, distributions[name])) & set(map(_normal, locked)) for name in found), path.name
+        if room(dotted(path)) == "runtime" or dotted(path) == "servers.lock":  # in images; for development
+            continue
+        package = ".".join(["generator", *path.relative_to(PACKAGE).parts[:-1]])
+        found = {name.split(".")[0] for name in imports(path, package)} - sys.stdlib_module_names - {"generator"}
+        assert all(set(map(_normal, distributions[name])) & set(map(_normal, locked)) for name in found), path.name
 
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("path", [*MODULES, *RUNTIME_MODULES], ids=lambda path: f"{path.parent.name}.{path.stem}")
-def test_modules_and_functions_stay_small(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    long = {
-        node.name: node.end_lineno - node.lineno + 1
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and node.end_lineno
-        and node.end_lineno - node.lineno >= MAX_FUNCTION_LINES
-    }
-    assert long == {}
-    facts = path.stem in ("servers", "seed", "profile", "fields")
-    assert facts or text.count("\n") <= MAX_MODULE_LINES
-
-
 def test_the_walk_sees_relative_and_inner_imports(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(
-        "import os.path\nfrom . import load\nfrom .runtime import VERSION, sizing\ndef f():\n  from .. import x\n"
+        "import os.path\nfrom .profile import load\nfrom .runtime import VERSION, sizing\n"
+        "def f():\n  from .. import x\n"
     )
     assert list(imports(module, "generator")) == [
         "os.path",
-        "generator.load",
+        "generator.profile.load",
         "generator.runtime",
         "generator.runtime.sizing",
         "",

@@ -13,17 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.errors import KitError, ProfileError
-from generator.plan import Plan
-from generator.render import render
-from generator.verify import verify
-from tests.fast_support import (
-    HOSTILE_STRINGS,
-    UNWRITABLE_STRINGS,
-    assignments,
-    instructions,
-    plan_of,
-    yaml_quoted,
-)
+from generator.plan.plan import Plan
+from generator.render.render import render
+from generator.verify.files import verify
+from tests.fast_support import HOSTILE_STRINGS, UNWRITABLE_STRINGS, assignments, instructions, plan_of, yaml_quoted
 
 #: Every field that takes free text: the lines of a profile with the text as its value.
 FIELDS = {
@@ -105,7 +98,7 @@ def read_back(plan: Plan) -> None:
     (label,) = (assignments(rest) for word, rest in lines if word == "LABEL")
     assert label["org.opencontainers.image.title"] == profile.name
     (check,) = (rest.partition(" CMD ")[2] for word, rest in lines if word == "HEALTHCHECK")
-    assert tuple(json.loads(check)) == plan.words.health_command
+    assert tuple(json.loads(check)) == plan.texts.health_command
     ((copied, *_),) = ([json.loads(rest)] for word, rest in lines if word == "COPY" and rest.endswith('"/app/"]'))
     assert copied == [f"{profile.app.path}/" if profile.app.path != "." else "./", "/app/"]
     extra = len(profile.env) + 2 * bool(profile.app.requirements)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_cli import root as root
+from tests.cli.test_cli import run, tree
 from tests.fast_support import MINIMAL, ROOT, SHIPPED
-from tests.test_cli import root as root
-from tests.test_cli import run, tree
 
 
 def test_the_shipped_profiles_are_up_to_date() -> None:

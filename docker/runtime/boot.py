@@ -16,8 +16,8 @@ _BIN = Path(sys.prefix) / "bin"
 _MODULE = (str(_BIN / "python"), "-P", "-m")
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "gunicorn": (str(_BIN / "gunicorn"), "--config", str(CONFIGURATION / "gunicorn.conf.py")),
-    "pywsgi": (*_MODULE, "kit_runtime.pywsgi_server", "--config", str(CONFIGURATION / "pywsgi.conf.py")),
-    "flask": (*_MODULE, "kit_runtime.flask_server_dev", "--config", str(CONFIGURATION / "flask.conf.py")),
+    "pywsgi": (*_MODULE, "kit_runtime.pywsgi.server", "--config", str(CONFIGURATION / "pywsgi.conf.py")),
+    "flask": (*_MODULE, "kit_runtime.development.flask_server", "--config", str(CONFIGURATION / "flask.conf.py")),
 }
 
 

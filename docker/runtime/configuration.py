@@ -10,7 +10,7 @@ from typing import Any
 
 from . import VERSION
 from .boot import BootError, fail, positive_int
-from .cgroup import read_limits
+from .limits import read_limits
 from .report import boot_report, raise_descriptor_limit, write_report
 from .sizing import Demand, Numbers, Rule, derive
 

@@ -11,8 +11,8 @@ from gevent import monkey as _monkey
 
 _monkey.patch_all()
 
-from kit_runtime import gunicorn_config as _kit
-from kit_runtime.gevent_worker import FairGeventWorker as _Worker
+from kit_runtime.workers import configuration as _kit
+from kit_runtime.workers.gevent import FairGeventWorker as _Worker
 
 # Refuses to run in an image of another runtime version.
 _kit.begin(runtime='1')
@@ -52,7 +52,7 @@ workers = _numbers.workers.value
 
 # Gunicorn's gevent worker that accepts in batches and lets no busy connection starve the others: with the
 # stock class 9,793 of 10,000 connections never got an answer, with this one 0.
-worker_class = 'kit_runtime.gevent_worker.FairGeventWorker'
+worker_class = 'kit_runtime.workers.gevent.FairGeventWorker'
 
 # A client has this long to send a request's headers, however long keepalive lets it idle between requests.
 _Worker.header_timeout = 10

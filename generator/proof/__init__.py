@@ -1,1 +1,1 @@
-"""The load client (client.py and what it imports), and `prove`, which walks the claims of a profile with it."""
+"""`prove`: the claims of a profile, walked on a booted container."""

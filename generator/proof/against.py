@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..engine.docker import Option
-from ..plan import Plan
-from ..seed import SEED
+from ..containers.docker import Option
+from ..docs.seed import SEED
+from ..plan.plan import Plan
 from . import loads
 from .claim import NOTED, Claim
 from .stage import server_options, upstream_port

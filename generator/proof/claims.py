@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..engine.command import Completed
-from ..explain import explanation
+from ..containers.command import Completed
+from ..plan.explain import explanation
 from . import judge, loads
 from .against import against
 from .claim import Claim, Pace, judged

@@ -7,19 +7,18 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..engine.build_args import host_build_args, host_proxies
-from ..engine.client import Client, describe, examine, installed_clients
-from ..engine.command import EngineError
-from ..engine.docker import Docker, Image
+from ..containers.build_args import host_build_args, host_proxies
+from ..containers.client import Client, describe, examine, installed_clients
+from ..containers.command import EngineError
+from ..containers.docker import Docker, Image
 from ..errors import KitError
-from ..plan import Plan
-from ..render import render, runtime_files
+from ..plan.plan import Plan
+from ..render.render import render, runtime_files
 
-HERE = Path(__file__).resolve().parent
+#: What runs in the load container, as plain files: a package that imports nothing of ours.
+LOAD_CLIENT = Path(__file__).resolve().parents[1] / "load_client"
 #: Containers of a proof carry it as a label, so that they are found and removed.
 LABEL = "kit-proof"
-#: What runs in the load container as plain files.
-SHIPPED = ("__init__", "client", "connections", "inside", "loop", "plan", "tally", "upstream", "wire")
 DOCKERFILE = """\
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
@@ -27,7 +26,7 @@ USER 0
 RUN apt-get update \\
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nghttp2-client wrk \\
  && rm -rf /var/lib/apt/lists/*
-COPY ["*.py", "/proof/"]
+COPY ["load_client/", "/load_client/"]
 """
 #: Never copied into a build context: version control, caches, and where secrets lie.
 LEFT_OUT = shutil.ignore_patterns(
@@ -56,8 +55,7 @@ def build_load_image(docker: Docker, base: str, buildkit: bool) -> Image:
     with tempfile.TemporaryDirectory(prefix="kit-proof-") as name:
         context = Path(name)
         (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-        for module in SHIPPED:
-            shutil.copy(HERE / f"{module}.py", context)
+        shutil.copytree(LOAD_CLIENT, context / "load_client", ignore=shutil.ignore_patterns("__pycache__"))
         arguments = {"BASE_IMAGE": base, **host_proxies()}
         return docker.build(
             context, context / "Dockerfile", f"{LABEL}-load:dev", buildkit=buildkit, build_args=arguments

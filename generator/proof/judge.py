@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from ..plan import Plan
+from ..plan.plan import Plan
 from .claim import NOTED, Claim, judged
 from .loads import percentiles
 

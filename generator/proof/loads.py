@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..engine.command import Completed, EngineError
+from ..containers.command import Completed, EngineError
 from .request import Request
 
-CLIENT = ("python3", "/proof/client.py")
+CLIENT = ("python3", "/load_client/client.py")
 #: One process' connections at most: its descriptors are limited, and so are the ports to one address.
 MOST_A_PROCESS = 15_000
 MOST_AN_ADDRESS = 20_000

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..plan import Plan
+from ..plan.plan import Plan
 from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Demand
 from .claim import NOTED, Claim, judged
 
@@ -21,7 +21,7 @@ def memory_needed(demand: Demand, at_rest: int, peak: int, held: int) -> int:
 def judge_memory(plan: Plan, rest: Mapping[str, Any] | None, peak: Mapping[str, Any] | None, held: int) -> Claim:
     """Memory at rest and with all connections open, from two samples of the watcher."""
     limit = plan.profile.resources.memory
-    promised = f"{held} idle connections stay below the limit of {plan.words.memory_text}"
+    promised = f"{held} idle connections stay below the limit of {plan.texts.memory_text}"
     if not rest or not peak or (peak["pss_bytes"] is None and peak["cgroup_bytes"] is None):
         return Claim("idle memory", promised, "this engine shows no memory of a container", NOTED)
     kind = "cgroup_bytes" if peak["cgroup_bytes"] is not None else "pss_bytes"

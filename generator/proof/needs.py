@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..plan import Plan
+from ..plan.plan import Plan
 from ..runtime.sizing import HEADROOM_PERCENT, MIB, SPARE_DESCRIPTORS
 from .claim import Claim, Pace, judged
 

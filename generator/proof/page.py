@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..render import TEMPLATES
-from ..words import memory_quantity
+from ..plan.texts import memory_quantity
+from ..render.render import TEMPLATES
 from . import charts
 from .against import NAME
 

@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 
 import click
 
-from ..engine.docker import Docker
+from ..containers.docker import Docker
 from ..errors import KitError, ProfileError
-from ..plan import Plan
-from ..read import read_plans
+from ..pipeline import read_plans
+from ..plan.plan import Plan
 from . import images
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..explain import explanation
-from ..plan import Plan
+from ..plan.explain import explanation
+from ..plan.plan import Plan
 from .claim import FAILED, Claim
 from .request import Request
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 
-from ..plan import EXIT_SECONDS
+from ..plan.plan import EXIT_SECONDS
 from . import judge, loads
 from .claim import Claim
 from .request import Request

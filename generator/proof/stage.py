@@ -19,12 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..engine.command import Completed, EngineError
-from ..engine.container import Container
-from ..engine.docker import Docker, Option
-from ..plan import Plan
+from ..containers.command import Completed, EngineError
+from ..containers.container import Container
+from ..containers.docker import Docker, Option
+from ..plan.plan import Plan
 
-BESIDE = ("python3", "/proof/inside.py")
+BESIDE = ("python3", "/load_client/inside.py")
 #: More than any single step of a proof takes; what is asked of a container ends by itself long before.
 MOST_SECONDS = 300
 SAMPLE_SECONDS = "0.5"
@@ -66,7 +66,7 @@ class Stage:
         try:
             self.beside = self.docker.run_detached(self.load_image, "sleep", "3600")
             joined = f"container:{self.beside.id}"
-            upstream = ("python3", "/proof/upstream.py", str(upstream_port(self.plan)))
+            upstream = ("python3", "/load_client/upstream.py", str(upstream_port(self.plan)))
             self.docker.run_detached(self.load_image, *upstream, network=joined)
         except BaseException:
             self.close()

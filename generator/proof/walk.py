@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..engine.container import Container
+from ..containers.container import Container
 from . import loads
 from .claim import Pace
 from .request import Request

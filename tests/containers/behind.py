@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.engine.client import Client
-from generator.engine.container import Container
-from generator.engine.docker import Docker
-from generator.plan import Plan
-from generator.render import render
+from generator.containers.client import Client
+from generator.containers.container import Container
+from generator.containers.docker import Docker
+from generator.plan.plan import Plan
+from generator.render.render import render
 from tests.containers import kit
 from tests.containers.support.compose import Project, project
 from tests.containers.support.images import LOAD_TAG, NGINX_TAG, host_build_args, run_beside
 
 #: The one that is booted just as the README says: its own file, its image built by Compose.
 LITERAL = "profiles/large.yaml"
-LOAD_CLIENT = kit.ROOT / "generator" / "proof"
+LOAD_CLIENT = kit.ROOT / "generator" / "load_client"
 
 
 @dataclass
@@ -41,8 +41,8 @@ class Behind:
 
     def load(self, docker: Docker, *words: str) -> dict[str, Any]:
         """The load client beside the proxy, in its network namespace."""
-        command = ("python3", "-B", "/kit/proof/client.py", *words)
-        options: dict[str, Any] = {"volume": f"{LOAD_CLIENT}:/kit/proof:ro", "image": LOAD_TAG}
+        command = ("python3", "-B", "/kit/load_client/client.py", *words)
+        options: dict[str, Any] = {"volume": f"{LOAD_CLIENT}:/kit/load_client:ro", "image": LOAD_TAG}
         found: dict[str, Any] = json.loads(run_beside(docker, self.proxy, *command, **options).stdout)
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import testinfra
 
-from generator.engine.docker import Docker
+from generator.containers.docker import Docker
 from tests.containers import kit
 from tests.containers.support.base_image import ensure_base_image
 from tests.containers.support.engine import ensure_engine

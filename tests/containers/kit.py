@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from generator.engine.container import Container
-from generator.engine.docker import Docker, Option
-from generator.engine.waiting import wait_until
-from generator.plan import Plan
+from generator.containers.container import Container
+from generator.containers.docker import Docker, Option
+from generator.containers.waiting import wait_until
+from generator.pipeline import read_plans
+from generator.plan.plan import Plan
 from generator.proof.stage import upstream_port
-from generator.read import read_plans
-from generator.render import render
+from generator.render.render import render
 from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,18 +152,18 @@ def booted(
 
 
 #: What runs inside the network namespace of a server, as prove ships it in its own image.
-PROOF = "/kit/proof"
-PROOF_VOLUME = f"{ROOT / 'generator/proof'}:{PROOF}:ro"
+LOAD_CLIENT = "/kit/load_client"
+LOAD_CLIENT_VOLUME = f"{ROOT / 'generator/load_client'}:{LOAD_CLIENT}:ro"
 
 
 @contextmanager
 def upstream(docker: Docker, found: Booted) -> Iterator[int]:
     """The sample app's backend, in the container's network namespace; yields its port."""
     port = upstream_port(found.plan)
-    words = "python3", f"{PROOF}/upstream.py", str(port)
+    words = "python3", f"{LOAD_CLIENT}/upstream.py", str(port)
     beside = f"container:{found.container.id}"
-    with docker.run_detached(LOAD_TAG, *words, network=beside, volume=PROOF_VOLUME) as backend:
-        ready = backend.exec("python3", f"{PROOF}/inside.py", "wait", str(port), "15", "-").stdout
+    with docker.run_detached(LOAD_TAG, *words, network=beside, volume=LOAD_CLIENT_VOLUME) as backend:
+        ready = backend.exec("python3", f"{LOAD_CLIENT}/inside.py", "wait", str(port), "15", "-").stdout
         assert json.loads(ready)["ready_at"] is not None, backend.logs().text
         yield port
 
@@ -174,9 +174,9 @@ def load(docker: Docker, found: Booted, path: str, connections: int, duration: f
     words += ["--duration", str(duration)]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
-    command = ["python3", f"{PROOF}/client.py", *words]
+    command = ["python3", f"{LOAD_CLIENT}/client.py", *words]
     done = run_beside(
-        docker, found.container, *command, volume=PROOF_VOLUME, ulimit={"nofile": "20000:20000"}, check=False
+        docker, found.container, *command, volume=LOAD_CLIENT_VOLUME, ulimit={"nofile": "20000:20000"}, check=False
     )
     assert done.stdout, done.output
     report: dict[str, Any] = json.loads(done.stdout)

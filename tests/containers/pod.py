@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from generator.engine.container import Container
-from generator.engine.docker import Docker
-from generator.plan import Plan
-from generator.render import render
+from generator.containers.container import Container
+from generator.containers.docker import Docker
+from generator.plan.plan import Plan
+from generator.render.render import render
 
 _UNITS: dict[str, Decimal] = {"": Decimal(1), "m": Decimal("0.001"), "Ki": Decimal(2**10)}
 _UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}

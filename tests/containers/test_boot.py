@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from generator.engine.docker import Docker
-from generator.engine.waiting import wait_until
-from generator.explain import explanation
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
+from generator.plan.explain import explanation
 from tests.containers import kit
 from tests.containers.conftest import Boot
 

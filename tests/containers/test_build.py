@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from generator.engine.command import CommandFailed
-from generator.engine.docker import Docker
-from generator.plan import Plan
-from generator.read import read_plans
-from generator.render import render, runtime_files
-from generator.write import Bundle, apply_changes, plan_changes
+from generator.containers.command import CommandFailed
+from generator.containers.docker import Docker
+from generator.output.write import Bundle, apply_changes, plan_changes
+from generator.pipeline import read_plans
+from generator.plan.plan import Plan
+from generator.render.render import render, runtime_files
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
 from tests.fast_support import HOSTILE_STRINGS

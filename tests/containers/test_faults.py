@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.docker import Docker
-from generator.engine.waiting import wait_until
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
 

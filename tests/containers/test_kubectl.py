@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from generator.engine.command import EngineError
+from generator.containers.command import EngineError
 from tests.containers.support import host
 
 MANIFESTS = sorted((host.REPOSITORY / "k8s").glob("**/*.yaml"))

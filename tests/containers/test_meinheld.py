@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.docker import Docker
-from generator.engine.waiting import wait_until
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
 from tests.containers.test_faults import established, in_background, in_flight
@@ -22,7 +22,7 @@ PROFILE = "profiles/servers/meinheld.yaml"
 #: Appended to the configuration: the same worker, its sockets left as they are.
 UNPATCHED = """
 from gunicorn.workers.base import Worker as _Base
-from kit_runtime.meinheld_worker import MeinheldWorker as _Worker
+from kit_runtime.workers.meinheld import MeinheldWorker as _Worker
 class _Unpatched(_Worker):
     load_wsgi = _Base.load_wsgi
 worker_class = _Unpatched

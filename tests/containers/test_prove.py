@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.docker import Docker
+from generator.containers.docker import Docker
 from generator.proof.images import LABEL
 from tests.containers import kit
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from generator.engine.client import Client
-from generator.engine.docker import Docker
-from generator.engine.waiting import wait_until
-from generator.render import render
+from generator.containers.client import Client
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
+from generator.render.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image

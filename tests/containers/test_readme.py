@@ -7,9 +7,9 @@ import shlex
 import subprocess
 from typing import Any
 
-from generator.engine.container import Container
-from generator.engine.docker import Docker
-from generator.engine.waiting import wait_until
+from generator.containers.container import Container
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
 from tests.containers import kit
 
 README = (kit.ROOT / "README.md").read_text()

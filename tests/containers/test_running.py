@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.engine.waiting import wait_until
+from generator.containers.waiting import wait_until
 from tests.containers import kit
 
 RUNTIME = "/opt/venv/lib/python3.13/site-packages/kit_runtime"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from generator.engine.command import CommandFailed, Completed
+from generator.containers.command import CommandFailed, Completed
 
 Answer = str | int | Callable[[Sequence[str]], str]
 

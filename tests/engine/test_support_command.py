@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.command import CommandFailed, CommandTimedOut, EngineError, run
+from generator.containers.command import CommandFailed, CommandTimedOut, EngineError, run
 
 
 def test_streams_are_apart_and_stdin_is_given() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.command import EngineError
+from generator.containers.command import EngineError
 from tests.containers.support import daemon
 
 

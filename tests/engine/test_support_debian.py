@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine.client import Client
-from generator.engine.command import CommandFailed, EngineError
-from generator.engine.docker import Docker
+from generator.containers.client import Client
+from generator.containers.command import CommandFailed, EngineError
+from generator.containers.docker import Docker
 from tests.containers.support import base_image, host, plugins
 from tests.containers.support.pip_settings import host_index_settings
-
-from .machine import FakeMachine
+from tests.engine.machine import FakeMachine
 
 
 @pytest.fixture(autouse=True)

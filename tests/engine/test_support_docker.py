@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from generator.engine.client import Client
-from generator.engine.command import CommandFailed
-from generator.engine.container import Container, ContainerDied, NotInTime
-from generator.engine.docker import Docker, Option, flags
-from generator.engine.waiting import wait_until
+from generator.containers.client import Client
+from generator.containers.command import CommandFailed
+from generator.containers.container import Container, ContainerDied, NotInTime
+from generator.containers.docker import Docker, Option, flags
+from generator.containers.waiting import wait_until
 from tests.containers.support.images import dockerfile, host_build_args, run_beside, sidecar
-
-from .machine import FakeMachine
+from tests.engine.machine import FakeMachine
 
 FLAGS: list[tuple[dict[str, Option], list[str]]] = [
     ({}, []),

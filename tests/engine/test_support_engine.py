@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from generator.engine import client
-from generator.engine.client import Client, Verdict
+from generator.containers import client
+from generator.containers.client import Client, Verdict
 from tests.containers.support import daemon, engine, host
 from tests.containers.support.engine import NoEngine, ensure_engine
-
-from .machine import FakeMachine
+from tests.engine.machine import FakeMachine
 
 DEAD = Verdict(Client("/usr/bin/docker"), problem="Cannot connect to the Docker daemon. Is it running?")
 GOOD = Verdict(Client("/usr/bin/docker"), "20.10.24", True, True)

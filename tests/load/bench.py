@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from generator.engine.docker import Docker
-from generator.plan import Plan
+from generator.containers.docker import Docker
+from generator.plan.plan import Plan
 from generator.proof import images
 from generator.proof.request import Request
 from generator.proof.stage import Stage

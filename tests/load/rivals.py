@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from generator.engine.docker import Option
-from generator.plan import Plan
+from generator.containers.docker import Option
+from generator.pipeline import read_plans
+from generator.plan.plan import Plan
 from generator.proof.against import PORT as SEED_PORT
 from generator.proof.against import seed_command, seed_options
 from generator.proof.stage import server_options
-from generator.read import read_plans
 
 LARGE, SMALL = "profiles/large.yaml", "profiles/small.yaml"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from generator.proof.loop import run
-from generator.proof.plan import Plan
-from generator.proof.wire import request_bytes
+from generator.load_client.loop import run
+from generator.load_client.plan import Plan
+from generator.load_client.wire import request_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = """
@@ -70,12 +70,12 @@ preload_app = True
 WORKERS = {
     "gevent": """
 from gevent import monkey; monkey.patch_all()
-from generator.runtime import gevent_worker
+from generator.runtime.workers import gevent as gevent_worker
 gevent_worker.TICK, gevent_worker.LINGER, gevent_worker.PARK_AFTER = 0.1, 0.4, 0.3
-worker_class = "generator.runtime.gevent_worker.FairGeventWorker"
+worker_class = "generator.runtime.workers.gevent.FairGeventWorker"
 """,
     "gthread": """
-worker_class = "generator.runtime.gthread_worker.FairThreadWorker"
+worker_class = "generator.runtime.workers.gthread.FairThreadWorker"
 threads = 8
 """,
 }

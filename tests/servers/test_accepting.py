@@ -7,10 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from generator.runtime import accepting
-from generator.runtime.gevent_server import FairServer
-from generator.runtime.gthread_worker import FairThreadWorker
-from generator.runtime.pywsgi_worker import Server
+from generator.runtime.pywsgi.worker import Server
+from generator.runtime.workers import accepting
+from generator.runtime.workers.gevent_server import FairServer
+from generator.runtime.workers.gthread import FairThreadWorker
 
 HELD = pytest.mark.parametrize(("held", "taken"), [(0, 1), (80, 11), (10_000, accepting.MOST)])
 

@@ -55,7 +55,7 @@ class Running:
         document = directory / "flask.conf.py"
         document.write_text("\n".join([f"{name} = {value!r}" for name, value in values.items()] + [HOOK]))
         self._log = directory / "log"
-        command = [sys.executable, "-m", "generator.runtime.flask_server_dev", "-c", str(document)]
+        command = [sys.executable, "-m", "generator.runtime.development.flask_server", "-c", str(document)]
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         with self._log.open("w") as log:
             # A group of its own, so that a failing test leaves no reloader's child behind.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from generator.runtime import gevent_resolver
+from generator.runtime.workers import gevent_resolver
 
 
 def test_an_address_is_looked_up_without_a_thread() -> None:

@@ -9,8 +9,8 @@ from unittest.mock import Mock, patch
 
 import pytest
 
-from generator.runtime import gevent_server
-from generator.runtime.gevent_server import CROWD, TURNS_A_LOOK, Client, Turns
+from generator.runtime.workers import gevent_server
+from generator.runtime.workers.gevent_server import CROWD, TURNS_A_LOOK, Client, Turns
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from generator.proof.wire import request_bytes
-from generator.runtime import gevent_worker
+from generator.load_client.wire import request_bytes
+from generator.runtime.workers import gevent as gevent_worker
 from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
 
 

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from generator.runtime.gthread_worker import FairThreadWorker, InOrder
+from generator.runtime.workers.gthread import FairThreadWorker, InOrder
 from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
 
 
@@ -24,7 +24,7 @@ def test_silent_connections_hold_no_thread(gunicorn: Callable[..., Gunicorn]) ->
 
 
 def test_silent_connections_end_after_keepalive(gunicorn: Callable[..., Gunicorn]) -> None:
-    server = gunicorn("gthread", "from generator.runtime import gthread_worker\n"
+    server = gunicorn("gthread", "from generator.runtime.workers import gthread as gthread_worker\n"
                       "gthread_worker.DEFAULT_WORKER_DATA_TIMEOUT = 0\n", keepalive=1)  # fmt: skip
     with server.connect() as silent:
         assert 0.5 < closed_after(silent, monotonic()) < 4

@@ -69,7 +69,7 @@ STOP_AT_BIRTH = """
 import os, signal, time
 from pathlib import Path
 
-from generator.runtime.gunicorn_config import forked
+from generator.runtime.workers.configuration import forked
 
 def post_fork(server, worker):
     if not Path("born").exists():

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from generator.proof import client
-from generator.proof.loop import run
-from generator.proof.plan import Plan
-from generator.proof.tally import FAILURES, Histogram
-from generator.proof.wire import BadResponse, Response, request_bytes
+from generator.load_client import client
+from generator.load_client.loop import run
+from generator.load_client.plan import Plan
+from generator.load_client.tally import FAILURES, Histogram
+from generator.load_client.wire import BadResponse, Response, request_bytes
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"

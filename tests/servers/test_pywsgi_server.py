@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from generator.runtime import pywsgi_config, pywsgi_log, pywsgi_server
+from generator.runtime.pywsgi import configuration as pywsgi_config
+from generator.runtime.pywsgi import log as pywsgi_log
+from generator.runtime.pywsgi import server as pywsgi_server
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -92,7 +94,7 @@ class Running:
         document = directory / "pywsgi.conf.py"
         document.write_text("\n".join([*lines, extra]))
         self._out, self._err = directory / "out", directory / "err"
-        command = [sys.executable, "-m", "generator.runtime.pywsgi_server", "-c", str(document)]
+        command = [sys.executable, "-m", "generator.runtime.pywsgi.server", "-c", str(document)]
         # A changed app is seen by its modification second and size only, so nothing may cache its bytecode.
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         with self._out.open("w") as out, self._err.open("w") as err:

@@ -11,7 +11,7 @@ import eventlet as _eventlet
 
 _eventlet.monkey_patch()
 
-from kit_runtime import gunicorn_config as _kit
+from kit_runtime.workers import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
 _kit.begin(runtime='1')

@@ -6,7 +6,7 @@
 # depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
 # A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
 
-from kit_runtime import gunicorn_config as _kit
+from kit_runtime.workers import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
 _kit.begin(runtime='1')
@@ -45,7 +45,7 @@ workers = _numbers.workers.value
 
 # Gunicorn's thread worker that accepts in batches and gives a connection a thread only once it asks: with the
 # stock class 9,011 of 10,000 connections never got an answer, and a silent one held a thread for 5 s.
-worker_class = 'kit_runtime.gthread_worker.FairThreadWorker'
+worker_class = 'kit_runtime.workers.gthread.FairThreadWorker'
 
 # 16: 16 x 1 CPU = 16.
 # 16 a CPU, 64 at most: 64 gave 3 times the throughput of 16 on 50 ms calls, 200 less than 64.

@@ -6,7 +6,7 @@
 # depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
 # A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
 
-from kit_runtime import gunicorn_config as _kit
+from kit_runtime.workers import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
 _kit.begin(runtime='1')
@@ -44,7 +44,7 @@ workers = _numbers.workers.value
 
 # The kit's worker for the meinheld that this image builds: stock, one dead worker takes the master along,
 # timeout is not enforced, a stop cuts requests, and 8,063 of 10,000 connections never got an answer; here 0.
-worker_class = 'kit_runtime.meinheld_worker.MeinheldWorker'
+worker_class = 'kit_runtime.workers.meinheld.MeinheldWorker'
 
 # 1560: 1.3 x 1200 connections / 1 workers, rounded up.
 # A worker that is full stops accepting; what does not fit elsewhere waits in the backlog.

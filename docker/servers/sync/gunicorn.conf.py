@@ -6,7 +6,7 @@
 # depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
 # A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
 
-from kit_runtime import gunicorn_config as _kit
+from kit_runtime.workers import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
 _kit.begin(runtime='1')

@@ -6,12 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from generator.engine import client
-from generator.engine.command import EngineError, say
-from generator.engine.docker import Docker
-
-from . import base_image, daemon, images
-from .engine import ensure_engine
+from generator.containers import client
+from generator.containers.command import EngineError, say
+from generator.containers.docker import Docker
+from tests.containers.support import base_image, daemon, images
+from tests.containers.support.engine import ensure_engine
 
 
 def up() -> int:

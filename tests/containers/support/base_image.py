@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from generator.engine.command import CommandFailed, EngineError, Runner, run, say
-from generator.engine.docker import Docker, Image
-
-from . import host
-from .pip_settings import host_index_settings
+from generator.containers.command import CommandFailed, EngineError, Runner, run, say
+from generator.containers.docker import Docker, Image
+from tests.containers.support import host
+from tests.containers.support.pip_settings import host_index_settings
 
 TAG = "python:3.13-slim-trixie"
 # Debian has one Python a release, so a stand-in exists for these tags only.

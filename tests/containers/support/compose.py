@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.engine.client import Client
-from generator.engine.command import Completed
-from generator.engine.container import Container
+from generator.containers.client import Client
+from generator.containers.command import Completed
+from generator.containers.container import Container
 
 UP_SECONDS = 120
 

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from generator.engine.command import EngineError
-
-from . import host
+from generator.containers.command import EngineError
+from tests.containers.support import host
 
 LOG_FILE = host.BUILD_DIR / "dockerd.log"
 RECORD_FILE = host.BUILD_DIR / "dockerd.json"

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from generator.engine import client
-from generator.engine.client import Client, Verdict
-from generator.engine.command import EngineError, say
-
-from . import daemon, host, plugins
+from generator.containers import client
+from generator.containers.client import Client, Verdict
+from generator.containers.command import EngineError, say
+from tests.containers.support import daemon, host, plugins
 
 # docker-cli and docker-buildx are packages of their own since trixie; bookworm's docker.io holds both.
 PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "iptables")

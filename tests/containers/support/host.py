@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.engine.command import CommandFailed, Runner, run, say
+from generator.containers.command import CommandFailed, Runner, run, say
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BUILD_DIR = REPOSITORY / "build" / "containers"

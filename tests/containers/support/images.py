@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from generator.engine.build_args import host_build_args as host_build_args
-from generator.engine.build_args import host_proxies
-from generator.engine.command import Completed
-from generator.engine.container import Container
-from generator.engine.docker import Docker, Image, Option
-
-from .base_image import TAG as BASE_TAG
+from generator.containers.build_args import host_build_args as host_build_args
+from generator.containers.build_args import host_proxies
+from generator.containers.command import Completed
+from generator.containers.container import Container
+from generator.containers.docker import Docker, Image, Option
+from tests.containers.support.base_image import TAG as BASE_TAG
 
 PROBE_TAG = "kit-probe:test"
 LOAD_TAG = "kit-load:test"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from generator.engine.command import say
+from generator.containers.command import say
 
 KEYS = ("index-url", "extra-index-url", "trusted-host")
 

@@ -8,10 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from generator.engine.client import Client
-from generator.engine.command import CommandFailed, EngineError, Runner, run, say
-
-from . import host
+from generator.containers.client import Client
+from generator.containers.command import CommandFailed, EngineError, Runner, run, say
+from tests.containers.support import host
 
 # Bookworm has neither plugin; trixie's run on bookworm too, against its older dockerd.
 SUITE = "trixie"

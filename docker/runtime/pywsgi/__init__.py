@@ -1,0 +1,1 @@
+"""gevent's WSGI server with a supervisor of the kit's own: `server: pywsgi`."""

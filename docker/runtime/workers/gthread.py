@@ -1,0 +1,158 @@
+"""gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only once they ask."""
+
+import errno
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+from selectors import EVENT_READ
+from socket import SHUT_WR, socket
+from time import monotonic
+from typing import Any
+
+from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
+
+from . import accepting
+from . import response as gunicorn_response
+
+GONE = (errno.ECONNABORTED, errno.EINTR)
+TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
+LINGER = 2.0  # seconds that a client has to close after its last answer, as stock has it
+
+
+class InOrder:
+    """What stock uses of a deque, with a remove() that does not search through thousands of connections."""
+
+    def __init__(self) -> None:
+        self._all: OrderedDict[TConn, None] = OrderedDict()
+
+    def append(self, conn: TConn) -> None:
+        self._all[conn] = None
+
+    def remove(self, conn: TConn) -> None:
+        del self._all[conn]
+
+    def popleft(self) -> TConn:
+        return self._all.popitem(last=False)[0]
+
+    def __getitem__(self, first: int) -> TConn:
+        return next(iter(self._all))
+
+    def __iter__(self) -> Iterator[TConn]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+class Conn(TConn):
+    """A connection whose end the loop does not wait for."""
+
+    def __init__(self, worker: "FairThreadWorker", *args: Any) -> None:
+        super().__init__(worker.cfg, *args)
+        self.worker = worker
+
+    def close(self, graceful: bool = False) -> None:
+        if graceful:
+            self.worker.linger(self)
+        else:
+            super().close()
+
+
+class FairThreadWorker(ThreadWorker):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()
+        self.paused_until = self.warned = float("-inf")
+
+    def run(self) -> None:
+        gunicorn_response.install()
+        super().run()
+
+    def accept(self, listener: Any) -> None:
+        """Stock hands each new connection to a thread, which then waits up to 5 s for the first byte."""
+        for _ in range(min(accepting.batch(self.nr_conns), self.worker_connections - self.nr_conns)):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:  # none is waiting, or another worker was faster
+                return
+            except OSError as error:
+                if error.errno in accepting.NO_ROOM:
+                    self.pause(error)
+                    return
+                if error.errno in GONE:
+                    continue
+                raise
+            self.nr_conns += 1
+            self.wait_for_first_byte(Conn(self, sock, address, listener.getsockname()))
+
+    def pause(self, error: OSError) -> None:
+        """Stock's worker ends. The loop tries again each second at least."""
+        self.paused_until = monotonic() + accepting.PAUSE
+        self.set_accept_enabled(False)
+        if monotonic() - self.warned > 60:
+            self.warned = monotonic()
+            self.log.warning("Accepting pauses: %s; %d connections", error.strerror, self.nr_conns)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled and monotonic() > self.paused_until)
+
+    def wait_for_first_byte(self, conn: TConn) -> None:
+        conn.timeout = monotonic() + max(self.cfg.keepalive, DEFAULT_WORKER_DATA_TIMEOUT)
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def linger(self, conn: Conn) -> None:
+        """Until the client closes too, so that it gets its answer whole. Stock waits for that in its loop: a client
+        that asked for Connection: close and stays costs all others 2 s."""
+        self.nr_conns += 1
+        conn.timeout = monotonic() + LINGER
+        self.closing_conns.append(conn)
+        try:
+            # An app may have kept the socket (environ["gunicorn.socket"]) and close it now; the poller, not knowing,
+            # would then stumble over the next connection of that number.
+            conn.sock = socket(fileno=conn.sock.detach())
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(SHUT_WR)
+            self.poller.register(conn.sock, EVENT_READ, partial(self.on_closing_socket_readable, conn))
+        except (OSError, ValueError):  # it has gone
+            self.forget(conn)
+
+    def on_closing_socket_readable(self, conn: Conn, sock: Any) -> None:
+        try:
+            if sock.recv(65536):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.poller.unregister(sock)
+        self.forget(conn)
+
+    def forget(self, conn: Conn) -> None:
+        self.closing_conns.remove(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        now = monotonic()
+        while self.closing_conns and self.closing_conns[0].timeout < now:
+            conn = self.closing_conns[0]
+            self.poller.unregister(conn.sock)
+            self.forget(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called once, when the worker stops. Stock waits for silent connections until graceful_timeout, and leaves
+        those in the queue, which the kernel resets when the last listener closes."""
+        # Twice worker_connections at most: the descriptors suffice for that.
+        self.worker_connections = self.nr_conns + min(self.cfg.backlog, self.cfg.worker_connections)
+        end, replaced = monotonic() + TAKE, self.nr >= self.max_requests and not self.cfg.reuse_port
+        for listener in self.sockets:
+            before = self.nr_conns if replaced else -1  # the other workers share the queue, and go on
+            while before != self.nr_conns and monotonic() < end:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+        super()._cap_keepalive(deadline)

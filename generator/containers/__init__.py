@@ -1,0 +1,1 @@
+"""The Docker client: commands, images, containers."""

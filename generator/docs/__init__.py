@@ -1,0 +1,1 @@
+"""Generated documentation: the profile's JSON schema and the tables of README and docs."""

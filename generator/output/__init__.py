@@ -1,0 +1,1 @@
+"""Files on disk: ownership, drift and an atomic write."""

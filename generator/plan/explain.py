@@ -1,0 +1,90 @@
+"""``--explain``: the plan of a profile for people (a table) and for programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import Any
+
+from .plan import Plan
+
+#: Settings whose value the profile gives and no formula derives.
+_STATED = (
+    "backlog",
+    "keepalive",
+    "timeout",
+    "graceful_timeout",
+    "max_requests",
+    "max_requests_jitter",
+    "loglevel",
+    "forwarded_allow_ips",
+    "access_log",
+)
+
+
+def explanation(plan: Plan) -> dict[str, Any]:
+    """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
+    stated: dict[str, Any] = {name: getattr(plan.profile, name) for name in _STATED}
+    stated |= {"preload_app": plan.preload_app, "header_timeout": plan.header_timeout, **plan.settings}
+    pods = plan.kubernetes.by_name() if plan.server.production else {}
+    proxy = plan.proxy.by_name() if plan.server.production else {}
+    return {
+        "profile": plan.name,
+        "served_by": plan.server.name,
+        "numbers": {name: number.as_dict() for name, number in plan.numbers.by_name().items()},
+        "stop_seconds": plan.stop_seconds.as_dict(),
+        "kubernetes": {name: number.as_dict() for name, number in pods.items()},
+        "proxy": {name: number.as_dict() for name, number in proxy.items()},
+        "settings": stated,
+        "warnings": list(plan.numbers.warnings),
+        "command_line": command_line(plan),
+    }
+
+
+def command_line(plan: Plan) -> str:
+    """What one would type without the kit; it lacks the worker class' own limits, the report and the checks."""
+    if plan.server.family != "gunicorn":
+        return "python code.py"
+    numbers = plan.numbers
+    words = ["gunicorn", "-w", numbers.workers.value, "-k", plan.server.worker_class, "--bind", plan.texts.bind]
+    if numbers.threads is not None:
+        words += ["--threads", numbers.threads.value]
+    if numbers.worker_connections is not None:
+        words += ["--worker-connections", numbers.worker_connections.value]
+    words += ["--backlog", numbers.backlog.value]
+    words += ["--preload"] if plan.preload_app else []
+    words += ["--no-control-socket", "--worker-tmp-dir", "/dev/shm", plan.profile.app.module]
+    return shlex.join(str(word) for word in words)
+
+
+def as_json(plans: list[Plan]) -> str:
+    return json.dumps([explanation(plan) for plan in plans], indent=2)
+
+
+def print_tables(plans: list[Plan]) -> None:
+    """A table for each plan; plain text, without colour or borders' cutting, where stdout is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False, emoji=False)
+    for plan in plans:
+        profile = plan.profile
+        title = f"{plan.name}: {profile.connections} connections, {plan.texts.cpu_text} CPU, {plan.texts.memory_text}"
+        table = Table(title=f"{title}, {plan.server.name}", title_justify="left")
+        for column, style in (("setting", "bold"), ("value", "cyan"), ("decided by", ""), ("reason", "")):
+            table.add_column(column, style=style, overflow="fold")
+        numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
+        numbers |= {**plan.kubernetes.by_name(), **plan.proxy.by_name()} if plan.server.production else {}
+        for name, number in numbers.items():
+            table.add_row(name, str(number.value), number.decided_by, number.reason)
+        for name, value in explanation(plan)["settings"].items():
+            if name not in plan.numbers.by_name() and value is not None:
+                section = "profile" if profile.is_set(name) or name in plan.settings else "default"
+                table.add_row(name, str(value), section, "")
+        console.print(table)
+        notes = [*plan.numbers.warnings, f"on stop it {plan.server.graceful_stop}"]
+        notes += [note] if (note := plan.texts.proxy_note) else []
+        for note in notes:
+            console.print(f"- {note}", markup=False)
+        console.print(f"- without the kit: {command_line(plan)}", markup=False, soft_wrap=True)

@@ -1,0 +1,184 @@
+"""What only the manifests need, worked out: how many pods, how they stop, what they may hold; each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..profile.kubernetes import MINORS
+from ..profile.schema import Profile
+from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Demand, Number, Numbers, memory_needed
+from ..servers.server import Server
+from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
+
+#: Heartbeat files are a few bytes each; this is memory, hence small.
+SHM_BYTES = 16 * MIB
+#: Uploads over 500 kB are spooled to /tmp by the app.
+TMP_BYTES = 256 * MIB
+#: Ports of the sidecar: those that its image is known for, and that an unprivileged user may open.
+STATSD_PORT = 9125
+METRICS_PORT = 9102
+
+
+@dataclass(frozen=True)
+class KubernetesPlan:
+    """The derived values of one profile's manifests."""
+
+    #: Of every object: the profile's, and its group's behind it, so that equal names in two groups never meet.
+    name: str
+    #: The oldest and the newest minor that the manifests must fit.
+    minors: tuple[str, ...]
+    #: Templates of the objects, in the order in which kubectl should create them.
+    kinds: tuple[str, ...]
+    #: A fixed number of pods; None where the autoscaler has the range below.
+    replicas: Number | None
+    min_replicas: Number
+    max_replicas: Number
+    target_cpu: Number
+    max_surge: int
+    #: All connections that all pods may open to the stated backend; None where none is stated.
+    backend_connections: Number | None
+    memory: Number
+    shm_bytes: int
+    tmp_bytes: int
+    image_pull_policy: str
+    image_pull_reason: str
+    #: "sleep" (the kubelet waits), "exec" (a process in the container does) or None.
+    pre_stop: str | None
+    user_id: int | None
+    fs_group: int | None
+    #: Arguments of the server, beside those of the image.
+    args: tuple[str, ...]
+    #: The server's own port by name: the Service's traffic goes to "http", wherever that is.
+    app_port_name: str
+    disruption_note: str
+    network_note: str
+    dns_ports: tuple[int, ...]
+    statsd_port: int = STATSD_PORT
+    metrics_port: int = METRICS_PORT
+    #: Their images are somebody else's, named by the profile: a tag may move.
+    sidecar_pull_policy: str = "Always"
+
+    def by_name(self) -> dict[str, Number]:
+        """For --explain."""
+        found: dict[str, Number] = {}
+        if self.replicas is not None:
+            found["replicas"] = self.replicas
+        else:
+            found |= {"min_replicas": self.min_replicas, "max_replicas": self.max_replicas}
+            found["target_cpu_percent"] = self.target_cpu
+        return found | ({"backend_connections": self.backend_connections} if self.backend_connections else {})
+
+
+def plan_kubernetes(profile: Profile, server: Server, demand: Demand, numbers: Numbers, user_id: int) -> KubernetesPlan:
+    """The manifests' own values; ``check_kubernetes`` has refused what contradicts itself."""
+    wanted = profile.kubernetes
+    least, most = replica_range(profile)
+    replicas = None if wanted.replicas is None else Number(wanted.replicas, "profile", fixed_reason(profile))
+    newest = wanted.maximum_version or MINORS[-1]
+    statsd = ("--statsd-host", f"127.0.0.1:{STATSD_PORT}", "--statsd-prefix", profile.name)
+    policy, why = _pull_policy(profile)
+    memory = profile.resources.memory
+    return KubernetesPlan(
+        name=object_name(profile),
+        minors=tuple(dict.fromkeys((wanted.minimum_version, newest))),
+        kinds=tuple(_kinds(profile)),
+        replicas=replicas,
+        min_replicas=replicas or least,
+        max_replicas=replicas or most,
+        target_cpu=target_cpu(profile),
+        max_surge=MAX_SURGE,
+        backend_connections=backend_connections(profile, server, numbers, (replicas or most).value),
+        memory=_memory(demand, numbers, memory),
+        # A fifth of the limit is what sizing leaves to anything but workers; both fit into it or below it.
+        shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
+        tmp_bytes=min(TMP_BYTES, _whole_mib(memory // 2)),
+        image_pull_policy=policy,
+        image_pull_reason=why,
+        pre_stop=_pre_stop(profile),
+        user_id=None if wanted.openshift else user_id,
+        fs_group=user_id if any(v.claim for v in wanted.volumes) and not wanted.openshift else None,
+        args=(*(statsd if wanted.metrics == "prometheus" else ()), *_believed_proxy(wanted.proxy, server)),
+        app_port_name="app" if wanted.proxy else "http",
+        disruption_note=_disruption_note(replicas or least),
+        network_note=_network_note(profile),
+        # OpenShift's DNS pods listen on 5353, and policies see the port behind the Service.
+        dns_ports=(53, 5353) if wanted.openshift else (53,),
+    )
+
+
+def _memory(demand: Demand, numbers: Numbers, limit: int) -> Number:
+    workers = numbers.workers.value
+    needed = memory_needed(demand, workers)
+    reason = (
+        f"{workers} workers x {demand.worker_memory_bytes / MIB:g} MiB + "
+        f"{demand.master_memory_bytes / MIB:g} MiB master + "
+        f"{demand.connections} connections x {demand.connection_memory_bytes / 1024:g} KiB, "
+        f"in {USABLE_MEMORY_PERCENT} % of the limit: needs {-(-needed // MIB)} of {limit / MIB:g} MiB."
+    )
+    return Number(limit, "resources.memory", reason)
+
+
+def _pull_policy(profile: Profile) -> tuple[str, str]:
+    given = profile.kubernetes.image_pull_policy
+    if given is not None:
+        return given, "From the profile's kubernetes.image_pull_policy."
+    if profile.image is None:
+        return (
+            "IfNotPresent",
+            "Built here and put on the node by hand: no registry has this tag. Set image to name one.",
+        )
+    if "@sha256:" in profile.image:
+        return "Always", "Layers of this digest stay on the node; only the right to pull them is asked for each time."
+    return "Always", "A tag may move: the registry is asked for its digest each time; layers stay on the node."
+
+
+def _pre_stop(profile: Profile) -> str | None:
+    if not profile.kubernetes.pre_stop_seconds:
+        return None
+    # The kubelet's own sleep is on by default since 1.30.
+    minor = int(profile.kubernetes.minimum_version.split(".")[1])
+    return "sleep" if minor >= 30 else "exec"
+
+
+def object_name(profile: Profile) -> str:
+    return f"{profile.name}-{profile.group}" if profile.group else profile.name
+
+
+def _kinds(profile: Profile) -> Iterator[str]:
+    wanted = profile.kubernetes
+    if wanted.create_namespace:
+        yield "namespace"
+    yield from ("serviceaccount", "configmap", "service", "deployment")
+    if wanted.replicas is None:
+        yield "horizontalpodautoscaler"
+    yield from ("poddisruptionbudget", "networkpolicy")
+    if wanted.route.kind != "none":
+        yield wanted.route.kind
+
+
+def _believed_proxy(has_proxy: bool, server: Server) -> tuple[str, ...]:
+    # Beside the server the proxy is the loopback, and the only one whose word on the scheme reaches it.
+    believes = has_proxy and server.honours("forwarded_allow_ips")
+    return ("--forwarded-allow-ips", "127.0.0.1") if believes else ()
+
+
+def _whole_mib(size: int) -> int:
+    return max(1, size // MIB) * MIB
+
+
+def _disruption_note(least: Number) -> str:
+    if least.value == 1:
+        return "there is only one, so it is down until another node has started it"
+    return f"the other {least.value - 1} or more go on"
+
+
+def _network_note(profile: Profile) -> str:
+    wanted = profile.kubernetes
+    ports = "the ports http and metrics" if wanted.metrics == "prometheus" else "the port http"
+    out = (
+        "Out go only the connections listed here"
+        if wanted.egress is not None
+        else ("What the pods connect to is not limited: list kubernetes.egress in the profile to change that")
+    )
+    return f"In come only connections to {ports} from the namespaces listed here. {out}."

@@ -1,0 +1,163 @@
+"""The plan: everything the templates show, each number with its reason; sizing applied to the profile's own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ..profile.schema import CpuRule, Profile
+from ..runtime import VERSION
+from ..runtime.sizing import Demand, Limits, Number, Numbers, Rule, derive
+from ..servers import SERVERS
+from ..servers.server import Server
+from .kubernetes import KubernetesPlan, plan_kubernetes
+from .proxy import Proxy, plan_proxy
+from .texts import Texts, make_texts
+
+#: Seconds between SIGKILL and what comes before it: the master reaps its workers and the runtime the container.
+EXIT_SECONDS = 5
+#: A saturated large profile answered its slowest probe after 1.8 s on / and 4.0 s where each request waits 50 ms
+#: for a backend (measured by prove).
+SLOWEST_PROBE_SECONDS = 4
+#: Twice that, and still less than the period.
+PROBE_TIMEOUT_SECONDS = 2 * SLOWEST_PROBE_SECONDS
+PROBE_PERIOD_SECONDS = 10
+STARTUP_PERIOD_SECONDS = 2
+#: The user inside the image; a high number collides with no user of the node.
+USER_ID = 10001
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Timing of probes: readiness takes a busy pod out for a while, liveness must outlast gunicorn's own repair."""
+
+    slowest_seconds: int
+    timeout_seconds: int
+    period_seconds: int
+    readiness_failures: int
+    liveness_failures: int
+    startup_period_seconds: int
+    startup_failures: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One profile, worked out. Templates see nothing else."""
+
+    profile: Profile
+    server: Server
+    runtime_version: str
+    demand: Demand
+    numbers: Numbers
+    folder: str
+    manifest: str
+    image: str
+    user_id: int
+    preload_app: bool
+    header_timeout: int | None
+    probes: Probes
+    stop_seconds: Number
+    startup_seconds: int
+    kubernetes: KubernetesPlan
+    proxy: Proxy
+    settings: Mapping[str, Any]
+    texts: Texts
+    #: The rendered server configuration, for the ConfigMap; filled in by render.
+    configuration: str = ""
+    #: The configuration of the proxy beside it in the pod, where the profile wants one; filled in by render.
+    proxy_configuration: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    @property
+    def configuration_sha256(self) -> str:
+        """Of all that the ConfigMap holds."""
+        return sha256((self.configuration + self.proxy_configuration).encode()).hexdigest()
+
+
+def make_plan(profile: Profile) -> Plan:
+    """The plan of a profile that has no faults."""
+    server = SERVERS[profile.server]
+    demand, numbers = derive_numbers(profile, server)
+    preload = server.preload_app if profile.preload_app is None else profile.preload_app
+    place = f"{profile.group}/{profile.name}" if profile.group else profile.name
+    return Plan(
+        profile=profile,
+        server=server,
+        runtime_version=VERSION,
+        demand=demand,
+        numbers=numbers,
+        folder=f"docker/{place}",
+        manifest=f"k8s/{place}.yaml",
+        image=profile.image or f"{profile.name}:dev",
+        user_id=USER_ID,
+        preload_app=preload,
+        header_timeout=profile.header_timeout or server.header_timeout,
+        probes=_probes(profile),
+        stop_seconds=_stop_seconds(profile),
+        startup_seconds=profile.health.startup_seconds,
+        kubernetes=plan_kubernetes(profile, server, demand, numbers, USER_ID),
+        proxy=plan_proxy(profile, server, numbers, f"docker/{place}"),
+        settings=dict(profile.gunicorn),
+        texts=make_texts(profile, server, preload, PROBE_TIMEOUT_SECONDS),
+    )
+
+
+def derive_numbers(profile: Profile, server: Server) -> tuple[Demand, Numbers]:
+    """What the profile demands of the sizing rules, and what they make of it at the profile's own limits."""
+    worker_memory = profile.resources.worker_memory
+    demand = Demand(
+        connections=profile.connections,
+        workers=_count(profile.workers, server.workers) or server.workers,
+        threads=None if server.threads is None else _count(profile.threads, _threads_rule(profile, server)),
+        worker_connections=profile.worker_connections,
+        backlog=profile.backlog,
+        shares_connections=server.shares_connections,
+        counts_connections=server.honours("worker_connections"),
+        master_memory_bytes=server.master_memory_bytes,
+        worker_memory_bytes=server.worker_memory_bytes if worker_memory is None else worker_memory,
+        connection_memory_bytes=server.connection_memory_bytes,
+    )
+    limited = profile.kubernetes.cpu_limit != "none"
+    limits = Limits(
+        quota_millicores=profile.resources.cpu if limited else None,
+        request_millicores=profile.resources.cpu,
+        memory_bytes=profile.resources.memory,
+    )
+    return demand, derive(demand, limits)
+
+
+def _threads_rule(profile: Profile, server: Server) -> Rule | None:
+    # Flask's own server takes threads or processes: who asks for processes gets one thread each.
+    return server.threads if server.production or profile.workers is None else Rule(per_cpu=0, plus=1)
+
+
+def _count(setting: int | CpuRule | None, default: Rule | None) -> int | Rule | None:
+    if setting is None:
+        return default
+    return setting if isinstance(setting, int) else Rule(**setting.model_dump())
+
+
+def _probes(profile: Profile) -> Probes:
+    # A hung worker is replaced after `timeout`; liveness must not restart the whole pod before that.
+    repair_periods = -(-profile.timeout // PROBE_PERIOD_SECONDS)
+    return Probes(
+        slowest_seconds=SLOWEST_PROBE_SECONDS,
+        timeout_seconds=PROBE_TIMEOUT_SECONDS,
+        period_seconds=PROBE_PERIOD_SECONDS,
+        readiness_failures=3,
+        liveness_failures=repair_periods + 2,
+        startup_period_seconds=STARTUP_PERIOD_SECONDS,
+        startup_failures=-(-profile.health.startup_seconds // STARTUP_PERIOD_SECONDS),
+    )
+
+
+def _stop_seconds(profile: Profile) -> Number:
+    before = profile.kubernetes.pre_stop_seconds
+    value = before + profile.graceful_timeout + EXIT_SECONDS
+    reason = f"{before} preStop + {profile.graceful_timeout} graceful_timeout + {EXIT_SECONDS} to exit"
+    return Number(value, "shutdown chain", reason)

@@ -1,0 +1,135 @@
+"""The buffering proxy in front of the server, worked out: how much it holds, whom it believes, how long it waits."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from ..profile.schema import Profile
+from ..runtime.sizing import MIB, Number, Numbers
+from ..servers.server import Server
+from . import proxy_numbers
+
+#: An unprivileged process may listen here, and images of nginx that run without root do.
+PORT = 8080
+#: Answers the health check, on the container's own loopback only.
+HEALTH_PORT = 8081
+#: nginx's own user in the official image; nothing in the container belongs to it.
+USER_ID = 101
+#: Docker takes its networks from 172.17.0.0/12 and 192.168.0.0/16; this block is outside of both.
+_NETWORKS = ipaddress.IPv4Network("10.213.0.0/16")
+_PREFIX = 29
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The derived values of one profile's nginx; templates see it as ``plan.proxy``."""
+
+    image: str
+    #: Whether a registry may have the app's image.
+    app_pull_policy: str
+    project: str
+    #: The build context, as seen from the compose file's folder.
+    context: str
+    #: Where the app listens, as seen from the proxy.
+    upstream: str
+    subnet: str
+    #: The host, for every client that comes in by a port published on the loopback.
+    gateway: str | None
+    #: The only peer whose X-Forwarded-Proto the app believes.
+    address: str
+    app_address: str
+    #: Arguments of the server, beside those of the image.
+    app_args: tuple[str, ...]
+    #: Proxies in front of this one, whose word on client and scheme is taken; and what holds for all others.
+    trusted: tuple[str, ...]
+    trusts_all: bool
+    cpus: Number
+    cpus_text: str
+    workers: Number
+    connections: Number
+    descriptors: Number
+    per_address: Number
+    address_zone: Number
+    header_timeout: Number
+    read_timeout: Number
+    stop_seconds: Number
+    body_bytes: Number
+    tmp_bytes: Number
+    memory_bytes: Number
+    #: None where the server closes each connection anyway.
+    idle_connections: Number | None
+    idle_seconds: Number | None
+    port: int = PORT
+    health_port: int = HEALTH_PORT
+    user_id: int = USER_ID
+
+    def in_a_pod(self, app_port: int) -> Proxy:
+        """The same beside the app, where both share the loopback and no host stands for its clients."""
+        return replace(self, upstream=f"127.0.0.1:{app_port}", gateway=None)
+
+    @property
+    def shared_addresses(self) -> tuple[str, ...]:
+        """Addresses that stand for many clients, so that none of them is one client's."""
+        own = (*((self.gateway,) if self.gateway else ()), "127.0.0.1", "::1")
+        return tuple(dict.fromkeys((*own, *(() if self.trusts_all else self.trusted))))
+
+    def by_name(self) -> dict[str, Number]:
+        """For --explain."""
+        names = ["workers", "connections", "descriptors", "per_address", "idle_connections", "idle_seconds"]
+        names += ["header_timeout", "read_timeout", "body_bytes", "tmp_bytes", "memory_bytes"]
+        return {f"proxy_{name}": number for name in names if (number := getattr(self, name)) is not None}
+
+
+def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) -> Proxy:
+    """The proxy of a profile that has no faults; ``folder`` is where its files go, below the output root."""
+    network = ipaddress.IPv4Network(profile.proxy_subnet) if profile.proxy_subnet else subnet_of(folder)
+    gateway, address, app_address = (str(network[place]) for place in (1, 2, 3))
+    trusts_all = profile.forwarded_allow_ips == "*"
+    cpus = proxy_numbers.cpus(profile)
+    workers = proxy_numbers.workers(numbers)
+    connections, descriptors = proxy_numbers.connections(profile, workers.value)
+    idle_connections, idle_seconds = proxy_numbers.idle(profile, server, numbers, workers.value)
+    body_bytes, tmp_bytes, memory_bytes = proxy_numbers.sizes(profile)
+    believes = server.honours("forwarded_allow_ips")
+    return Proxy(
+        image=profile.proxy_image,
+        app_pull_policy="missing" if profile.image else "never",
+        project=f"{profile.name}-{profile.group}" if profile.group else profile.name,
+        context="/".join([".."] * (folder.count("/") + 1)),
+        upstream=f"{app_address}:{profile.port}",
+        subnet=str(network),
+        gateway=gateway,
+        address=address,
+        app_address=app_address,
+        app_args=("--forwarded-allow-ips", address) if believes else (),
+        trusted=("0.0.0.0/0", "::/0") if trusts_all else tuple(profile.forwarded_allow_ips.split(",")),
+        trusts_all=trusts_all,
+        cpus=cpus,
+        cpus_text=proxy_numbers.cpu_text(cpus.value),
+        workers=workers,
+        connections=connections,
+        descriptors=descriptors,
+        per_address=proxy_numbers.per_address(profile),
+        address_zone=proxy_numbers.address_zone(profile),
+        header_timeout=proxy_numbers.header_timeout(profile, server),
+        read_timeout=proxy_numbers.read_timeout(profile),
+        stop_seconds=proxy_numbers.stop_seconds(profile),
+        idle_connections=idle_connections,
+        idle_seconds=idle_seconds,
+        body_bytes=body_bytes,
+        tmp_bytes=tmp_bytes,
+        memory_bytes=memory_bytes,
+    )
+
+
+def subnet_of(folder: str) -> ipaddress.IPv4Network:
+    """A network of its own for each profile, always the same one: two on one host must not overlap."""
+    number = int.from_bytes(sha256(folder.encode()).digest()[:4], "big") % 2 ** (_PREFIX - _NETWORKS.prefixlen)
+    return ipaddress.IPv4Network((int(_NETWORKS[0]) + number * 2 ** (32 - _PREFIX), _PREFIX))
+
+
+def size(value: int) -> str:
+    """Bytes as Docker and nginx both read them; their m is 1024 x 1024."""
+    return f"{value // MIB}m" if value % MIB == 0 else str(value)

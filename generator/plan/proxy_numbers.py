@@ -1,0 +1,129 @@
+"""The proxy's numbers, each with its reason: how many clients it holds, in how much memory, and how long it waits."""
+
+from __future__ import annotations
+
+from ..profile.schema import Profile
+from ..runtime.sizing import HEADROOM_PERCENT, MIB, Number, Numbers
+from ..servers.server import Server
+
+#: Room beside the promised connections: whoever is slow on purpose comes on top of them, and a slot costs 0.4 KiB.
+LEAST_CONNECTIONS = 1024
+#: Listeners, the channel between the processes, the health check.
+SPARE_CONNECTIONS = 64
+#: Where the server itself has no limit for the headers.
+HEADER_SECONDS = 10
+#: Between the last moment in which the server may answer and the one in which the proxy gives up.
+PATIENCE_SECONDS = 5
+#: nginx needs 5 MiB idle and 10 KiB for a request that waits (both measured), but slow clients may fill the buffers of
+#: each: headers 33 KiB, body 16 KiB, answer 40 KiB, nginx's own 7 KiB. It must not be killed for its memory then.
+BASE_BYTES = 32 * MIB
+CONNECTION_BYTES = 96 * 1024
+#: Bodies and answers of the largest size that /tmp, which is memory, holds at once.
+SPOOLED_BODIES = 16
+#: Idle connections kept to a server that answers more at once than it has threads.
+MOST_IDLE = 256
+
+
+def cpu_text(millicores: int) -> str:
+    """As Docker and a reader write it."""
+    return f"{millicores / 1000:g}"
+
+
+def cpus(profile: Profile) -> Number:
+    half = profile.resources.cpu // 2
+    # Measured with the cheapest of answers: 15 % of a CPU here for 30 % at the app.
+    reason = f"thousandths of a CPU: half of the app's {cpu_text(profile.resources.cpu)}"
+    if half >= 500:
+        return Number(half, "resources.cpu", reason)
+    return Number(500, "at_least", f"{reason}, raised to 500")
+
+
+def workers(numbers: Numbers) -> Number:
+    return Number(numbers.cpus.value, "cpus", f"one for each CPU of the app ({numbers.cpus.value})")
+
+
+def _held(profile: Profile) -> tuple[int, str]:
+    """Clients that must fit, and the words for it."""
+    if profile.connections >= LEAST_CONNECTIONS:
+        return profile.connections, f"{profile.connections} connections"
+    return LEAST_CONNECTIONS, f"{profile.connections} connections, raised to {LEAST_CONNECTIONS} for slow clients"
+
+
+def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
+    """worker_connections and descriptors of one process."""
+    held, words = _held(profile)
+    if processes > 1:
+        # The kernel spreads them by a hash of the client's port: evenly, but not exactly.
+        held = -(-held * HEADROOM_PERCENT // (100 * processes))
+        words = f"{held} clients (1.3 x {words} / {processes} processes)"
+    slots = 2 * held + SPARE_CONNECTIONS
+    reason = f"2 x {words} + {SPARE_CONNECTIONS}: each has one connection on its own side and one on the app's"
+    files = f"worker_connections ({slots}) + {held} files of what is buffered in /tmp"
+    return Number(slots, "connections", reason), Number(slots + held, "connections", files)
+
+
+def per_address(profile: Profile) -> Number:
+    tenth = profile.connections // 10
+    reason = f"a tenth of {profile.connections} connections: ten addresses are needed to fill it"
+    if tenth >= 64:
+        return Number(tenth, "connections", reason)
+    return Number(64, "at_least", f"{reason}; raised to 64: an office may be behind one address")
+
+
+def address_zone(profile: Profile) -> Number:
+    megabytes = max(1, -(-profile.connections // 10_000))
+    return Number(megabytes, "connections", "MiB, one for 10,000 connections; each holds 16,000 addresses")
+
+
+def header_timeout(profile: Profile, server: Server) -> Number:
+    given = profile.header_timeout or server.header_timeout
+    if given:
+        return Number(given, "header_timeout", "seconds, the server's own limit for a request's headers")
+    return Number(HEADER_SECONDS, "default", f"seconds; {server.name} itself has no limit for a request's headers")
+
+
+def read_timeout(profile: Profile) -> Number:
+    longest = max(profile.timeout, profile.graceful_timeout)
+    reason = f"the longer of timeout ({profile.timeout}) and graceful_timeout ({profile.graceful_timeout})"
+    reason = f"{reason} + {PATIENCE_SECONDS} s: what the server answers or ends in its last second is still heard"
+    return Number(longest + PATIENCE_SECONDS, "timeout chain", reason)
+
+
+def stop_seconds(profile: Profile) -> Number:
+    reason = f"graceful_timeout ({profile.graceful_timeout}) + {PATIENCE_SECONDS} to exit"
+    return Number(profile.graceful_timeout + PATIENCE_SECONDS, "timeout chain", reason)
+
+
+def sizes(profile: Profile) -> tuple[Number, Number, Number]:
+    """Bodies, the memory that /tmp is, and all of the container's memory."""
+    body = profile.proxy_max_body
+    spooled = SPOOLED_BODIES * body
+    held, words = _held(profile)
+    # Whole MiB, as every reader of these files writes them.
+    buffers = -(-held * CONNECTION_BYTES // MIB) * MIB
+    reason = (
+        f"{BASE_BYTES // MIB} MiB + {words} x {CONNECTION_BYTES // 1024} KiB + {spooled / MIB:g} MiB of /tmp, "
+        "which is memory"
+    )
+    return (
+        Number(body, "proxy_max_body", "proxy_max_body; a larger body is answered with 413"),
+        Number(spooled, "proxy_max_body", f"{SPOOLED_BODIES} bodies of the largest size at once"),
+        Number(BASE_BYTES + buffers + spooled, "connections", reason),
+    )
+
+
+def idle(profile: Profile, server: Server, numbers: Numbers, processes: int) -> tuple[Number | None, Number | None]:
+    """Idle connections to the app for each process, and how long they may idle: less than the app lets them."""
+    seconds = profile.keepalive * 4 // 5
+    if not server.honours("keepalive") or seconds < 1:
+        return None, None
+    if numbers.threads is not None:
+        at_once = numbers.workers.value * numbers.threads.value
+        reason = f"{numbers.workers.value} workers x {numbers.threads.value} threads answer at once"
+    else:
+        at_once = min(MOST_IDLE, profile.connections)
+        reason = f"the smaller of {MOST_IDLE} and {profile.connections} connections"
+    reason += f", shared by {processes} processes" if processes > 1 else ""
+    count = Number(-(-at_once // processes), "keepalive", reason)
+    why = f"four fifths of the app's keepalive of {profile.keepalive} s: the side that asks must be the one that closes"
+    return count, Number(min(60, seconds), "keepalive", f"{why}; 60 at most")

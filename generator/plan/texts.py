@@ -1,0 +1,115 @@
+"""The plan's values in the words of what reads them: quantities, commands, and notes for the generated files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from ..profile.schema import Profile
+from ..servers.server import Server
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Text that templates take as it is, so that they need no decision of their own."""
+
+    app_source: str
+    bind: str
+    cpu_text: str
+    memory_text: str
+    cpu_quantity: str
+    memory_quantity: str
+    cpu_from_request: bool
+    health_command: tuple[str, ...]
+    logger: str
+    max_requests_note: str
+    pod_env: tuple[tuple[str, str], ...]
+    preload_note: str
+    probe_paths: tuple[str, ...]
+    proxy_note: str
+    threads_why: str
+    timeout_note: str
+    worker_class_why: str
+    worker_memory_note: str
+    workers_why: str
+
+
+def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeout_seconds: int) -> Texts:
+    """All words of one plan."""
+    paths = (profile.health.liveness_path, profile.health.readiness_path)
+    return Texts(
+        app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
+        bind=f"0.0.0.0:{profile.port}",
+        cpu_text=f"{profile.resources.cpu / 1000:g}",
+        memory_text=memory_quantity(profile.resources.memory),
+        cpu_quantity=cpu_quantity(profile.resources.cpu),
+        memory_quantity=memory_quantity(profile.resources.memory),
+        cpu_from_request=profile.kubernetes.cpu_limit == "none",
+        health_command=_health_command(profile, probe_timeout_seconds),
+        logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
+        max_requests_note=_max_requests_note(profile),
+        # The kubelet expands $(NAME) in values; a doubled dollar stands for one.
+        pod_env=tuple((name, value.replace("$", "$$")) for name, value in profile.env),
+        preload_note=_preload_note(server, preload_app),
+        probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
+        proxy_note=_proxy_note(profile, server),
+        threads_why=_sentence(server.threads_why),
+        timeout_note=server.timeout_note,
+        worker_class_why=_sentence(server.worker_class_why),
+        worker_memory_note=_worker_memory_note(profile),
+        workers_why=_sentence(server.workers_why),
+    )
+
+
+def cpu_quantity(millicores: int) -> str:
+    """Thousandths of a CPU as the Kubernetes quantity that a person would write."""
+    return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
+
+
+def memory_quantity(size: int) -> str:
+    """Bytes as a Kubernetes quantity, in the largest unit that divides them."""
+    for unit, factor in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def _health_command(profile: Profile, timeout_seconds: int) -> tuple[str, ...]:
+    command = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health", str(profile.port), str(timeout_seconds)]
+    path = profile.health.readiness_path
+    return (*command, path) if path else tuple(command)
+
+
+def _path_info(path: str) -> str:
+    """The path as WSGI's PATH_INFO gives it: unquoted, its bytes as Latin-1, without the query."""
+    return unquote_to_bytes(path.partition("?")[0]).decode("latin-1")
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def _preload_note(server: Server, preload_app: bool) -> str:
+    if not preload_app:
+        return "Each worker imports the app by itself, after the fork."
+    shared = "Connections opened at import would be shared by all workers: open them in the app's post_fork hook."
+    return f"The app is {server.preload_why}. {shared}"
+
+
+def _proxy_note(profile: Profile, server: Server) -> str:
+    if profile.proxy:
+        held = "a worker has one of them at a time, and the backlog the rest" if server.holds_one_each else ""
+        return f"the proxy in front holds the {profile.connections} connections" + (f"; {held}" if held else "")
+    return "needs a buffering proxy in front: slow clients pin its workers" if server.needs_proxy else ""
+
+
+def _max_requests_note(profile: Profile) -> str:
+    if profile.max_requests:
+        return "A worker is replaced after this many requests, not all at once: for an app that leaks memory."
+    return "No worker is replaced for its age; only an app that leaks memory needs it."
+
+
+def _worker_memory_note(profile: Profile) -> str:
+    if profile.resources.worker_memory is None:
+        return "The sample app's, measured; measure yours and set resources.worker_memory."
+    return "From the profile's resources.worker_memory."

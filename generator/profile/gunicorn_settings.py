@@ -1,0 +1,156 @@
+"""gunicorn's own settings: which exist and of what kind (a table made from gunicorn itself), and which the kit owns."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import nearest
+from . import field_types as f
+from .document import Block, Items, Text
+from .field_type import FieldType, Inside
+
+_TABLE = Path(__file__).with_name("gunicorn_settings.json")
+
+#: Settings that the kit writes itself or that have no place in a container, with what to do instead.
+OWNED = {
+    "access_log_format": "use access_log: text or json",
+    "accesslog": "use access_log; a container logs to stdout",
+    "backlog": "write backlog at the top level",
+    "bind": "use port",
+    "capture_output": "leave it out: it does nothing when errors go to stderr",
+    "chdir": "leave it out: the app lies in /app",
+    "check_config": "run the image with the argument --check-config",
+    "config": "leave it out: the configuration lies at a fixed path in the image",
+    "control_socket": "leave it out: the control socket can stop workers and has no place in a container",
+    "control_socket_disable": "leave it out: the kit turns the control socket off",
+    "control_socket_mode": "leave it out: the control socket is off",
+    "daemon": "leave it out: a container's server stays in the foreground",
+    "default_proc_name": "leave it out: gunicorn's own",
+    "errorlog": "leave it out: a container logs to stderr",
+    "group": "leave it out: USER and securityContext set it",
+    "initgroups": "leave it out: USER and securityContext set the groups",
+    "logger_class": "use access_log: text or json",
+    "paste": "use app.module",
+    "pidfile": "leave it out: the server is PID 1, and the root file system is read-only",
+    "print_config": "run the image with the argument --print-config",
+    "proc_name": "leave it out: it does nothing without the package setproctitle",
+    "protocol": "leave it out: probes and proxies speak HTTP to the container",
+    "pythonpath": "leave it out: the app lies in /app, its packages in the image's environment",
+    "raw_env": "use env",
+    "raw_paste_global_conf": "use app.module",
+    "reload": "use server: flask for development; an image does not change while it runs",
+    "reload_engine": "use server: flask for development",
+    "reload_extra_files": "use server: flask for development",
+    "reuse_port": "leave it out: a worker that exits would reset the connections in its own queue",
+    "sendfile": "leave it out: any value but None turns sendfile off",
+    "spew": "leave it out: it prints every line that runs",
+    "ssl_version": "leave it out: gunicorn ignores it since 21.0",
+    "tmp_upload_dir": "leave it out: nothing in gunicorn reads it",
+    "umask": "leave it out: the server writes no files",
+    "user": "leave it out: USER and securityContext set it",
+    "worker_class": "use server",
+    "worker_tmp_dir": "leave it out: the kit uses /dev/shm, which a read-only root leaves writable",
+    "wsgi_app": "use app.module",
+}
+#: Spelt at the top level of a profile, where they have a type and a reason of their own.
+TOP_LEVEL = (
+    "workers",
+    "threads",
+    "worker_connections",
+    "backlog",
+    "timeout",
+    "graceful_timeout",
+    "keepalive",
+    "max_requests",
+    "max_requests_jitter",
+    "preload_app",
+    "loglevel",
+    "forwarded_allow_ips",
+)
+#: Texts that gunicorn checks only at boot; http_parser `fast` without its package answers every request with 500.
+_CHOICES = {
+    "header_map": ("drop", "refuse", "dangerous"),
+    "http2_cleartext": ("off", "prior-knowledge", "upgrade", "both"),
+    "http_parser": ("auto", "python"),
+    "proxy_protocol": ("off", "v1", "v2", "auto"),
+}
+#: Names that people write, and what gunicorn calls it (gunicorn ignores unknown names without a word).
+_MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "workers", "access_log": "accesslog"}
+
+
+@cache
+def known_settings() -> dict[str, dict[str, Any]]:
+    """Every setting of the pinned gunicorn: its kind (int, bool, str, list, dict, hook) and section."""
+    table: dict[str, dict[str, Any]] = json.loads(_TABLE.read_text(encoding="utf-8"))
+    return table
+
+
+def gunicorn_mapping() -> FieldType:
+    """The type of the profile's ``gunicorn`` section: known names that the kit does not own, typed as gunicorn's."""
+
+    def parse(value: Any) -> tuple[tuple[str, Any], ...]:
+        if not isinstance(value, Block):
+            raise ValueError("write a mapping, for example: {limit_request_fields: 50}")
+        pairs, faults = [], []
+        for name, item in value.items():
+            try:
+                pairs.append((str(name), _typed(name, item)))
+            except ValueError as error:
+                faults.append((str(name), "a setting of gunicorn that the kit does not own", str(error)))
+        if faults:
+            raise Inside(faults)
+        return tuple(sorted(pairs))
+
+    schema = {"type": "object", "propertyNames": {"maxLength": 64}}
+    return FieldType(parse, "a mapping of gunicorn settings", "{limit_request_fields: 50}", schema)
+
+
+def _typed(name: str, value: Any) -> Any:
+    settings = known_settings()
+    if name in TOP_LEVEL:
+        raise ValueError(f"{name} stands at the top level of a profile: move it there")
+    if name in OWNED:
+        raise ValueError(f"{name} is set by the kit: {OWNED[name]}")
+    if name not in settings:
+        near = _MISTAKEN.get(name) or nearest(name, sorted(settings))
+        raise ValueError(f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else ""))
+    kind = settings[name]["kind"]
+    if isinstance(value, Text) and value.is_null and not settings[name]["nullable"]:
+        raise ValueError(f"{name} cannot be null: leave it out for gunicorn's default")
+    try:
+        parsed = _PARSERS[kind](value)
+    except KeyError:
+        raise ValueError(f"{name} is a function: write it in the module that app.hooks names") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is of type {kind}: {error}" if str(error) else f"{name} is of type {kind}") from None
+    if name in _CHOICES and parsed not in _CHOICES[name]:
+        raise ValueError(f"{name} is one of {', '.join(_CHOICES[name])}")
+    return parsed
+
+
+def _strings(value: Any) -> list[str]:
+    if not isinstance(value, Items):
+        raise ValueError("write a list")
+    return [f.text("text", "a").parse(item) for item in value]
+
+
+def _string_mapping(value: Any) -> dict[str, str]:
+    if not isinstance(value, Block):
+        raise ValueError("write a mapping")
+    return {str(key): f.text("text", "a").parse(item) for key, item in value.items()}
+
+
+def _string_or_null(value: Any) -> str | None:
+    return None if isinstance(value, Text) and value.is_null else str(f.text("text", "a").parse(value))
+
+
+_PARSERS: dict[str, Any] = {
+    "int": f.integer(0, 2**31, 1).parse,
+    "bool": f.boolean().parse,
+    "str": _string_or_null,
+    "list": _strings,
+    "dict": _string_mapping,
+}

@@ -1,0 +1,1 @@
+"""Templates to text: the Jinja environment, its filters, and patches of the manifests."""

@@ -1,0 +1,117 @@
+"""The one Jinja environment: a plan to {path: text}. It decides nothing and writes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from ..plan.plan import Plan
+from ..plan.proxy import size
+from ..plan.texts import memory_quantity
+from .filters import (
+    binary,
+    comment,
+    compose_scalar,
+    compose_variable,
+    dockerfile_word,
+    indent_block,
+    json_text,
+    number,
+    rule,
+    yaml_scalar,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+LOCKS = ROOT / "generator" / "servers" / "locks"
+CACHE = ROOT / "build" / "templates"
+RUNTIME = ROOT / "generator" / "runtime"
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """Every file of one profile, by its path below the output root."""
+    family = f"docker/{plan.server.family}"
+    configuration = plan.server.configuration
+    pod = replace(plan, proxy=plan.proxy.in_a_pod(plan.profile.port))
+    proxy = _render("docker/proxy/nginx.conf.j2", pod) if plan.profile.kubernetes.proxy else ""
+    plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan), proxy_configuration=proxy)
+    files = {f"{plan.folder}/{configuration}": plan.configuration}
+    folders = ["docker/common", family, f"{family}/{plan.server.name}"]
+    folders += ["docker/proxy"] if plan.server.production else []
+    for folder in folders:
+        for name in _templates_below(folder):
+            if (target := f"{plan.folder}/{name.removesuffix('.j2')}") not in files:
+                files[target] = _render(f"{folder}/{name}", plan)
+    if plan.server.production:
+        manifest = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in plan.kubernetes.kinds)
+        files[plan.manifest] = _patched(manifest, plan)
+    return dict(sorted(files.items()))
+
+
+def _patched(manifest: str, plan: Plan) -> str:
+    if not plan.profile.kubernetes.patches:
+        return manifest
+    from .patches import apply_patches  # its YAML library takes as long as all others
+
+    return apply_patches(manifest, plan.profile.kubernetes.patches)
+
+
+@cache
+def runtime_files() -> Mapping[str, str]:
+    """The runtime's own source, copied verbatim once per output tree."""
+    modules = sorted(RUNTIME.rglob("*.py"))
+    return {f"docker/runtime/{m.relative_to(RUNTIME).as_posix()}": m.read_text(encoding="utf-8") for m in modules}
+
+
+@cache
+def _templates_below(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in (TEMPLATES / folder).glob("*") if path.is_file()))
+
+
+def _render(template: str, plan: Plan) -> str:
+    if not template.endswith(".j2"):
+        return (TEMPLATES / template).read_text()
+    return _environment().get_template(template).render(plan=plan)
+
+
+def _bytecode_cache() -> FileSystemBytecodeCache | None:
+    """Compiling the templates takes as long as all imports; their bytecode is kept (by content) in the checkout."""
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return FileSystemBytecodeCache(str(CACHE)) if os.access(CACHE, os.W_OK) else None
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([TEMPLATES, LOCKS]),
+        bytecode_cache=_bytecode_cache(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(
+        comment=comment,
+        compose=compose_scalar,
+        compose_variable=compose_variable,
+        dockerfile=dockerfile_word,
+        indent_block=indent_block,
+        json=json_text,
+        binary=binary,
+        number=number,
+        py=repr,
+        quantity=memory_quantity,
+        rule=rule,
+        size=size,
+        yaml=yaml_scalar,
+    )
+    return environment

@@ -1,0 +1,1 @@
+"""What profile, server and numbers together must not be."""

@@ -1,0 +1,152 @@
+"""What no single field can tell: settings that contradict each other, or that the chosen server does not honour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..errors import Fault, ProfileError, nearest
+from ..plan.plan import derive_numbers
+from ..profile.load import Draft
+from ..profile.schema import CpuRule, Profile
+from ..runtime.sizing import MIB, memory_needed
+from ..servers import SERVERS
+from ..servers.server import Server
+from .kubernetes import kubernetes_faults
+
+#: Folders below docker/ with a meaning of their own; a profile of that name would write over them.
+RESERVED_NAMES = ("app", "runtime", "servers")
+_SECRET_NAME = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PGPASS|(^|_)PASS($|_)"
+    r"|(^|_|API|ACCESS|PRIVATE|SIGNING)KEYS?($|_|\d)",
+    re.I,
+)
+#: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
+_USER_INFO = re.compile(r"[a-z0-9+.-]://[^/?#\s]*@", re.I)
+_RESERVED_NAMES = {
+    "GUNICORN_CMD_ARGS": "write the setting in the profile",
+    "WEB_CONCURRENCY": "use workers",
+    "PORT": "use port",
+    "FORWARDED_ALLOW_IPS": "use forwarded_allow_ips",
+    "SENDFILE": "leave it out: any value turns sendfile off",
+    "PATH": "leave it out: the image sets it",
+    "HOME": "leave it out: the image sets it",
+}
+_RESERVED_PREFIXES = ("LD_", "PYTHON", "KIT_", "GUNICORN_", "LISTEN_", "PIP_")
+
+
+def accept(draft: Draft) -> Profile:
+    """The profile, if it has no fault of any kind. Raises ProfileError with all of them."""
+    faults = list(draft.faults)
+    if draft.profile is not None:
+        faults += _faults(draft, draft.profile)
+    if faults or draft.profile is None:
+        raise ProfileError(faults)
+    return draft.profile
+
+
+def _faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    yield from _environment(draft, profile)
+    yield from _contradictions(draft, profile)
+    server = SERVERS.get(profile.server)
+    if draft.has_fault("server"):
+        return
+    if server is None:
+        near = nearest(profile.server, sorted(SERVERS))
+        do = f"did you mean {near}?" if near else "take one of them"
+        yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), do)
+        return
+    if profile.python not in server.pythons and not draft.has_fault("python"):
+        allowed = f"one of {', '.join(server.pythons)} for {server.name}: those that the kit's tests boot"
+        yield draft.fault("python", allowed, f"write {server.pythons[-1]}")
+    yield from _unhonoured(draft, profile, server)
+    yield from _too_small(draft, profile, server)
+    if server.production:
+        yield from kubernetes_faults(draft, profile, server)
+
+
+def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    for name, value in profile.env:
+        path = f"env.{name}"
+        if _SECRET_NAME.search(name) or _USER_INFO.search(value):
+            do = "remove it here, and give it to the container at run time (in a pod from a Secret)"
+            yield draft.fault(path, "no secrets: the image, its history and the manifests would all show them", do)
+        remedy = _RESERVED_NAMES.get(name)
+        if remedy or name.upper().startswith(_RESERVED_PREFIXES):
+            yield draft.fault(path, "variables of the app; this one would bend the server", remedy or "remove it")
+
+
+def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    for name in ("name", "group"):
+        if getattr(profile, name) in RESERVED_NAMES[: 2 if name == "group" else 3] and not draft.has_fault(name):
+            yield draft.fault(name, f"not {' or '.join(RESERVED_NAMES)}: folders of the kit's own", "choose another")
+    for name in ("workers", "threads"):
+        rule = getattr(profile, name)
+        if isinstance(rule, CpuRule) and rule.at_most is not None and rule.at_least > rule.at_most:
+            yield draft.fault(f"{name}.at_most", f"at_least ({rule.at_least}) or more", "raise it or lower at_least")
+    if profile.max_requests_jitter and not profile.max_requests:
+        yield draft.fault("max_requests_jitter", "0 while max_requests is 0: nothing to add to", "set max_requests too")
+    if profile.max_requests_jitter > profile.max_requests > 0:
+        yield draft.fault("max_requests_jitter", f"at most max_requests ({profile.max_requests})", "lower it")
+    if profile.backlog > profile.somaxconn and not draft.has_fault("backlog", "somaxconn"):
+        allowed = f"at most somaxconn ({profile.somaxconn}): the kernel cuts it there without a word"
+        yield draft.fault("backlog", allowed, "lower it, or set somaxconn to what the node allows")
+
+
+def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    in_mapping = dict.fromkeys(name for name, _ in profile.gunicorn)
+    for name, cell in server.settings.items():
+        path = f"gunicorn.{name}" if name in in_mapping else name
+        if (name in in_mapping or profile.is_set(name)) and cell.verdict != "honoured":
+            allowed = f"only settings that {server.name} honours; this one is {cell.verdict}: {cell.why}"
+            yield draft.fault(path, allowed, "remove it, or choose another server")
+        elif cell.at_most is not None and getattr(profile, name, 0) > cell.at_most:
+            yield draft.fault(path, f"at most {cell.at_most} for {server.name}: {cell.why}", "lower it")
+    if "statsd_host" in in_mapping and profile.access_log != "off":
+        allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
+        yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
+
+
+def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> Iterator[Fault]:
+    """A worker holds one connection; behind a proxy, which holds the clients', the others wait in the backlog."""
+    most = workers + profile.backlog if profile.proxy else workers
+    if profile.connections <= most:
+        return
+    if profile.proxy:
+        allowed = f"at most {most} with {server.name}: {workers} workers and, behind proxy, backlog ({profile.backlog})"
+        yield draft.fault("connections", allowed, "lower it, or raise backlog and somaxconn")
+        return
+    allowed = f"at most {most} with {server.name}: a connection occupies a whole worker"
+    remedy = "lower it, raise workers, set proxy: true if one holds them, or choose gthread or gevent"
+    yield draft.fault("connections", allowed, remedy)
+
+
+def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    """Capacity: the numbers that the plan would derive must hold the connections."""
+    if draft.faults:
+        return
+    demand, numbers = derive_numbers(profile, server)
+    if not server.production:
+        if numbers.threads is not None and numbers.threads.value > 1 < numbers.workers.value:
+            allowed = (
+                "threads or workers above 1, not both: Flask's server takes threads or processes, and refuses both"
+            )
+            yield draft.fault("workers", allowed, "remove one of them")
+        return
+    needed = memory_needed(demand, 1)
+    if profile.resources.memory < needed:
+        allowed = f"at least {-(-needed // MIB)}Mi for {profile.connections} connections with one {server.name} worker"
+        yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
+    if server.holds_one_each:
+        yield from _one_each(draft, profile, server, numbers.workers.value)
+        return
+    if numbers.worker_connections is None:
+        return
+    slots = numbers.worker_connections.value
+    if slots * numbers.workers.value < profile.connections and server.shares_connections:
+        product = f"{slots} x {numbers.workers.value} workers"
+        allowed = f"enough for {profile.connections} connections; {product} hold {slots * numbers.workers.value}"
+        yield draft.fault("worker_connections", allowed, "raise it, raise workers, or leave it to the kit")
+    if numbers.threads is not None and slots <= numbers.threads.value:
+        allowed = f"more than threads ({numbers.threads.value}): gunicorn keeps the difference for idle connections"
+        yield draft.fault("worker_connections", allowed, "raise it, or lower threads")

@@ -1,0 +1,161 @@
+"""Contradictions within the kubernetes section, and what the chosen server cannot be given in a pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import Fault
+from ..plan import proxy
+from ..plan.kubernetes import METRICS_PORT, object_name
+from ..plan.plan import derive_numbers
+from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
+from ..profile.kubernetes import MINORS
+from ..profile.load import Draft
+from ..profile.schema import Profile
+from ..runtime.sizing import Numbers
+from ..servers.server import Server
+
+#: Volumes and folders of the kit's own, in the pod.
+_OWN_VOLUMES = ("configuration", "tmp", "shm")
+_OWN_FOLDERS = ("/app", "/dev", "/etc/kit", "/opt/venv", "/proc", "/sys", "/tmp")
+
+
+def kubernetes_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    """Every fault of the section that no single field can tell."""
+    if any(fault.path.startswith("kubernetes") for fault in draft.faults):
+        return  # a default stands where something faulty was given, so nothing can be said of the rest
+    yield from _versions_and_namespace(draft, profile)
+    yield from _replicas(draft, profile)
+    yield from _route(draft, profile)
+    yield from _sidecars(draft, profile, server)
+    yield from _volumes(draft, profile)
+    yield from _patches(draft, profile)
+    paths = (profile.health.readiness_path, profile.health.liveness_path)
+    if paths[0] and paths[0] == paths[1]:
+        allowed = "another page than readiness_path: a pod that is only too busy for requests would be restarted"
+        yield draft.fault("health.liveness_path", allowed, "name a page that depends on nothing else, or remove it")
+    if not draft.faults:
+        yield from _backend(draft, profile, server, derive_numbers(profile, server)[1])
+
+
+def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
+    """More connections to a backend than it allows: nobody else multiplies workers, threads and pods."""
+    wanted = profile.kubernetes
+    limit = wanted.backend_connections
+    if limit is None:
+        if wanted.backend_pool is not None:
+            allowed = "only with backend_connections: a pool is checked against what the backend allows"
+            yield draft.fault("kubernetes.backend_pool", allowed, "add kubernetes.backend_connections")
+        return
+    pods = wanted.replicas or replica_range(profile)[1].value
+    product = backend_connections(profile, server, numbers, pods)
+    if product is None or product.value <= limit:
+        return
+    each, name = connections_of_a_worker(profile, server, numbers)
+    fits = limit // (numbers.workers.value * pods)
+    setting = "threads" if name == "threads" else "kubernetes.backend_pool"
+    remedy = f"lower {setting} to {fits} or less"
+    if not fits or name == "request at a time":
+        remedy = "lower workers, or kubernetes." + ("replicas" if wanted.replicas else "max_replicas")
+    allowed = f"at least {product.value}: {numbers.workers.value} workers x {each} {name} x {pods} pods may all be open"
+    yield draft.fault("kubernetes.backend_connections", allowed, f"{remedy}, or raise the backend's limit")
+
+
+def _versions_and_namespace(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    wanted = profile.kubernetes
+    newest = wanted.maximum_version or MINORS[-1]
+    if MINORS.index(newest) < MINORS.index(wanted.minimum_version):
+        allowed = f"minimum_version ({wanted.minimum_version}) or newer"
+        yield draft.fault("kubernetes.maximum_version", allowed, "raise it, or lower minimum_version")
+    if len(object_name(profile)) > 63:
+        allowed = f"at most {62 - len(profile.name)} characters: the objects are named {object_name(profile)}"
+        yield draft.fault("group", allowed, "shorten it, or name")
+    if wanted.create_namespace and wanted.namespace in (None, "default"):
+        allowed = "only with a namespace of its own"
+        yield draft.fault("kubernetes.create_namespace", allowed, "add kubernetes.namespace, or remove it")
+
+
+def _replicas(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    wanted, needed = profile.kubernetes, pods_needed(profile)
+    total = wanted.connections or profile.connections
+    for name in ("min_replicas", "max_replicas"):
+        value = getattr(wanted, name)
+        if value is not None and wanted.replicas is not None:
+            allowed = "not beside replicas: a fixed number has no range"
+            yield draft.fault(f"kubernetes.{name}", allowed, "remove it, or replicas")
+    for name in ("replicas", "min_replicas", "max_replicas"):
+        value = getattr(wanted, name)
+        if value is not None and value < needed:
+            allowed = f"at least {needed}: {total} connections, {profile.connections} a pod, whatever their CPUs do"
+            yield draft.fault(f"kubernetes.{name}", allowed, "raise it, lower kubernetes.connections, or leave it out")
+    least, most = replica_range(profile)
+    if wanted.max_replicas is not None and most.value < least.value:
+        allowed = f"at least the minimum of {least.value} ({least.reason})"
+        yield draft.fault("kubernetes.max_replicas", allowed, "raise it, or set min_replicas")
+
+
+def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    wanted, route = profile.kubernetes, profile.kubernetes.route
+    belongs = {
+        "class_name": "ingress",
+        "tls_secret": "ingress",
+        "gateway": "httproute",
+        "gateway_namespace": "httproute",
+    }
+    for name, kind in {"host": route.kind, **belongs}.items():
+        if getattr(route, name) is not None and (route.kind == "none" or kind != route.kind):
+            allowed = f"only with kind: {'ingress or httproute' if name == 'host' else kind}"
+            yield draft.fault(f"kubernetes.route.{name}", allowed, "remove it, or set kubernetes.route.kind")
+    if route.kind == "none":
+        return
+    if route.host is None:
+        yield draft.fault("kubernetes.route.host", "a host name: one route takes no other's requests", "add it")
+    if route.kind == "httproute" and route.gateway is None:
+        yield draft.fault("kubernetes.route.gateway", "the name of a Gateway", "add it")
+    if not wanted.allowed_namespaces:
+        allowed = "the namespace that the requests come from, or the NetworkPolicy stops them"
+        remedy = "name the ingress controller's or the Gateway's namespace; your own, if it is there"
+        yield draft.fault("kubernetes.allowed_namespaces", allowed, remedy)
+
+
+def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    wanted = profile.kubernetes
+    metrics = wanted.metrics == "prometheus"
+    if metrics and wanted.metrics_image is None:
+        yield draft.fault("kubernetes.metrics_image", "an image, since metrics is on", "add kubernetes.metrics_image")
+    if wanted.metrics_image is not None and not metrics:
+        yield draft.fault("kubernetes.metrics_image", "only with metrics", "remove it, or turn metrics on")
+    for given, switch in ((metrics, "metrics"), (wanted.proxy, "proxy")):
+        if given and MINORS.index(wanted.minimum_version) < MINORS.index("1.29"):
+            allowed = "1.29 or newer with metrics or proxy: sidecars that stop after the server are on since then"
+            yield draft.fault("kubernetes.minimum_version", allowed, f"raise it, or turn {switch} off")
+    if metrics and not _counts(server):
+        allowed = f"off with {server.name}, which counts nothing for statsd"
+        yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread")
+    for given, taken in ((metrics, METRICS_PORT), (wanted.proxy, proxy.PORT), (wanted.proxy, proxy.HEALTH_PORT)):
+        if given and profile.port == taken:
+            yield draft.fault("port", f"not {taken}, which a sidecar has", "choose another")
+
+
+def _counts(server: Server) -> bool:
+    cell = server.settings.get("statsd_host")
+    return server.family == "gunicorn" and (cell is None or cell.verdict == "honoured")
+
+
+def _volumes(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    names, folders = list(_OWN_VOLUMES), list(_OWN_FOLDERS)
+    for number, volume in enumerate(profile.kubernetes.volumes):
+        path = f"kubernetes.volumes.{number}"
+        if volume.name in names:
+            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
+        if inside := next((folder for folder in folders if f"{volume.mount_path}/".startswith(f"{folder}/")), None):
+            yield draft.fault(f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another")
+        names.append(volume.name)
+        folders.append(volume.mount_path)
+
+
+def _patches(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    for number, patch in enumerate(profile.kubernetes.patches):
+        if patch.has_value != (patch.op != "remove"):
+            allowed = "no value with remove" if patch.has_value else f"a value with {patch.op}"
+            yield draft.fault(f"kubernetes.patches.{number}", allowed, "remove it" if patch.has_value else "add value")

@@ -1,0 +1,1 @@
+"""Flask's development server: `server: flask`."""

@@ -1,0 +1,197 @@
+"""The parent of the standalone server's workers: forks, watches, replaces and stops them, serves nothing."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, NoReturn
+
+from gevent import monkey
+from gevent.os import fork_gevent
+
+from . import worker as pywsgi_worker
+from .heartbeat import Heartbeat
+from .log import log
+from .worker import BOOT_ERROR
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+TICK_SECONDS = 0.25
+#: After its own time limits a worker gets this long before SIGKILL.
+_MARGIN_SECONDS = 1.5
+#: A worker that lives shorter than this died "at once"; each such death doubles the pause before a fork.
+_YOUNG_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 30.0
+# gevent's own waitpid and fork would wait for children in the hub, which the parent never runs.
+_waitpid = monkey.get_original("os", "waitpid")
+
+
+@dataclass(eq=False)
+class Worker:
+    """One child, as the hooks and the supervisor see it."""
+
+    age: int
+    pid: int = 0
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    forked: float = field(default_factory=monotonic)
+    stale: bool = False
+    kill_at: float | None = None
+
+    def send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # Dead already: it will be reaped.
+            os.kill(self.pid, number)
+
+
+class Supervisor:
+    """What the hooks get as ``server``: ``cfg``, ``pid``, ``log``."""
+
+    def __init__(self, cfg: Any, listener: Any, app: Any) -> None:
+        self.cfg, self._listener, self._app, self.log = cfg, listener, app, log
+        self.pid = os.getpid()
+        self.workers: dict[int, Worker] = {}
+        self._exit_code: int | None = None
+        self._ages = 0
+        self._pause = 0.0
+        self._next_fork = 0.0
+        self._ever_ready = False
+        self._looked = monotonic()
+
+    def run(self) -> int:
+        """Serve until told to stop; the exit code."""
+        log.info("Listening at: http://%s (%s), %s workers", self.cfg.bind, self.pid, self.cfg.workers)
+        if self.cfg.when_ready:
+            self.cfg.when_ready(self)
+        # From here signals wait to be fetched one by one: no handler runs at an awkward moment.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        while self._exit_code is None or self.workers:
+            self._replace()
+            self._watch()
+            caught = signal.sigtimedwait(SIGNALS, TICK_SECONDS)
+            if caught is not None and caught.si_signo != signal.SIGCHLD:
+                self._obey(caught.si_signo)
+            self._reap()
+        log.info("Stopped")
+        return self._exit_code
+
+    def _obey(self, number: int) -> None:
+        log.info("Handling signal: %s", signal.Signals(number).name[3:].lower())
+        if number == signal.SIGHUP:
+            for worker in self.workers.values():
+                worker.stale = True
+        elif number == signal.SIGTERM:
+            self._stop(0, signal.SIGTERM, self.cfg.graceful_timeout)
+        else:
+            self._stop(0, signal.SIGQUIT, 0)
+
+    def _stop(self, code: int, number: int, seconds: float) -> None:
+        if self._exit_code is None:
+            self._exit_code = code
+            self._listener.close()
+        elif number == signal.SIGTERM:
+            return
+        for worker in self.workers.values():
+            self._end(worker, number, seconds)
+
+    def _end(self, worker: Worker, number: int, seconds: float) -> None:
+        worker.kill_at = monotonic() + seconds + _MARGIN_SECONDS
+        worker.send(number)
+
+    def _replace(self) -> None:
+        """Keep the number; one at a time, a stale or recycled worker leaves when its successor serves."""
+        if self._exit_code is not None:
+            return
+        active = [worker for worker in self.workers.values() if worker.kill_at is None]
+        self._ever_ready = self._ever_ready or any(worker.heartbeat.last for worker in active)
+        old = [worker for worker in active if worker.stale or worker.heartbeat.recycled]
+        leaving = len(active) < len(self.workers)
+        wanted = self.cfg.workers + (1 if old and not leaving else 0)
+        for _ in range(wanted - len(active)):
+            if monotonic() < self._next_fork:
+                return
+            self._fork()
+        successors_serve = all(worker.heartbeat.last for worker in active if worker not in old)
+        if len(active) > self.cfg.workers and successors_serve:
+            oldest = min(old or active, key=lambda worker: worker.age)
+            self._end(oldest, signal.SIGTERM, self.cfg.graceful_timeout)
+
+    def _fork(self) -> None:
+        self._ages += 1
+        worker = Worker(self._ages)
+        sys.stdout.flush()
+        try:
+            pid = fork_gevent()
+        except OSError as error:
+            log.error("fork: %s; trying again", error.strerror)  # A limit on processes or memory; the rest serves on.
+            self._wait_before_next_fork(young=True)
+            return
+        if pid == 0:
+            self._be(worker)
+        worker.pid = pid
+        self.workers[pid] = worker
+        log.info("Booting worker with pid: %s", pid)
+
+    def _be(self, worker: Worker) -> NoReturn:
+        """The child: ends here whatever happens, so that it never runs on in the parent's loop."""
+        code = 1
+        try:
+            worker.pid = os.getpid()
+            code = pywsgi_worker.run(self, worker, self._listener, self._app)
+            log.info("Worker exiting (pid: %s)", worker.pid)
+            atexit._run_exitfuncs()
+        except BaseException:
+            log.exception("Worker (pid:%s) failed", worker.pid)
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(code)
+
+    def _watch(self) -> None:
+        """Kill what hangs and what did not leave in time."""
+        now, asleep = monotonic(), monotonic() - self._looked > TICK_SECONDS + 1
+        self._looked = now
+        for worker in self.workers.values():
+            if worker.kill_at is not None:
+                if now > worker.kill_at:
+                    worker.send(signal.SIGKILL)
+            # After a pause of the whole container every heartbeat is old: give the workers a turn first.
+            elif not asleep and self.cfg.timeout and 0 < worker.heartbeat.last < now - self.cfg.timeout:
+                log.critical("WORKER TIMEOUT (pid:%s): its stack follows, then it is killed", worker.pid)
+                worker.send(signal.SIGUSR1)
+                worker.kill_at = now + TICK_SECONDS
+
+    def _reap(self) -> None:
+        """Collect every dead child; as PID 1 also those that others left behind."""
+        while True:
+            try:
+                pid, status = _waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            worker = self.workers.pop(pid, None)
+            if worker is not None:
+                self._bury(worker, os.waitstatus_to_exitcode(status))
+
+    def _wait_before_next_fork(self, young: bool) -> None:
+        self._pause = min(_LONGEST_PAUSE_SECONDS, max(0.25, self._pause * 2)) if young else 0.0
+        self._next_fork = monotonic() + self._pause
+
+    def _bury(self, worker: Worker, code: int) -> None:
+        if worker.kill_at is None:
+            self._wait_before_next_fork(young=monotonic() - worker.forked < _YOUNG_SECONDS)
+        killer = next((number.name for number in signal.Signals if number == -code), f"signal {-code}")
+        cause = f"was sent {killer}" if code < 0 else f"exited with code {code}"
+        if code:
+            log.error("Worker (pid:%s) %s%s", worker.pid, cause, "; out of memory?" if code == -9 else "")
+        if self.cfg.child_exit:
+            try:
+                self.cfg.child_exit(self, worker)
+            except Exception:
+                log.exception("child_exit failed")
+        if code == BOOT_ERROR and not self._ever_ready and self._exit_code is None:
+            log.error("No worker could load the app: stopping")
+            self._stop(BOOT_ERROR, signal.SIGQUIT, 0)

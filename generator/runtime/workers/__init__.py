@@ -1,0 +1,1 @@
+"""gunicorn's workers as the kit runs them, their hooks, responses and access log."""

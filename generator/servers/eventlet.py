@@ -1,0 +1,44 @@
+"""gunicorn 25 with eventlet: legacy."""
+
+from __future__ import annotations
+
+from ..runtime.sizing import MIB, Rule
+from .common import ASGI_ONLY, GUNICORN, HANG, NO_ASGI
+from .server import Server, honoured, ignored
+
+EVENTLET = Server(
+    name="eventlet",
+    family="gunicorn",
+    summary="legacy: gunicorn 25 with eventlet; gunicorn 26 removed this worker, take gevent instead",
+    packages=("gunicorn==25.3.0", "eventlet==0.41.3"),
+    pythons=("3.13",),
+    worker_class="eventlet",
+    worker_class_why="the last gunicorn that has it is 25.3; eventlet itself is in maintenance only",
+    workers=Rule(per_cpu=1),
+    workers_why="one a CPU, as for gevent",
+    threads=None,
+    threads_why="",
+    preload_app=False,
+    preload_why="imported once and frozen before the fork",
+    header_timeout=None,
+    patched_by="eventlet",
+    shares_connections=True,
+    # Measured: 23 MiB the master, 24 a worker; a connection 20 KiB, one that waits for a backend 26.
+    master_memory_bytes=28 * MIB,
+    worker_memory_bytes=28 * MIB,
+    connection_memory_bytes=28 * 1024,
+    timeout_note=HANG,
+    graceful_stop="lets requests finish, and waits for idle connections too, until graceful_timeout",
+    closes_while_draining=False,
+    closes_idle_on_stop=False,
+    needs_proxy=True,
+    legacy=True,
+    settings={
+        **GUNICORN,
+        "threads": ignored("eventlet serves each connection in a greenlet, not in a thread"),
+        "worker_connections": honoured("test_worker_connections_limits"),
+        "keepalive": honoured("test_keepalive_closes_idle_connections"),
+        "header_timeout": ignored("the keepalive timer also bounds the headers"),
+        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
+    },
+)

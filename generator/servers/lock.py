@@ -1,0 +1,86 @@
+"""``make pins``: renew the locks of the server packages and the table of gunicorn's settings. Needs the registry.
+
+The one input is the table in servers.py. A lock names, for every package that pip resolves on amd64 and arm64,
+its version and the hash of exactly the files that such an image installs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import SERVERS
+from .server import Server
+
+HERE = Path(__file__).parent
+ARCHITECTURES = ("x86_64", "aarch64")
+#: Wheels for these run on every Debian since 11, so on each base image that the kit builds on.
+PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux2014", "manylinux_2_17")
+
+
+def resolve(server: Server, architecture: str) -> list[tuple[str, str, str]]:
+    """Name, version and hash of each file that pip would install in an image of that architecture."""
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
+    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", server.pythons[0]]
+    for platform in PLATFORMS:
+        command += ["--platform", f"{platform}_{architecture}"]
+    command += ["--target", "unused", *server.packages]
+    report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    found = []
+    for item in report["install"]:
+        metadata, archive = item["metadata"], item["download_info"]["archive_info"]
+        found.append((metadata["name"].lower(), metadata["version"], archive["hashes"]["sha256"]))
+    return found
+
+
+def lock(server: Server) -> str:
+    """The text of a server's lock file: requirements with hashes, sorted by name."""
+    hashes: dict[tuple[str, str], set[str]] = {}
+    for architecture in ARCHITECTURES:
+        for name, version, digest in resolve(server, architecture):
+            hashes.setdefault((name, version), set()).add(digest)
+    names = [name for name, _ in hashes]
+    if len(names) != len(set(names)):
+        raise SystemExit(f"{server.name}: the architectures resolve to different versions: {sorted(hashes)}")
+    lines = [f"# Renewed by `make pins` from servers.py; Python {server.pythons[0]} on {' and '.join(ARCHITECTURES)}."]
+    for (name, version), digests in sorted(hashes.items()):
+        lines.append(" \\\n".join([f"{name}=={version}", *(f"    --hash=sha256:{d}" for d in sorted(digests))]))
+    return "\n".join(lines) + "\n"
+
+
+def gunicorn_settings() -> dict[str, dict[str, Any]]:
+    """Name, kind and section of every setting that the installed gunicorn knows."""
+    from gunicorn import config
+
+    kinds = {
+        config.validate_pos_int: "int",
+        config.validate_bool: "bool",
+        config.validate_list_string: "list",
+        config.validate_dict: "dict",
+    }
+    table = {}
+    for setting in config.KNOWN_SETTINGS:
+        validator = inspect.getattr_static(setting, "validator", None)
+        validator = getattr(validator, "__func__", validator)
+        kind = "hook" if setting.section.endswith("Hooks") else kinds.get(validator, "str")
+        if setting.type is int or (isinstance(setting.default, int) and not isinstance(setting.default, bool)):
+            kind = "int"
+        table[setting.name] = {"kind": kind, "nullable": setting.default is None, "section": setting.section}
+    return table
+
+
+def main() -> None:
+    for server in SERVERS.values():
+        if server.packages:
+            (HERE / "locks" / f"{server.name}.txt").write_text(lock(server))
+            print(f"locked {server.name}")
+    text = json.dumps(gunicorn_settings(), indent=1, sort_keys=True)
+    (HERE / "gunicorn_settings.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What the table of truths says of a server: its columns, and the verdicts on settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..runtime.sizing import Rule
+
+Verdict = Literal["honoured", "ignored", "harmful"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a server makes of a setting; ``shown_by`` names the container test that shows it, or why none does."""
+
+    verdict: Verdict
+    why: str = ""
+    shown_by: str = ""
+    #: The largest value that the server can keep; None where it has no limit of its own.
+    at_most: int | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """One way to serve the app; every figure was measured in the image that the kit builds (README, "Measured")."""
+
+    name: str
+    #: Which templates it has (templates/docker/<family>/) and what the image's entry point starts.
+    family: Literal["gunicorn", "standalone", "development"]
+    summary: str
+    packages: tuple[str, ...]
+    #: Python versions whose image the container tests boot, oldest first.
+    pythons: tuple[str, ...]
+    worker_class: str
+    worker_class_why: str
+    workers: Rule
+    workers_why: str
+    threads: Rule | None
+    threads_why: str
+    preload_app: bool
+    preload_why: str
+    #: Seconds to receive a request's headers; None where the server has no such limit.
+    header_timeout: int | None
+    #: "gevent" where the standard library is patched before anything else is imported.
+    patched_by: str | None
+    #: Whether worker_connections is each worker's share (it stops accepting when full) or must fit all connections.
+    shares_connections: bool
+    master_memory_bytes: int
+    worker_memory_bytes: int
+    connection_memory_bytes: int
+    #: What `timeout` means to this server.
+    timeout_note: str
+    graceful_stop: str
+    #: Whether an answer that is finished after SIGTERM says `Connection: close`.
+    closes_while_draining: bool
+    #: Whether idle connections end with SIGTERM, instead of holding up the stop until graceful_timeout.
+    closes_idle_on_stop: bool
+    needs_proxy: bool
+    settings: Mapping[str, Cell]
+    #: Whether a connection occupies a whole worker, so that workers is all the server can hold.
+    holds_one_each: bool = False
+    production: bool = True
+    #: Not recommended for anything new; the generator says so.
+    legacy: bool = False
+
+    @property
+    def program(self) -> str:
+        """What the image's entry point starts."""
+        return {"gunicorn": "gunicorn", "standalone": "pywsgi", "development": "flask"}[self.family]
+
+    @property
+    def configuration(self) -> str:
+        """Name of the configuration file, below docker/<name>/ and in the image below /etc/kit/."""
+        return f"{self.program}.conf.py"
+
+    def honours(self, setting: str) -> bool:
+        cell = self.settings.get(setting)
+        return cell is not None and cell.verdict == "honoured"
+
+
+def honoured(shown_by: str) -> Cell:
+    return Cell("honoured", shown_by=shown_by)
+
+
+def honoured_up_to(at_most: int, why: str, shown_by: str) -> Cell:
+    return Cell("honoured", why, shown_by, at_most)
+
+
+#: A refused setting reaches no container; the test asks the generator for each of them.
+REFUSED = "test_every_refused_setting"
+
+
+def ignored(why: str) -> Cell:
+    return Cell("ignored", why, REFUSED)
+
+
+def harmful(why: str) -> Cell:
+    return Cell("harmful", why, REFUSED)

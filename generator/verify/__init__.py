@@ -1,0 +1,1 @@
+"""What the consumers of the output accept, checked before anything is written."""

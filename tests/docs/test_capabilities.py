@@ -1,0 +1,79 @@
+"""The table of truths: no cell without a test that shows it or a reason why none does; every refusal really refused."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from generator.errors import ProfileError
+from generator.profile.gunicorn_settings import _CHOICES, TOP_LEVEL, known_settings
+from generator.profile.load import read_profile
+from generator.rules.check import accept
+from generator.servers import SERVERS
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Rows that every server must have: the settings that a profile spells at its top level, and the kit's two.
+ROWS = {*TOP_LEVEL, "header_timeout", "access_log"}
+REFUSED = [(s.name, name) for s in SERVERS.values() for name, cell in s.settings.items() if cell.verdict != "honoured"]
+SAMPLES = {"int": "3", "bool": "true", "str": "x", "list": "[x]", "dict": "{x: y}"}
+OWN_SAMPLES = {
+    "preload_app": "true",
+    "forwarded_allow_ips": '"*"',
+    "loglevel": "debug",
+    "access_log": "text",
+    "gunicorn": "{limit_request_fields: 50}",
+    "app.hooks": "hooks",
+    "header_timeout": "5",
+    "backlog": "128",
+}
+
+
+def container_tests() -> dict[str, str]:
+    """Every test function that boots containers, with its source."""
+    found = {}
+    for path in (ROOT / "tests/containers").glob("test_*.py"):
+        text = path.read_text()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                found[node.name] = ast.get_source_segment(text, node) or ""
+    return found
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_cell_names_what_shows_it(name: str) -> None:
+    tests = container_tests()
+    for setting, cell in SERVERS[name].settings.items():
+        place = f"{name}, {setting}: {cell.shown_by!r}"
+        if cell.verdict != "honoured":
+            assert cell.why and cell.shown_by == "test_every_refused_setting", place
+        elif cell.shown_by.startswith("unprobed: "):
+            assert len(cell.shown_by) > 20, place
+        else:
+            assert cell.shown_by in tests, place
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_every_server_has_every_row(name: str) -> None:
+    assert not ROWS - SERVERS[name].settings.keys()
+
+
+@pytest.mark.parametrize(("server", "setting"), REFUSED)
+def test_every_refused_setting(server: str, setting: str) -> None:
+    profile = (ROOT / f"profiles/servers/{server}.yaml").read_text() if server != "gevent" else ""
+    profile = profile or (ROOT / "profiles/small.yaml").read_text()
+    if setting in known_settings() and setting not in TOP_LEVEL:
+        value = next(iter(_CHOICES.get(setting, ())), SAMPLES[known_settings()[setting]["kind"]])
+        override, path = f"gunicorn={{{setting}: {value}}}", f"gunicorn.{setting}"
+    else:
+        override, path = f"{setting}={OWN_SAMPLES.get(setting, '3')}", setting
+    with pytest.raises(ProfileError) as raised:
+        accept(read_profile(profile, "profile.yaml", (override,)))
+    cell = SERVERS[server].settings[setting]
+    assert [fault.path for fault in raised.value.faults if cell.why in fault.allowed] == [path]
+
+
+def test_servers_are_shipped_with_a_profile_each() -> None:
+    shipped = {path.stem for path in (ROOT / "profiles/servers").glob("*.yaml")}
+    assert shipped | {"gevent"} == set(SERVERS)

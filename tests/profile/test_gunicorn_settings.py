@@ -1,0 +1,114 @@
+"""The table of gunicorn's settings is gunicorn's own, each setting has one place, and the locks are complete."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from gunicorn import config
+
+from generator.profile import gunicorn_settings
+from generator.profile.document import parse_value
+from generator.profile.gunicorn_settings import OWNED, TOP_LEVEL, known_settings
+from generator.profile.schema import Profile
+from generator.servers import SERVERS
+from generator.servers.lock import gunicorn_settings as installed_settings
+from tests.fast_support import ROOT, faults_of, plan_of
+
+VALUES = {
+    "int": ("5", 5, "'5'", "remove the quotes"),
+    "bool": ("true", True, "1", "write true or false"),
+    "str": ("some text", "some text", "[a]", "write a single value"),
+    "list": ("[a, 010]", ["a", "010"], "a", "write a list"),
+    "dict": ("{a: 010}", {"a": "010"}, "[a]", "write a mapping"),
+}
+#: Settings for which gunicorn takes only certain words or sizes.
+STRICT = {
+    "header_map": "drop",
+    "http2_cleartext": "off",
+    "http2_max_frame_size": "16384",
+    "http_parser": "python",
+    "http_protocols": "h1",
+    "proxy_allow_ips": "10.0.0.0/8",
+    "proxy_protocol": "off",
+    "uwsgi_allow_ips": "10.0.0.0/8",
+}
+LOCKS = sorted((ROOT / "generator/servers/locks").glob("*.txt"))
+PACKAGE = re.compile(r"([a-z0-9._-]+)==([0-9][A-Za-z0-9.]*)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
+
+
+def test_the_table_is_what_the_installed_gunicorn_knows() -> None:
+    assert json.loads((ROOT / "generator/profile/gunicorn_settings.json").read_text()) == installed_settings()
+    pinned = {package for server in SERVERS.values() for package in server.packages if package.startswith("gunicorn==")}
+    assert f"gunicorn=={version('gunicorn')}" in pinned
+
+
+def test_every_setting_has_exactly_one_place() -> None:
+    known = {setting.name for setting in config.KNOWN_SETTINGS}
+    assert known_settings().keys() == known
+    assert OWNED.keys() - known == set()
+    assert set(TOP_LEVEL) - known == set()
+    assert OWNED.keys() & set(TOP_LEVEL) <= {"backlog"}
+    assert [name for name in TOP_LEVEL if name not in Profile.model_fields] == []
+    assert all(remedy and "\n" not in remedy for remedy in OWNED.values())
+
+
+@pytest.mark.parametrize("name", sorted(config.Config().settings))
+def test_each_setting_is_accepted_typed_owned_at_the_top_or_a_hook(name: str) -> None:
+    kind = known_settings()[name]["kind"]
+    ignored = name in SERVERS["gevent"].settings and SERVERS["gevent"].settings[name].verdict != "honoured"
+    if name in TOP_LEVEL or name in OWNED or kind == "hook" or ignored:
+        (fault,) = faults_of("", f"gunicorn.{name}={VALUES.get(kind, ('x',))[0]}")
+        expected = "stands at the top level" if name in TOP_LEVEL else OWNED.get(name, "app.hooks")
+        assert (expected in fault.remedy) or (ignored and "gevent honours" in fault.allowed)
+        return
+    good, value, bad, remedy = VALUES[kind]
+    if name in gunicorn_settings._CHOICES:
+        good = value = gunicorn_settings._CHOICES[name][0]
+        (fault,) = faults_of("", f"gunicorn.{name}=nonsense")
+        assert f"{name} is one of {good}, " in fault.remedy
+    assert plan_of("", f"gunicorn.{name}={good}").settings == {name: value}
+    (fault,) = faults_of("", f"gunicorn.{name}={bad}")
+    assert fault.path == f"gunicorn.{name}"
+    assert f"{name} is of type {kind}: {remedy}" in fault.remedy
+
+
+@pytest.mark.parametrize("name", sorted(config.Config().settings))
+def test_gunicorn_takes_what_the_table_lets_through(name: str) -> None:
+    kind = known_settings()[name]["kind"]
+    if name in OWNED or name in TOP_LEVEL or kind == "hook" or name.startswith("asgi_"):
+        assert kind in (*VALUES, "hook")
+        return
+    given = STRICT.get(name, VALUES[kind][0])
+    value = gunicorn_settings._typed(name, parse_value(given, "x"))
+    config.Config().set(name, value)
+
+
+def test_mistaken_names_lead_to_existing_ones() -> None:
+    for wrong, right in gunicorn_settings._MISTAKEN.items():
+        assert wrong not in known_settings()
+        assert right in OWNED or right in TOP_LEVEL or right in Profile.model_fields
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+def test_a_lock_holds_hashes_of_every_package_for_both_architectures(path: Path) -> None:
+    text = path.read_text()
+    header, _, body = text.partition("\n")
+    assert header.startswith("# Renewed by `make pins` from servers.py; Python ")
+    assert header.endswith(" on x86_64 and aarch64.")
+    assert PACKAGE.sub("", body) == "", "a line that is no package with hashes"
+    locked = {name: (number, found.count("sha256:")) for name, number, found in PACKAGE.findall(body)}
+    assert list(locked) == sorted(locked)
+    for name in {"gevent", "greenlet", "zope.interface"} & locked.keys():
+        assert locked[name][1] == 2, f"{name}: one binary wheel an architecture"
+    assert all(count in (1, 2) for _, count in locked.values())
+    server = SERVERS[path.stem]
+    assert f"Python {server.pythons[0]} " in header
+    assert {package for package in server.packages if "==" in package} <= {f"{n}=={v}" for n, (v, _) in locked.items()}
+
+
+def test_every_server_with_packages_has_a_lock() -> None:
+    assert {server.name for server in SERVERS.values() if server.packages} <= {path.stem for path in LOCKS}

@@ -1,0 +1,432 @@
+"""`prove` without an engine: its arguments, what results mean, the report and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+
+from generator.containers.command import Completed, EngineError
+from generator.errors import KitError
+from generator.load_client.inside import wait
+from generator.load_client.tally import FAILURES
+from generator.load_client.upstream import Upstream
+from generator.proof import images, judge, loads, prove, report
+from generator.proof.against import NAME, seed_text
+from generator.proof.charts import cumulated, line_chart
+from generator.proof.claim import FULL, QUICK, Claim, judged
+from generator.proof.memory import judge_memory
+from generator.proof.needs import judge_needs
+from generator.proof.page import page
+from generator.proof.request import Request, make_request, parse_request
+from generator.proof.stage import server_options
+from tests.fast_support import MINIMAL, ROOT, plan_of
+
+MACHINE = {
+    "descriptors": 20000,
+    "cpus": 2,
+    "memory_available_bytes": 8 * 2**30,
+    "memory_bytes": 16 * 2**30,
+    "somaxconn": 4096,
+    "ports": 28232,
+    "kernel": "6.1",
+    "architecture": "x86_64",
+    "python": "3.13.5",
+    "h2load": "h2load nghttp2/1.64.0",
+    "wrk": "wrk 4.1.0",
+    "engine": "Docker 28",
+}
+
+
+def result(answered: int = 9600, asked: int = 1200, **changes: Any) -> dict[str, Any]:
+    """What the load client prints, as it looks when all is well, with some of it changed."""
+    each = answered // asked
+    failures = dict.fromkeys(FAILURES, 0) | changes.pop("failures", {})
+    counts = {"asked": asked, "held": asked, "answers_min": each - 1, "answers_median": each, "answers_max": each + 2}
+    return {
+        "tool": "kit",
+        "rps": 800.0,
+        "answered": answered,
+        "failed": sum(failures.values()),
+        "unanswered": 0,
+        "failures": failures,
+        "statuses": {"200": answered},
+        "connections": counts | changes.pop("connections", {}),
+        "idle": {"asked": 0, "held": 0},
+        "latency_ms": {"p50": 20.0, "p90": 40.0, "p99": 60.0, "max": 80.0},
+        "histogram_ms": [[10.0, 100], [20.0, 5000], [80.0, 4500]],
+        "timeline": [[0, 900, 700, 0], [1, 1200, 900, 0]],
+        **changes,
+    }
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(prove.prove, list(arguments))
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> str:
+    (tmp_path / "docker/app").mkdir(parents=True)
+    (tmp_path / "web.yaml").write_text(MINIMAL)
+    return str(tmp_path / "web.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.yaml"], "none.yaml: No such file or directory"),
+        (["{profile}", "--set", "port=1"], "--set port:1:1: port: '1'"),
+        (["{profile}", "--path", "nope"], "--path: 'nope' is no path"),
+        (["{profile}", "--path", "/a b"], "--path: '/a b' is no path"),
+        (["{profile}", "-H", "nope"], "--header: 'nope' is no header; write for example"),
+        (["{profile}", "-H", "A: b\rC: d"], "is no header"),
+        (["{profile}", "--request", "none.http"], "none.http: "),
+        (["{profile}", "{profile}"], "unexpected extra argument"),
+    ],
+)
+def test_the_users_mistakes_end_with_2_before_anything_boots(
+    profile: str, arguments: Sequence[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "find_client", lambda: pytest.fail("asked for an engine"))
+    found = run(*(argument.format(profile=profile) for argument in arguments))
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert message in found.stderr
+
+
+def test_without_an_engine_it_says_so(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "installed_clients", list)
+    found = run(profile)
+    assert found.exit_code == 2
+    assert "a proof needs a Docker engine" in found.stderr
+
+
+FINE = judged("boots", "ready", "after 0.5 s", {})
+WRONG = judged("holds", "1200 held", "900 held", {"300 lost": "Raise backlog."}, load=result())
+
+
+@pytest.mark.parametrize(("claims", "code"), [([FINE], 0), ([FINE, WRONG], 1), ([Claim("x", "y", "z", "noted")], 0)])
+def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
+    profile: str, claims: list[Claim], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pretend(*arguments: Any) -> None:
+        found: prove.Findings = arguments[-1]
+        found.claims, found.machine = claims, MACHINE
+
+    monkeypatch.setattr(prove, "_prove", pretend)
+    root = Path(profile).parent
+    found = run(profile, "--output", str(root))
+    assert found.exit_code == code, found.output
+    assert ("do: Raise backlog." in found.stdout) == (code == 1)
+    written = json.loads((root / "build/proof/web.json").read_text())
+    assert written["passed"] == (code == 0)
+    assert (root / "build/proof/web.html").read_text().startswith("<!doctype html>")
+
+
+def test_missing_descriptors_are_counted() -> None:
+    plan = plan_of("", "connections=200000", "resources.memory=8Gi", "resources.cpu=2")
+    claim = judge_needs(plan, MACHINE, QUICK)
+    needed = plan.numbers.descriptors.value
+    assert claim.verdict == "failed"
+    assert f"{needed - 20000} file descriptors are missing: a worker needs {needed}" in claim.measured
+    assert f"Raise the nofile limit of containers to {needed}" in claim.advice
+    assert judge_needs(plan, MACHINE | {"descriptors": -1}, QUICK).measured.count("descriptors are missing") == 0
+
+
+def test_missing_memory_and_cpus_are_counted() -> None:
+    plan = plan_of("", "resources.cpu=4")
+    claim = judge_needs(plan, MACHINE | {"memory_available_bytes": 2**20}, FULL)
+    assert "2 CPU are missing: the profile has 4" in claim.measured
+    assert re.search(r"\d+ MiB of memory are missing", claim.measured)
+    assert judge_needs(plan_of(), MACHINE, FULL).verdict == "passed"
+
+
+HOLD = [
+    (result(), "passed", ""),
+    (result(failures={"reset": 3}), "3 x reset", "look for workers that ended"),
+    (result(failures={"non_2xx": 9}, statuses={"404": 9}), "9 x non_2xx (404)", "--path"),
+    (result(failures={"connect_timeout": 5}), "5 x connect_timeout", "raise backlog"),
+    (result(unanswered=4, connections={"answers_min": 0}), "4 connections never got an answer", "starve"),
+    (result(connections={"held": 1199}), "1 not held", "gevent"),
+    # 2,000 answers each to a few, one each to the others: as gunicorn's own gevent worker was seen to do it.
+    (result(connections={"answers_min": 1, "answers_median": 1, "answers_max": 2000}), "1 at least", "starve"),
+    (result(48000, connections={"answers_min": 3, "answers_median": 40}), "3 at least, 40 at the median", "starve"),
+]
+
+
+@pytest.mark.parametrize(("load", "told", "advice"), HOLD)
+def test_holding_is_judged_by_counts(load: dict[str, Any], told: str, advice: str) -> None:
+    claim = judge.judge_hold(plan_of(), load, {})
+    assert claim.verdict == ("passed" if told == "passed" else "failed")
+    assert told == "passed" or (told in claim.measured and advice in claim.advice)
+
+
+def test_every_failure_of_the_client_has_its_advice() -> None:
+    assert set(judge.ADVICE) == set(FAILURES)
+
+
+def sample(mib: float, workers: Sequence[int] = (7, 8), **more: Any) -> dict[str, Any]:
+    size = int(mib * 2**20)
+    known = {"cgroup_bytes": size, "pss_bytes": size, "kind": "cgroup v2", "oom_kills": 0, "descriptors": 0, "at": 0.0}
+    return {**known, "workers": list(workers), **more}
+
+
+def test_lost_workers_and_kills_are_faults() -> None:
+    assert judge.workers_lost(sample(1), sample(1)) == {}
+    assert set(judge.workers_lost(sample(1), sample(1, (8, 9), oom_kills=1))) == {
+        "1 workers ended",
+        "1 processes killed for memory",
+    }
+    assert judge.judge_hold(plan_of(), result(), {"1 workers ended": "See the log."}).verdict == "failed"
+
+
+MEMORY = [
+    (sample(40), sample(60), "passed", ""),
+    (sample(40), sample(450), "failed", "Set resources.memory to 563Mi or more."),  # 450 / 0.8
+    (sample(40), sample(60, oom_kills=2), "failed", "Set resources.memory to 75Mi or more."),
+    (None, sample(60), "noted", ""),
+    (sample(40, cgroup_bytes=None), sample(60, cgroup_bytes=None), "passed", ""),
+    (sample(1, cgroup_bytes=None, pss_bytes=None), sample(1, cgroup_bytes=None, pss_bytes=None), "noted", ""),
+]
+
+
+@pytest.mark.parametrize(("rest", "peak", "verdict", "advice"), MEMORY)
+def test_memory_says_which_limit_would_do(rest: Any, peak: Any, verdict: str, advice: str) -> None:
+    claim = judge_memory(plan_of(), rest, peak, 1200)
+    assert (claim.verdict, claim.advice) == (verdict, advice)
+
+
+def test_too_few_probes_are_told_and_not_judged() -> None:
+    assert judge.judge_probes([0, 0], [0.1, 0.2], 3, enough=True).verdict == "passed"
+    assert judge.judge_probes([1, 1, 0, 1], [1.0] * 4, 3, enough=True).verdict == "passed"
+    assert judge.judge_probes([0, 1, 1, 1], [1.0] * 4, 3, enough=True).verdict == "failed"
+    assert judge.judge_probes([1, 1, 1], [1.0] * 3, 3, enough=False).verdict == "noted"
+    assert judge.judge_probes([], [], 3, enough=True).verdict == "failed"
+
+
+def test_a_plan_that_differs_from_the_boot_report_is_named() -> None:
+    expected = {"numbers": {"workers": {"value": 2}}}
+    booted = {"descriptor_limit": 5000, "numbers": {"workers": {"value": 4, "decided_by": "WEB_CONCURRENCY"}}}
+    assert "workers is 4 (WEB_CONCURRENCY), planned 2" in judge.judge_report(expected, booted, 100).measured
+    booted["numbers"] = {"workers": {"value": 2, "decided_by": "rule"}}
+    assert judge.judge_report(expected, booted, 100).verdict == "passed"
+    assert "5000 descriptors of 6000" in judge.judge_report(expected, booted, 6000).measured
+    assert judge.judge_report(expected, None, 100).verdict == "failed"
+
+
+def test_signals_are_judged_by_what_was_dropped() -> None:
+    refused = result(failures={"connect_refused": 50}, unanswered=3)
+    assert judge.judge_stop(refused, 0, 1.0, 35).verdict == "passed"
+    for load, code, seconds in ((result(failures={"reset": 1}), 0, 1.0), (result(), 137, 1.0), (result(), 0, 36.0)):
+        assert judge.judge_stop(load, code, seconds, 35).verdict == "failed"
+    assert judge.judge_reload(result(), [7, 8], [9, 10]).verdict == "passed"
+    assert judge.judge_reload(result(), [7, 8], [7, 9]).verdict == "failed"
+    assert judge.judge_reload(refused, [7], [8]).verdict == "failed"
+
+
+def test_over_capacity_the_declared_number_must_be_served() -> None:
+    plan = plan_of()
+    crowd = result(asked=3600, answered=7200, unanswered=2400, failures={"timeout": 2400})
+    assert judge.judge_over(plan, 3, crowd, result(), {}).verdict == "passed"
+    assert judge.judge_over(plan, 3, crowd | {"unanswered": 2401}, result(), {}).verdict == "failed"
+    assert judge.judge_over(plan, 3, crowd, result(failures={"timeout": 1}), {}).verdict == "failed"
+    assert judge.judge_over(plan, 3, crowd, result(), {"1 workers ended": "See the log."}).verdict == "failed"
+
+
+def test_times_are_told_and_nobody_fails_for_them() -> None:
+    slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"asked": 1000, "held": 1000})
+    claim = judge.judge_active(result(), slow)
+    assert claim.verdict == "passed" and "(over 2 times)" in claim.measured
+    assert judge.judge_active(result(), slow | {"idle": {"asked": 1000, "held": 999}}).verdict == "failed"
+    runs = [{"connections": 200, "rps": 10.0, "failed": 0, "latency_ms": {}}]
+    assert judge.judge_sweep("/", runs).verdict == "passed"
+    assert judge.judge_sweep("/", [runs[0] | {"failed": 1}]).verdict == "failed"
+
+
+WRK = """\
+Running 2s test @ http://127.0.0.1:8000/
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency    60.31ms   20.94ms   1.13s    92.31%
+    Req/Sec     3.10k   210.73     3.45k    75.00%
+  Latency Distribution
+     50%   60.40ms
+     75%   70.00ms
+     90%  900.00us
+     99%    1.02s\x20
+  6170 requests in 2.02s, 1.02MB read
+  Socket errors: connect 0, read 3, write 0, timeout 4
+  Non-2xx or 3xx responses: 5
+Requests/sec:   3045.12
+Transfer/sec:    514.90KB
+"""
+H2LOAD = """\
+finished in 10.01s, 3525.30 req/s, 573.70KB/s
+requests: 35253 total, 45253 started, 35253 done, 35200 succeeded, 53 failed, 13 errored, 0 timeout
+time for request:    12.35ms       9.93s       2.66s    500.00ms    71.00%
+"""
+
+
+def done(text: str) -> Completed:
+    return Completed(("tool",), 0, text, "")
+
+
+def test_the_tools_words_become_results() -> None:
+    wrk = loads.of_wrk(done(WRK), 200, 2)
+    assert (wrk["answered"], wrk["failed"], wrk["rps"]) == (6170, 12, 3045.12)
+    assert wrk["latency_ms"] == {"p50": 60.4, "p75": 70.0, "p90": 0.9, "p99": 1020.0, "max": 1130.0}
+    h2load = loads.of_h2load(done(H2LOAD), 10000)
+    assert (h2load["answered"], h2load["failed"], h2load["rps"]) == (35253, 53, 3525.3)
+    assert h2load["latency_ms"] == {"mean": 2660.0, "max": 9930.0}
+    for parse in (loads.of_client, lambda text: loads.of_wrk(text, 1, 1), lambda text: loads.of_h2load(text, 1)):
+        with pytest.raises(EngineError, match="went wrong"):
+            parse(done("unable to connect\n"))
+
+
+def test_connections_are_shared_out_over_processes_and_addresses() -> None:
+    words = loads.client(8000, Request("/x"), 30_000, 5, finish=10, no_reconnect=True)
+    assert {"--processes=2", "--addresses=2", "--no-reconnect", "--finish=10"} <= set(words)
+    assert not [word for word in loads.client(8000, Request(), 1, 5, no_reconnect=False) if "reconnect" in word]
+    assert {"--processes=1", "--addresses=1"} <= set(loads.client(8000, Request(), 200, 5, idle=9800))
+
+
+RAW = 'POST /login?a=1 HTTP/1.1\r\nHost: example.org\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\na"b'
+
+
+def test_a_whole_request_is_put_in_the_words_of_each_tool() -> None:
+    request = make_request(None, ("X-Key: 1",), RAW, "login.http")
+    assert request == Request("/login?a=1", "POST", ("Content-Type: text/plain", "X-Key: 1"), 'a"b')
+    assert request.client_words() == [
+        "--method=POST",
+        "--header=Content-Type: text/plain",
+        "--header=X-Key: 1",
+        '--body=a"b',
+    ]
+    assert 'wrk.body = "a\\034b"' in request.wrk_script()
+    assert request.h2load_words()[-1] == "--data=/tmp/body"
+    assert make_request("/else", (), RAW, "login.http").path == "/else"
+    assert "--header=:method: PUT" in Request(method="PUT").h2load_words()
+    with pytest.raises(KitError, match=r"x\.http:1: 'nope' is no request line"):
+        parse_request("nope\n", "x.http")
+
+
+def make_report(*claims: Claim) -> dict[str, Any]:
+    about = report.About("2026-01-01T00:00:00+00:00", 1.0, True, "web:dev", 10**8, "Docker 28", MACHINE)
+    samples = [sample(40), sample(60, descriptors=1200, at=1.5)]
+    made = report.make_report(plan_of(), Request(), about, list(claims), samples)
+    found: dict[str, Any] = json.loads(json.dumps(made))
+    return found
+
+
+def rivals() -> Claim:
+    return Claim(
+        NAME, "the same load", "ours, theirs", "noted", data={"ours": result(), "theirs": result(unanswered=9)}
+    )
+
+
+def test_the_report_keeps_to_its_schema() -> None:
+    schema = json.loads((ROOT / "generator/proof/report.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for claims in ((), (FINE, WRONG), (rivals(),)):
+        jsonschema.Draft202012Validator(schema).validate(make_report(*claims))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(make_report() | {"claims": [asdict(FINE) | {"verdict": "?"}]})
+
+
+def test_the_page_needs_nothing_else_and_escapes_everything() -> None:
+    evil = judged("holds its connections", "<script>alert(1)</script>", "x", {}, load=result())
+    text = page(make_report(evil, WRONG, rivals()))
+    assert not re.search(r"(?i)https?://|src=|@import|url\(|<link|<script", text)
+    assert "&lt;script&gt;" in text
+    for title in ("Latency: answers within", "Connections held over time", "Memory over connections", "copied"):
+        assert title in text
+    assert text.count("<polyline") >= 4
+    assert page(make_report(FINE)).count("<svg") <= 1
+
+
+def test_charts_stay_inside_their_drawing() -> None:
+    rows = [[0.05, 1], [3.0, 5], [9000.0, 4]]
+    assert cumulated(rows)[-1] == (9000.0, 100.0)
+    chart = line_chart("t", "x", "y", {"a": cumulated(rows), "none": []}, log_x=True)
+    assert chart and [line.name for line in chart.lines] == ["a"]
+    for point in chart.lines[0].points.split():
+        x, y = map(float, point.split(","))
+        assert 0 <= x <= 640 and 0 <= y <= 260
+    assert line_chart("t", "x", "y", {"a": [(1, 1)]}) is None
+
+
+def test_the_server_gets_the_profiles_limits_and_nothing_more() -> None:
+    options = server_options(plan_of("", "port=9000"))
+    assert (options["cpus"], options["memory"], options["memory_swap"]) == (1.0, 512 * 2**20, 512 * 2**20)
+    assert options["read_only"] is True and options["cap_drop"] == "ALL"
+    assert options["env"] == {"UPSTREAM": "127.0.0.1:9001"}
+
+
+def test_the_copied_configuration_is_verbatim() -> None:
+    text = seed_text()
+    compile(text, "gunicorn_config.py", "exec")
+    assert 'worker_class = "gevent"' in text and "meinheld" not in text
+    assert "workers = multiprocessing.cpu_count() * 2 + 1" in text
+
+
+def test_what_runs_in_the_load_container_needs_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(images.LOAD_CLIENT, tmp_path, dirs_exist_ok=True)
+    for name in ("client", "inside", "upstream"):
+        code = f"import runpy, sys; sys.argv = ['x', '--help']; runpy.run_path({name + '.py'!r}, run_name='x')"
+        subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True)
+
+
+def test_the_upstream_answers_when_it_is_due() -> None:
+    upstream = Upstream(0)
+    port = upstream.listener.getsockname()[1]
+    threading.Thread(target=upstream.serve, daemon=True).start()
+    with socket.create_connection(("127.0.0.1", port)) as slow, socket.create_connection(("127.0.0.1", port)) as quick:
+        slow.sendall(b"60\n")
+        quick.sendall(b"1\n")
+        assert quick.recv(64) == b"1\n"
+        slow.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            slow.recv(64)
+        slow.settimeout(5)
+        assert slow.recv(64) == b"60\n"
+    with socket.create_connection(("127.0.0.1", port)) as wrong:
+        wrong.sendall(b"GET /\n")
+        assert wrong.recv(64) == b""
+    late, connection = socket.socketpair()
+    with late:
+        late.settimeout(5)
+        upstream.read(connection)  # as the kernel hands it over when nothing has come for long
+        late.sendall(b"1\n")
+        assert late.recv(64) == b"1\n"
+
+
+def test_waiting_for_nobody_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert wait(port, 5, "-")["ready_at"] is not None
+    assert wait(port, 0.05, "/readyz") == {
+        "ready_at": None,
+        "said": "ConnectionRefusedError: [Errno 111] Connection refused",
+    }
+
+
+def test_generating_does_not_load_what_proving_needs() -> None:
+    code = "import sys, generator.__main__; print(*sys.modules, sep='\\n')"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    loaded = found.stdout.split()
+    assert "generator.plan.plan" in loaded
+    assert not [name for name in loaded if name.startswith(("generator.proof", "generator.containers"))]
+    helped = subprocess.run(
+        [sys.executable, "-m", "generator", "prove", "--help"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "Prove what PROFILE" in helped.stdout

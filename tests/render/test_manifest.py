@@ -1,0 +1,256 @@
+"""What the manifests say, read back from the YAML that is written, for each choice that a profile has."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from generator.render.render import render
+from tests.fast_support import SHIPPED, plan_of
+
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+SIDECARS = "metrics: prometheus, metrics_image: r/statsd:1, proxy: true"
+DIGEST = "image: registry.example/team/app@sha256:" + "0" * 64 + "\n"
+
+
+@cache
+def objects(extra: str = "", *overrides: str) -> dict[str, Any]:
+    plan = plan_of(extra, *overrides)
+    return {document["kind"]: document for document in yaml.safe_load_all(render(plan)[plan.manifest])}
+
+
+def pod(extra: str = "", *overrides: str) -> Any:
+    return objects(extra, *overrides)["Deployment"]["spec"]["template"]["spec"]
+
+
+def container(extra: str = "", *overrides: str) -> Any:
+    return pod(extra, *overrides)["containers"][0]
+
+
+KINDS = [
+    ("", "ServiceAccount ConfigMap Service Deployment HorizontalPodAutoscaler PodDisruptionBudget NetworkPolicy"),
+    ("replicas: 2", "ServiceAccount ConfigMap Service Deployment PodDisruptionBudget NetworkPolicy"),
+    (
+        "replicas: 1, namespace: web, create_namespace: true",
+        "Namespace ServiceAccount ConfigMap Service Deployment PodDisruptionBudget NetworkPolicy",
+    ),
+    (
+        "replicas: 1, allowed_namespaces: [a], route: {kind: ingress, host: a.b}",
+        "ServiceAccount ConfigMap Service Deployment PodDisruptionBudget NetworkPolicy Ingress",
+    ),
+    (
+        "replicas: 1, allowed_namespaces: [a], route: {kind: httproute, host: a.b, gateway: g}",
+        "ServiceAccount ConfigMap Service Deployment PodDisruptionBudget NetworkPolicy HTTPRoute",
+    ),
+]
+
+
+@pytest.mark.parametrize(("section", "kinds"), KINDS)
+def test_objects_in_apply_order(section: str, kinds: str) -> None:
+    assert list(objects(f"kubernetes: {{{section}}}\n")) == kinds.split()
+
+
+def test_every_container_is_restricted() -> None:
+    found = pod(f"kubernetes: {{{SIDECARS}}}\n")
+    containers = [*found["initContainers"], *found["containers"]]
+    assert [c["name"] for c in containers] == ["proxy", "metrics", "app"]
+    for each in containers:
+        assert each["securityContext"] == RESTRICTED
+        assert each["resources"]["requests"]["memory"] == each["resources"]["limits"]["memory"]
+        assert "livenessProbe" in each
+    assert found["securityContext"]["runAsUser"] >= 10000 and found["securityContext"]["runAsNonRoot"]
+    assert found["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "sysctls" not in found["securityContext"]
+    assert found["automountServiceAccountToken"] is False
+    assert objects()["ServiceAccount"]["automountServiceAccountToken"] is False
+
+
+def test_openshift_chooses_the_user() -> None:
+    security = pod("kubernetes: {openshift: true, volumes: [{name: a, mount_path: /a, claim: c}]}\n")["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+#: (profile, policy): asks the registry wherever there is one.
+PULLS = [
+    ("", "IfNotPresent"),
+    ("image: registry.example/app:1.4\n", "Always"),
+    ("image: registry.example/app\n", "Always"),
+    (DIGEST, "Always"),
+    ("image: registry.example/app:1.4\nkubernetes: {image_pull_policy: IfNotPresent}\n", "IfNotPresent"),
+]
+
+
+@pytest.mark.parametrize(("extra", "policy"), PULLS)
+def test_pull_policy_fits_the_tag(extra: str, policy: str) -> None:
+    assert container(extra)["imagePullPolicy"] == policy
+
+
+#: (oldest minor, action)
+PRE_STOPS = [
+    ("1.27", {"exec": {"command": ["sleep", "5"]}}),
+    ("1.29", {"exec": {"command": ["sleep", "5"]}}),
+    ("1.30", {"sleep": {"seconds": 5}}),
+    ("1.34", {"sleep": {"seconds": 5}}),
+]
+
+
+@pytest.mark.parametrize(("minor", "action"), PRE_STOPS)
+def test_pre_stop_by_version(minor: str, action: dict[str, Any]) -> None:
+    assert container("", f"kubernetes.minimum_version={minor}")["lifecycle"]["preStop"] == action
+
+
+def test_shutdown_chain_and_rollout() -> None:
+    found = pod("graceful_timeout: 50\nkubernetes: {pre_stop_seconds: 7}\n")
+    assert found["terminationGracePeriodSeconds"] == 7 + 50 + 5
+    assert "lifecycle" not in container("kubernetes: {pre_stop_seconds: 0}\n")
+    strategy = objects()["Deployment"]["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_startup_probe_covers_the_import() -> None:
+    probe = container("health: {startup_seconds: 301}\n")["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 301
+    # The pod is killed later than a hung worker is replaced.
+    liveness = container("timeout: 120\n")["livenessProbe"]
+    assert liveness["periodSeconds"] * liveness["failureThreshold"] > 120
+
+
+def test_probes_ask_different_pages_or_connect() -> None:
+    asked = container("health: {readiness_path: /ready, liveness_path: /live}\n")
+    assert asked["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+    assert asked["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
+    assert container()["livenessProbe"]["tcpSocket"] == {"port": "http"}
+
+
+@pytest.mark.parametrize(("cpu", "quantity"), [("2", "2"), ("500m", "500m"), ("1.5", "1500m")])
+def test_cpu_is_request_and_limit(cpu: str, quantity: str) -> None:
+    limited = container("", f"resources.cpu={cpu}")
+    assert limited["resources"]["requests"]["cpu"] == limited["resources"]["limits"]["cpu"] == quantity
+    assert "env" not in limited
+    free = container("kubernetes: {cpu_limit: none}\n", f"resources.cpu={cpu}")
+    assert free["resources"]["requests"]["cpu"] == quantity and "cpu" not in free["resources"]["limits"]
+    reference = {"containerName": "app", "resource": "requests.cpu", "divisor": "1m"}
+    assert free["env"] == [{"name": "KIT_CPU_MILLICORES", "valueFrom": {"resourceFieldRef": reference}}]
+
+
+@pytest.mark.parametrize(
+    ("memory", "tmp", "shm"), [("256Mi", "128Mi", "16Mi"), ("160Mi", "80Mi", "10Mi"), ("4Gi", "256Mi", "16Mi")]
+)
+def test_folders_fit_the_memory(memory: str, tmp: str, shm: str) -> None:
+    folders = {
+        v["name"]: v.get("emptyDir") for v in pod("", "connections=100", f"resources.memory={memory}")["volumes"]
+    }
+    assert folders["tmp"] == {"sizeLimit": tmp}
+    assert folders["shm"] == {"medium": "Memory", "sizeLimit": shm}
+
+
+def test_secrets_are_references_that_must_exist() -> None:
+    found = container("kubernetes: {env_from: [app-secrets]}\n")
+    assert found["envFrom"] == [{"secretRef": {"name": "app-secrets", "optional": False}}]
+
+
+def test_volumes() -> None:
+    listed = "{name: a, mount_path: /a, claim: c}, {name: b, mount_path: /b, secret: s}"
+    listed += ", {name: d, mount_path: /d, size: 1Gi}"
+    extra = f"kubernetes: {{volumes: [{listed}]}}\n"
+    assert pod(extra)["volumes"][3:] == [
+        {"name": "a", "persistentVolumeClaim": {"claimName": "c"}},
+        {"name": "b", "secret": {"secretName": "s", "optional": False}},
+        {"name": "d", "emptyDir": {"sizeLimit": "1Gi"}},
+    ]
+    assert container(extra)["volumeMounts"][4] == {"name": "b", "mountPath": "/b", "readOnly": True}
+    assert pod(extra)["securityContext"]["fsGroup"] == 10001
+
+
+def test_network_policy_lets_in_only_what_is_named() -> None:
+    spec = objects("kubernetes: {allowed_namespaces: [ingress]}\n")["NetworkPolicy"]["spec"]
+    assert spec["policyTypes"] == ["Ingress"] and "egress" not in spec
+    (rule,) = spec["ingress"]
+    assert rule["ports"] == [{"port": "http"}]
+    named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ingress"]}
+    assert rule["from"] == [{"podSelector": {}}, {"namespaceSelector": {"matchExpressions": [named]}}]
+    assert objects()["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
+
+
+def test_egress_is_open_and_said_so_unless_listed() -> None:
+    plan = plan_of()
+    assert "What the pods connect to is not limited" in " ".join(render(plan)[plan.manifest].replace("# ", "").split())
+    spec = objects("kubernetes: {egress: [{cidr: 10.0.0.0/8, port: 5432}, {namespace: db}]}\n")["NetworkPolicy"]["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    dns = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+    database = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "db"}}}
+    assert spec["egress"] == [
+        {"ports": dns},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432}]},
+        {"to": [database]},
+    ]
+    assert [{"ports": dns}] == objects("kubernetes: {egress: []}\n")["NetworkPolicy"]["spec"]["egress"]
+
+
+def test_autoscaler_looks_at_the_server_alone() -> None:
+    spec = objects("kubernetes: {target_cpu_percent: 60}\n")["HorizontalPodAutoscaler"]["spec"]
+    target = {"type": "Utilization", "averageUtilization": 60}
+    metric = {"container": "app", "name": "cpu", "target": target}
+    assert spec["metrics"] == [{"type": "ContainerResource", "containerResource": metric}]
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+    assert "replicas" not in objects()["Deployment"]["spec"]
+
+
+def test_sidecars_come_only_by_choice() -> None:
+    assert "initContainers" not in pod()
+    extra = f"kubernetes: {{{SIDECARS}}}\n"
+    assert all(each["restartPolicy"] == "Always" for each in pod(extra)["initContainers"])
+    believed = ["--forwarded-allow-ips", "127.0.0.1"]
+    assert container(extra)["args"] == ["--statsd-host", "127.0.0.1:9125", "--statsd-prefix", "web", *believed]
+    assert container(extra)["ports"] == [{"name": "app", "containerPort": 8000}]
+    assert container(extra)["readinessProbe"]["tcpSocket"] == {"port": "app"}
+    assert pod(extra)["initContainers"][0]["ports"] == [{"name": "http", "containerPort": 8080}]
+    annotations = objects(extra)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == "9102"
+    assert [port["name"] for port in objects(extra)["Service"]["spec"]["ports"]] == ["http", "metrics"]
+    assert "proxy_pass http://app" in objects(extra)["ConfigMap"]["data"]["nginx.conf"]
+
+
+def test_a_changed_configuration_changes_the_pods() -> None:
+    def checksum(extra: str) -> str:
+        metadata = objects(extra)["Deployment"]["spec"]["template"]["metadata"]
+        return str(metadata["annotations"]["kit/configuration-sha256"])
+
+    proxied = f"kubernetes: {{{SIDECARS}}}\n"
+    assert len({checksum(extra) for extra in ("", "keepalive: 20\n", proxied, f"backlog: 100\n{proxied}")}) == 4
+
+
+def test_the_config_map_holds_what_the_image_carries() -> None:
+    plan = plan_of()
+    files = render(plan)
+    data = objects()["ConfigMap"]["data"]
+    assert data == {"gunicorn.conf.py": files["docker/web/gunicorn.conf.py"]}
+
+
+def test_profiles_side_by_side_never_meet() -> None:
+    """No object has another's kind, namespace and name, and no selector meets another's pods."""
+    names: set[tuple[str, str]] = set()
+    pods, selectors = [], []
+    plans = [plan_of(base=path.read_text()) for path in SHIPPED]
+    plans += [plan_of(), plan_of("group: servers\n"), plan_of("group: team\n")]
+    for plan in (plan for plan in plans if plan.server.production):
+        for document in yaml.safe_load_all(render(plan)[plan.manifest]):
+            assert (document["kind"], document["metadata"]["name"]) not in names
+            names.add((document["kind"], document["metadata"]["name"]))
+            if document["kind"] == "Deployment":
+                pods.append(document["spec"]["template"]["metadata"]["labels"])
+                selectors.append(document["spec"]["selector"]["matchLabels"])
+    for selector in selectors:
+        assert sum(selector.items() <= labels.items() for labels in pods) == 1
+
+
+def test_nothing_is_random() -> None:
+    extra = f"kubernetes: {{{SIDECARS}, egress: [{{namespace: b}}, {{namespace: a}}]}}\n"
+    assert render(plan_of(extra)) == render(plan_of(extra))
