@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from tests.containers.support.images import LOAD_TAG, host_build_args, run_besid
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("profiles/**/*.yaml"))
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 BOOT_SECONDS = 30
 
 
@@ -112,8 +114,8 @@ def honouring(setting: str) -> list[str]:
 
 
 def tag_of(plan: Plan) -> str:
-    """Each shipped profile's image under a name of the tests' own, so that an operator's tag stays his."""
-    return f"kit-test-{plan.folder.replace('/', '-')}:dev"
+    """Each shipped profile's image under a name of this checkout's tests, apart from an operator's and another's."""
+    return f"kit-test-{CHECKOUT}-{plan.folder.replace('/', '-')}:dev"
 
 
 def build(docker: Docker, plan: Plan, tag: str | None = None, context: Path = ROOT, **options: Any) -> str:
