@@ -7,7 +7,7 @@ PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 FAST := tests --ignore=tests/containers --ignore=tests/servers
 
 .DEFAULT_GOAL := help
-.PHONY: bench help generate all-profiles check test test-fast test-containers lint policy pins clean
+.PHONY: bench help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,12 +16,12 @@ generate: $(VENV)/run  ## Set up, then generate from profiles/large.yaml
 	$(BIN)/python -m generator profiles/large.yaml
 
 all-profiles: $(VENV)/run  ## Generate everything that is committed: all shipped profiles, the schema, the README's tables
-	$(BIN)/python -m generator $(PROFILES)
-	$(BIN)/python -m generator.docs.generate
+	$(BIN)/python -m generator generate $(PROFILES)
+	$(BIN)/python -m generator docs
 
 check: $(VENV)/run  ## Fail if anything generated is not up to date
-	$(BIN)/python -m generator --check $(PROFILES)
-	$(BIN)/python -m generator.docs.generate --check
+	$(BIN)/python -m generator check $(PROFILES)
+	$(BIN)/python -m generator docs --check
 
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest -n auto $(FAST)
@@ -47,8 +47,8 @@ lint: $(VENV)/dev  ## Run ruff, mypy and hadolint
 policy: $(VENV)/policy  ## Ask checkov for its policies of every generated manifest, without network
 	$(BIN)/python -m tests.policy
 
-pins: $(VENV)/dev  ## Renew all locks: servers (generator/servers/), tools (pyproject.toml), gunicorn's settings
-	$(BIN)/python -m generator.servers.lock
+locks: $(VENV)/dev  ## Renew all locks: servers (generator/servers/locks/), tools (pyproject.toml), gunicorn's settings
+	$(BIN)/python -m generator locks
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group policy -o requirements-policy.txt

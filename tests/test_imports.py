@@ -18,6 +18,7 @@ PACKAGE = ROOT / "generator"
 #: `runtime.sizing` is arithmetic that the images run too; nothing else of the runtime is imported by the generator.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "version": set(),
     "profile": {"errors"},
     "servers": {"errors", "runtime.sizing"},
     "containers": {"errors"},
@@ -29,9 +30,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {"errors", "profile", "servers", "plan", "rules"},
     "docs": {"errors", "profile", "servers", "plan", "output"},
     "proof": {"errors", "runtime.sizing", "profile", "servers", "plan", "pipeline", "render", "containers", "docs"},
-    "cli": {"errors", "profile", "servers", "plan", "pipeline", "render", "verify", "output", "docs", "proof"},
-    "__main__": {
+    "cli": {
         "errors",
+        "version",
         "profile",
         "servers",
         "plan",
@@ -41,8 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "output",
         "docs",
         "proof",
-        "cli",
     },
+    "__main__": {"cli"},
     "load_client": set(),
     "runtime": set(),
 }

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ..errors import KitError, TargetError
-from ..output.write import Change, apply_changes
+from ..errors import TargetError
+from ..output.write import Change
 from ..plan.texts import memory_quantity
 from ..profile.field_type import FieldType
 from ..profile.schema import CpuRule, Profile
 from ..servers import SERVERS
 from ..servers.server import Cell
 from .seed import SEED
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def schema() -> str:
@@ -123,66 +120,48 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _profile_beside_output() -> str:
-    profile = (ROOT / "profiles/large.yaml").read_text()
+def _profile_beside_output(root: Path) -> str:
+    profile = (root / "profiles/large.yaml").read_text()
     return f"```yaml\n{profile.rstrip()}\n```"
 
 
-def _plan_excerpt() -> str:
+def _plan_excerpt(root: Path) -> str:
     """The part of the generated configuration that shows derived numbers with their reasons."""
-    text = (ROOT / "docker/large/gunicorn.conf.py").read_text()
+    text = (root / "docker/large/gunicorn.conf.py").read_text()
     start, end = text.index("# --- How many ---"), text.index("# --- How long ---")
     return f"```python\n{text[start:end].rstrip()}\n```"
 
 
-PARTS = {
+#: What makes each generated part, from the definitions and from the files below a checkout's root.
+PARTS: Mapping[str, Callable[[Path], str]] = {
     "profile": _profile_beside_output,
     "configuration": _plan_excerpt,
-    "settings": settings_table,
-    "servers": servers_table,
-    "honoured": honoured_table,
-    "seed": seed_table,
+    "settings": lambda _: settings_table(),
+    "servers": lambda _: servers_table(),
+    "honoured": lambda _: honoured_table(),
+    "seed": lambda _: seed_table(),
 }
 
 
-def readme(text: str) -> str:
-    """The README with every generated part renewed. Raises TargetError for a part that nobody makes."""
+def renewed(name: str, text: str, root: Path) -> str:
+    """A document with every generated part renewed. Raises TargetError for a part that nobody makes."""
 
     def part(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in PARTS:
-            raise TargetError(f"README.md: no part is called {name}")
-        return f"<!-- generated: {name} -->\n{PARTS[name]()}\n<!-- end -->"
+        if match[1] not in PARTS:
+            raise TargetError(f"{name}: no part is called {match[1]}")
+        return f"<!-- generated: {match[1]} -->\n{PARTS[match[1]](root)}\n<!-- end -->"
 
     return re.sub(r"<!-- generated: (\w+) -->.*?<!-- end -->", part, text, flags=re.DOTALL)
 
 
-def changes() -> list[Change]:
-    """What renewing would change."""
+def changes(root: Path) -> list[Change]:
+    """What renewing the documentation of the checkout at ``root`` would change. Raises TargetError elsewhere."""
     found = []
-    for path, make in (("profiles/schema.json", lambda _: schema()), ("README.md", readme)):
-        file = ROOT / path
-        old = file.read_text() if file.exists() else ""
-        new = make(old)
-        verb = "unchanged" if old == new else "changed"
-        found.append(Change(path, verb, old, new))
+    for path in ("profiles/schema.json", "README.md"):
+        file = root / path
+        if not file.is_file():
+            raise TargetError(f"{path}: no such file below {root}; docs is for a checkout of the kit, see --output")
+        old = file.read_text(encoding="utf-8")
+        new = schema() if path.endswith(".json") else renewed(path, old, root)
+        found.append(Change(path, "unchanged" if old == new else "changed", old, new))
     return found
-
-
-def main() -> None:
-    try:
-        found = changes()
-    except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    if "--check" in sys.argv[1:]:
-        drift = [change.diff() for change in found if change.verb != "unchanged"]
-        print("".join(drift), end="")
-        sys.exit(1 if drift else 0)
-    apply_changes(ROOT, found)
-    for change in found:
-        print(f"{change.verb:9} {change.path}")
-
-
-if __name__ == "__main__":
-    main()

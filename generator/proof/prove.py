@@ -1,29 +1,20 @@
-"""`python -m generator prove PROFILE`: boot the profile's image under its own limits and measure what it claims."""
+"""A proof: boot the profile's image under its own limits and measure what it claims."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
-
-import click
+from typing import Any
 
 from ..containers.docker import Docker
-from ..errors import KitError, ProfileError
-from ..pipeline import read_plans
+from ..errors import KitError
 from ..plan.plan import Plan
 from . import images
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
 from .needs import judge_needs
-from .report import About, make_report, print_table, write_report
-from .request import Request, make_request
+from .request import Request
 from .stage import Stage
 
 #: Of the kit's own sample app, whose slow pages are asked too.
@@ -41,62 +32,7 @@ class Findings:
     image_bytes: int | None = None
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("profile")
-@click.option("--output", default=".", metavar="DIR", help="Root below which app and build/proof/ lie.")
-@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4.")
-@click.option("--image", metavar="IMAGE", help="Prove this image instead of building one.")
-@click.option("--base-image", metavar="IMAGE", help="BASE_IMAGE of the builds, instead of the profile's.")
-@click.option("--path", metavar="PATH", help="What to ask for (default: /).")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
-@click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
-@click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
-def prove(
-    profile: str,
-    output: str,
-    overrides: tuple[str, ...],
-    image: str | None,
-    base_image: str | None,
-    path: str | None,
-    headers: tuple[str, ...],
-    request_file: str | None,
-    quick: bool,
-    debug: bool,
-) -> None:
-    """Prove what PROFILE (a YAML file) claims: boot its image under its own limits, load it, measure.
-
-    Needs a Docker engine; asks 127.0.0.1 inside a container only, and leaves no container behind. Writes
-    build/proof/<profile>.json and .html. The server should expect this load: use an app without a live database.
-
-    Exit codes: 0 all claims hold, 1 one does not, 2 a bad profile, argument or engine, 3 an error of the kit itself.
-    """
-    with _ending(debug):
-        text = _read(request_file) if request_file else None
-        request = make_request(path, headers, text, request_file or "")
-        (plan,) = read_plans((profile,), overrides)
-        found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
-        with _told() as begin:
-            _prove(plan, Path(output), request, image, base_image, quick, begin, found)
-        about = About(
-            at.isoformat(timespec="seconds"),
-            round(time.monotonic() - began, 1),
-            quick,
-            found.image,
-            found.image_bytes,
-            found.machine.get("engine", ""),
-            found.machine,
-        )
-        report = make_report(plan, request, about, found.claims, found.samples)
-        files = write_report(report, Path(output))
-        print_table(
-            found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}"
-        )
-        click.echo("\n".join(str(file) for file in files))
-        sys.exit(0 if report["passed"] else 1)
-
-
-def _prove(
+def run_proof(
     plan: Plan,
     root: Path,
     request: Request,
@@ -106,6 +42,10 @@ def _prove(
     begin: Callable[[str], None],
     found: Findings,
 ) -> None:
+    """Boot the plan's image under its own limits and walk its claims; ``found`` holds what is known so far.
+
+    ``begin`` is told each step. Raises KitError for an image that is not there, EngineError for an engine that fails.
+    """
     pace, base = QUICK if quick else FULL, images.base_image(plan, base_image)
     begin("load image")
     client, buildkit = images.find_client()
@@ -129,49 +69,3 @@ def _prove(
         for claim in walk(stage, pace, request, sample_app, begin):
             found.claims.append(claim)
         found.samples = stage.samples()
-
-
-@contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
-    """Progress on stderr: a line that moves on a terminal, else one line a step."""
-    from rich.console import Console
-
-    console, began = Console(stderr=True, highlight=False, markup=False), time.monotonic()
-    if not console.is_terminal:
-        yield lambda step: console.print(f"{time.monotonic() - began:4.0f} s  {step}")
-        return
-    with console.status("") as status:
-        yield lambda step: status.update(f"{time.monotonic() - began:4.0f} s  {step}")
-
-
-@contextmanager
-def _ending(debug: bool) -> Iterator[None]:
-    """Every way to end, with its exit code; the containers are gone by then."""
-
-    def end(number: int, _: object) -> NoReturn:
-        sys.exit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("interrupted; all containers are removed", err=True)
-        sys.exit(130)
-    except KitError as error:
-        click.echo(f"error: {error}" if not isinstance(error, ProfileError) else str(error), err=True)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if debug:
-            import traceback
-
-            traceback.print_exc()
-        click.echo(f"internal error: {type(error).__name__}: {error}; --debug shows where", err=True)
-        sys.exit(3)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KitError(f"{path}: {error}") from error

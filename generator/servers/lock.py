@@ -1,7 +1,7 @@
-"""``make pins``: renew the locks of the server packages and the table of gunicorn's settings. Needs the registry.
+"""Renew the locks of the server packages and the table of gunicorn's settings (`make locks`). Needs the registry.
 
-The one input is the table in servers.py. A lock names, for every package that pip resolves on amd64 and arm64,
-its version and the hash of exactly the files that such an image installs.
+The one input is the packages that each server names. A lock has, for every package that pip resolves on amd64
+and arm64, its version and the hash of exactly the files that such an image installs.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import KitError
 from . import SERVERS
 from .server import Server
 
-HERE = Path(__file__).parent
+LOCKS = Path(__file__).with_name("locks")
+SETTINGS = Path(__file__).parents[1] / "profile" / "gunicorn_settings.json"
 ARCHITECTURES = ("x86_64", "aarch64")
 #: Wheels for these run on every Debian since 11, so on each base image that the kit builds on.
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux2014", "manylinux_2_17")
@@ -29,7 +32,10 @@ def resolve(server: Server, architecture: str) -> list[tuple[str, str, str]]:
     for platform in PLATFORMS:
         command += ["--platform", f"{platform}_{architecture}"]
     command += ["--target", "unused", *server.packages]
-    report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise KitError(f"{server.name}: pip finds no packages for {architecture}; what it said stands above")
+    report = json.loads(ended.stdout)
     found = []
     for item in report["install"]:
         metadata, archive = item["metadata"], item["download_info"]["archive_info"]
@@ -45,8 +51,8 @@ def lock(server: Server) -> str:
             hashes.setdefault((name, version), set()).add(digest)
     names = [name for name, _ in hashes]
     if len(names) != len(set(names)):
-        raise SystemExit(f"{server.name}: the architectures resolve to different versions: {sorted(hashes)}")
-    lines = [f"# Renewed by `make pins` from servers.py; Python {server.pythons[0]} on {' and '.join(ARCHITECTURES)}."]
+        raise KitError(f"{server.name}: the architectures resolve to different versions: {sorted(hashes)}")
+    lines = [f"# Renewed by `make locks`; Python {server.pythons[0]} on {' and '.join(ARCHITECTURES)}."]
     for (name, version), digests in sorted(hashes.items()):
         lines.append(" \\\n".join([f"{name}=={version}", *(f"    --hash=sha256:{d}" for d in sorted(digests))]))
     return "\n".join(lines) + "\n"
@@ -73,14 +79,15 @@ def gunicorn_settings() -> dict[str, dict[str, Any]]:
     return table
 
 
-def main() -> None:
+def renew() -> Iterator[str]:
+    """Renew every lock, then the table of the installed gunicorn's settings; yields each path when it is written.
+
+    Raises KitError where pip finds no solution.
+    """
     for server in SERVERS.values():
         if server.packages:
-            (HERE / "locks" / f"{server.name}.txt").write_text(lock(server))
-            print(f"locked {server.name}")
-    text = json.dumps(gunicorn_settings(), indent=1, sort_keys=True)
-    (HERE / "gunicorn_settings.json").write_text(text + "\n")
-
-
-if __name__ == "__main__":
-    main()
+            path = LOCKS / f"{server.name}.txt"
+            path.write_text(lock(server), encoding="utf-8")
+            yield str(path)
+    SETTINGS.write_text(json.dumps(gunicorn_settings(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    yield str(SETTINGS)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from generator import __main__ as command
+from generator.cli.commands import COMMANDS, commands
 from generator.errors import OwnFault
+from generator.version import __version__
 from tests.fast_support import MINIMAL
 
 
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def run(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command.main, [*arguments, "--output", str(root)], prog_name="python -m generator")
+    return CliRunner().invoke(commands, [*arguments, "--output", str(root)], prog_name="python -m generator")
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -158,10 +159,47 @@ def test_our_own_faults_end_with_3_and_write_nothing(
     def broken(*_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(command, "verify", broken)
+    monkeypatch.setattr("generator.cli.generate.verify", broken)
     before = tree(root)
     quiet, loud = run(root, str(root / "web.yaml")), run(root, str(root / "web.yaml"), "--debug")
     assert (quiet.exit_code, loud.exit_code, tree(root)) == (3, 3, before)
     assert message in quiet.stderr
     assert "Traceback" not in quiet.stderr
     assert ("Traceback" in loud.stderr) == isinstance(raised, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [(["generate"], []), (["check"], ["--check"]), (["explain"], ["--explain"]), (["explain", "--json"], ["--json"])],
+)
+def test_each_subcommand_does_what_its_flag_does(root: Path, command: list[str], flags: list[str]) -> None:
+    profile = str(root / "web.yaml")
+    where = [] if command[0] == "explain" else ["--output", str(root)]
+    named = CliRunner().invoke(commands, [*command, profile, *where])
+    files = tree(root)
+    flagged = run(root, profile, *flags)
+    assert (named.exit_code, named.stderr, tree(root)) == (flagged.exit_code, flagged.stderr, files)
+    assert named.stdout.replace("created  ", "unchanged") == flagged.stdout
+
+
+def test_a_profile_may_have_the_name_of_a_subcommand(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    (root / "check").write_text(MINIMAL)
+    assert CliRunner().invoke(commands, ["./check"]).exit_code == 0
+    assert (root / "docker/web/Dockerfile").exists()
+
+
+def test_a_misspelt_subcommand_is_told_the_nearest() -> None:
+    result = CliRunner().invoke(commands, ["chek", "web.yaml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no subcommand or file is called 'chek'; did you mean check?" in result.stderr
+
+
+def test_help_lists_every_subcommand_and_version_is_the_projects() -> None:
+    helped = CliRunner().invoke(commands, ["--help"])
+    assert helped.exit_code == 0
+    assert [name for name in COMMANDS if f"\n  {name} " not in helped.stdout] == []
+    for name in COMMANDS:
+        assert CliRunner().invoke(commands, [name, "--help"]).exit_code == 0
+    said = CliRunner().invoke(commands, ["--version"], prog_name="container-kit")
+    assert said.stdout == f"container-kit {__version__}\n"

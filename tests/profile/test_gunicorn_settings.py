@@ -97,7 +97,7 @@ def test_mistaken_names_lead_to_existing_ones() -> None:
 def test_a_lock_holds_hashes_of_every_package_for_both_architectures(path: Path) -> None:
     text = path.read_text()
     header, _, body = text.partition("\n")
-    assert header.startswith("# Renewed by `make pins` from servers.py; Python ")
+    assert header.startswith("# Renewed by `make locks`; Python ")
     assert header.endswith(" on x86_64 and aarch64.")
     assert PACKAGE.sub("", body) == "", "a line that is no package with hashes"
     locked = {name: (number, found.count("sha256:")) for name, number, found in PACKAGE.findall(body)}

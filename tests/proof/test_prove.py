@@ -18,18 +18,20 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
+from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
 from generator.errors import KitError
 from generator.load_client.inside import wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
-from generator.proof import images, judge, loads, prove, report
+from generator.proof import images, judge, loads, report
 from generator.proof.against import NAME, seed_text
 from generator.proof.charts import cumulated, line_chart
 from generator.proof.claim import FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory
 from generator.proof.needs import judge_needs
 from generator.proof.page import page
+from generator.proof.prove import Findings
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
 from tests.fast_support import MINIMAL, ROOT, plan_of
@@ -73,7 +75,7 @@ def result(answered: int = 9600, asked: int = 1200, **changes: Any) -> dict[str,
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(prove.prove, list(arguments))
+    return CliRunner().invoke(commands, ["prove", *arguments])
 
 
 @pytest.fixture
@@ -121,10 +123,10 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
     profile: str, claims: list[Claim], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pretend(*arguments: Any) -> None:
-        found: prove.Findings = arguments[-1]
+        found: Findings = arguments[-1]
         found.claims, found.machine = claims, MACHINE
 
-    monkeypatch.setattr(prove, "_prove", pretend)
+    monkeypatch.setattr("generator.cli.prove.run_proof", pretend)
     root = Path(profile).parent
     found = run(profile, "--output", str(root))
     assert found.exit_code == code, found.output
@@ -421,7 +423,7 @@ def test_waiting_for_nobody_ends_in_time() -> None:
 
 
 def test_generating_does_not_load_what_proving_needs() -> None:
-    code = "import sys, generator.__main__; print(*sys.modules, sep='\\n')"
+    code = "import sys, generator.cli.generate; print(*sys.modules, sep='\\n')"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     loaded = found.stdout.split()
     assert "generator.plan.plan" in loaded

@@ -1,0 +1,35 @@
+"""`docs`: the kit's own generated documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..docs.generate import changes, schema
+from ..output.write import apply_changes
+from . import options
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; print a diff and exit 1 where a file is not up to date.")
+@click.option("--schema", "only_schema", is_flag=True, help="Print a profile's JSON schema, for your editor.")
+@click.option("--output", default=".", metavar="DIR", help="The kit's checkout.")
+@options.debug
+def docs(check: bool, only_schema: bool, output: str) -> int:
+    """Renew what is generated in the kit's own documentation, and profiles/schema.json.
+
+    Exit codes: 0 good, 1 drift with --check, 2 no checkout of the kit.
+    """
+    if only_schema:
+        click.echo(schema(), nl=False)
+        return 0
+    found = changes(Path(output))
+    if check:
+        drift = [change.diff() for change in found if change.verb != "unchanged"]
+        click.echo("".join(drift), nl=False)
+        return 1 if drift else 0
+    apply_changes(Path(output), found)
+    for change in found:
+        click.echo(f"{change.verb:9} {change.path}")
+    return 0

@@ -1,0 +1,122 @@
+"""`generate`, `check` and `explain`: profiles to files, to a diff, to numbers with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from ..output.write import Bundle, Change, apply_changes, plan_changes, require_inputs
+from ..pipeline import read_plans
+from ..plan.plan import Plan
+from ..render.render import render, runtime_files
+from ..verify.files import verify
+from . import options
+
+_COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
+
+
+@click.command()
+@options.profiles
+@options.output
+@options.overrides
+@click.option("--check", is_flag=True, help="As the subcommand check.")
+@click.option("--explain", is_flag=True, help="As the subcommand explain.")
+@click.option("--json", "as_json", is_flag=True, help="As explain --json.")
+@options.schema
+@click.option("--force", is_flag=True, help="Overwrite files that the generator did not make.")
+@options.debug
+def generate(
+    profiles: tuple[str, ...],
+    output: str,
+    overrides: tuple[str, ...],
+    check: bool,
+    explain: bool,
+    as_json: bool,
+    schema: bool,
+    force: bool,
+) -> int:
+    """Generate the gunicorn configuration, Dockerfile and Kubernetes manifests of each PROFILE (a YAML file).
+
+    Exit codes: 0 good, 1 drift with --check, 2 a bad profile, argument or target, 3 an error of the kit itself.
+    """
+    plans = read_plans(profiles, overrides)
+    if explain or as_json:
+        return _explain(plans, as_json)
+    root = Path(output)
+    changes = _changes(plans, root, schema, force=force or check)
+    if check:
+        return _report_drift(changes)
+    apply_changes(root, changes)
+    for change in changes:
+        click.secho(f"{change.verb:9} {change.path}", fg=_COLOURS.get(change.verb))
+    return 0
+
+
+@click.command()
+@options.profiles
+@options.output
+@options.overrides
+@options.schema
+@options.debug
+def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], schema: bool) -> int:
+    """Write nothing; print a diff and exit 1 where a generated file of a PROFILE is not up to date.
+
+    Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
+    """
+    return _report_drift(_changes(read_plans(profiles, overrides), Path(output), schema, force=True))
+
+
+@click.command()
+@options.profiles
+@options.overrides
+@options.as_json
+@options.debug
+def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool) -> int:
+    """Write nothing; print each number of a PROFILE with its reason."""
+    return _explain(read_plans(profiles, overrides), as_json)
+
+
+def _changes(plans: list[Plan], root: Path, schema: bool, force: bool) -> list[Change]:
+    """What generating would change below ``root``; verified, and nothing written."""
+    for plan in plans:
+        _warn(plan)
+    require_inputs(root, _inputs(plans))
+    bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
+    for plan, bundle in zip(plans, bundles[1:], strict=True):
+        verify(bundle.files, plan.kubernetes.minors if schema else (), bool(plan.profile.kubernetes.patches))
+    return plan_changes(root, bundles, force=force)
+
+
+def _inputs(plans: Iterable[Plan]) -> list[tuple[str, bool]]:
+    """The app's own files that the images are built of: (path, is a folder)."""
+    inputs = [(plan.profile.app.path, True) for plan in plans]
+    return inputs + [(path, False) for plan in plans if (path := plan.profile.app.requirements)]
+
+
+def _warn(plan: Plan) -> None:
+    """Say loudly what nobody should find out in production."""
+    if not plan.server.production:
+        click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", bold=True, err=True)
+    if plan.server.legacy:
+        click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", err=True)
+
+
+def _explain(plans: list[Plan], as_json: bool) -> int:
+    from ..plan import explain as texts
+
+    if as_json:
+        click.echo(texts.as_json(plans))
+    else:
+        texts.print_tables(plans)
+    return 0
+
+
+def _report_drift(changes: list[Change]) -> int:
+    drift = [change for change in changes if change.verb != "unchanged"]
+    for change in drift:
+        click.echo(change.diff() or f"{change.path}: {change.verb}\n", nl=False)
+    if drift:
+        click.echo(f"{len(drift)} of {len(changes)} files are not up to date: run generate", err=True)
+    return 1 if drift else 0

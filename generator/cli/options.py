@@ -1,0 +1,26 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import click
+
+
+def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.find_root().obj["debug"] = value
+
+
+profiles = click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
+output = click.option("--output", default=".", metavar="DIR", help="Root of the output and the build context.")
+overrides = click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4."
+)
+schema = click.option("--schema/--no-schema", default=True, help="Ask the Kubernetes schemas too, or leave that out.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+debug = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_remember_debug,
+    help="Show the traceback of an internal error.",
+)

@@ -1,0 +1,103 @@
+"""`prove`: boot a profile's image under its own limits and measure what it claims."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from ..errors import KitError
+from ..pipeline import read_plans
+from ..proof.prove import Findings, run_proof
+from ..proof.report import About, make_report, print_table, write_report
+from ..proof.request import make_request
+from . import options
+
+
+@click.command()
+@click.argument("profile")
+@click.option("--output", default=".", metavar="DIR", help="Root below which app and build/proof/ lie.")
+@options.overrides
+@click.option("--image", metavar="IMAGE", help="Prove this image instead of building one.")
+@click.option("--base-image", metavar="IMAGE", help="BASE_IMAGE of the builds, instead of the profile's.")
+@click.option("--path", metavar="PATH", help="What to ask for (default: /).")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
+@click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
+@click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
+@options.debug
+def prove(
+    profile: str,
+    output: str,
+    overrides: tuple[str, ...],
+    image: str | None,
+    base_image: str | None,
+    path: str | None,
+    headers: tuple[str, ...],
+    request_file: str | None,
+    quick: bool,
+) -> int:
+    """Prove what PROFILE (a YAML file) claims: boot its image under its own limits, load it, measure.
+
+    Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. Writes
+    build/proof/<profile>.json and .html. The server should expect this load: use an app without a live database.
+
+    Exit codes: 0 all claims hold, 1 one does not, 2 a bad profile, argument or engine, 3 an error of the kit itself.
+    """
+    _end_on_signals()
+    text = _read(request_file) if request_file else None
+    request = make_request(path, headers, text, request_file or "")
+    (plan,) = read_plans((profile,), overrides)
+    found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
+    with _progress() as begin:
+        run_proof(plan, Path(output), request, image, base_image, quick, begin, found)
+    about = About(
+        at.isoformat(timespec="seconds"),
+        round(time.monotonic() - began, 1),
+        quick,
+        found.image,
+        found.image_bytes,
+        found.machine.get("engine", ""),
+        found.machine,
+    )
+    report = make_report(plan, request, about, found.claims, found.samples)
+    files = write_report(report, Path(output))
+    print_table(found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}")
+    click.echo("\n".join(str(file) for file in files))
+    return 0 if report["passed"] else 1
+
+
+def _end_on_signals() -> None:
+    """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C, so that every container is removed on the way out."""
+
+    def end(number: int, _: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Progress on stderr: a line that moves on a terminal, else one line a step."""
+    from rich.console import Console
+
+    console, began = Console(stderr=True, highlight=False, markup=False), time.monotonic()
+    if not console.is_terminal:
+        yield lambda step: console.print(f"{time.monotonic() - began:4.0f} s  {step}")
+        return
+    with console.status("") as status:
+        yield lambda step: status.update(f"{time.monotonic() - began:4.0f} s  {step}")
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KitError(f"{path}: {error}") from error

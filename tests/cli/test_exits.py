@@ -1,0 +1,110 @@
+"""How a process ends: streams that are full or closed, folders that cannot be read, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+from tests.cli.test_cli import root as root
+from tests.cli.test_cli import run
+from tests.fast_support import ROOT
+
+COMMAND = [sys.executable, "-m", "generator"]
+PROFILE = str(ROOT / "profiles/small.yaml")
+
+
+@pytest.mark.parametrize("words", [["explain", PROFILE], ["explain", "--json", PROFILE], ["--help"], ["--version"]])
+def test_a_full_stdout_ends_with_2_and_a_message(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*COMMAND, *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (2, "error: standard output: No space left on device\n")
+
+
+def test_a_full_stderr_still_leaves_the_code(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([*COMMAND, str(tmp_path / "none.yaml")], cwd=ROOT, stderr=full, check=False)
+    assert ended.returncode == 2
+
+
+@pytest.mark.parametrize("words", [["explain", "--json", PROFILE], ["check", "--output", "{root}", PROFILE]])
+def test_a_reader_that_goes_away_is_no_error(root: Path, words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*COMMAND, *(word.replace("{root}", str(root)) for word in words)]
+    ended = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("path", ["docker", "docker/web", "k8s"])
+def test_an_output_folder_that_is_a_file_or_fails_ends_with_2(
+    root: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.read_bytes
+
+    def failing(self: Path) -> bytes:  # as root every folder can be read: the error is the kernel's own, made here
+        if self.is_relative_to(root / path):
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    result = run(root, str(root / "web.yaml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Permission denied" in result.stderr
+    assert "internal error" not in result.stderr
+
+
+def test_any_other_error_of_the_machine_ends_with_2_and_one_of_the_kits_own_files_with_3(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> None:
+        def read(*_: object) -> None:
+            raise OSError(5, "Input/output error", str(path))
+
+        monkeypatch.setattr("generator.cli.generate.plan_changes", lambda *_, **__: read())
+
+    broken(root / "docker")
+    mine = run(root, str(root / "web.yaml"))
+    assert (mine.exit_code, mine.stderr) == (2, f"error: {root}/docker: Input/output error\n")
+    broken(ROOT / "generator/servers/locks/gevent.txt")
+    ours = run(root, str(root / "web.yaml"))
+    assert ours.exit_code == 3
+    assert "internal error: OSError" in ours.stderr
+
+
+def test_interrupted_is_130_whatever_it_was_doing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("generator.cli.generate.read_plans", interrupted)
+    result = CliRunner().invoke(commands, [str(root / "web.yaml")])
+    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
+
+
+@pytest.mark.parametrize("module", ["click", "generator.cli.commands", "jinja2", "generator.plan.plan"])
+def test_ctrl_c_during_the_start_shows_no_traceback(root: Path, module: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-v", "-m", "generator", str(root / "web.yaml"), "--output", str(root)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr
+    began = False
+    for line in process.stderr:  # -v writes a line for each import, and waits while nobody reads
+        began = began or line.startswith(b"import 'generator.cli'") or b"generator/cli/__init__" in line
+        if began and line.startswith(f"import '{module}'".encode()):
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(timeout=60) in (-signal.SIGINT, 130)
+    assert b"Traceback" not in rest
