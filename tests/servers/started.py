@@ -43,12 +43,22 @@ def app(environ, start_response):
         file = open(__file__, "rb")
         start_response("200 OK", [("Content-Length", str(os.fstat(file.fileno()).st_size))])
         return environ["wsgi.file_wrapper"](file)
+    if path == "/bytearray":
+        start_response("200 OK", [("Content-Length", "1")])
+        return [bytearray(b"x")]
+    if path == "/fails":
+        return fails(start_response)
     if path == "/nothing":
         start_response("204 No Content", [])
         return []
     body = b"x" * 100_000 if path == "/large" else str(os.getpid()).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+def fails(start_response):
+    start_response("200 OK", [])
+    yield b""
+    raise ValueError("on purpose")
 
 def pieces(start_response):
     time.sleep(0.1)
@@ -65,6 +75,8 @@ bind = "127.0.0.1:{port}"
 worker_tmp_dir = {here!r}
 control_socket_disable = True
 preload_app = True
+from generator.runtime.workers.configuration import forked as post_fork
+from generator.runtime.workers.master import forgive_freezes as on_starting
 """
 #: What else the configuration of each worker class says.
 WORKERS = {
