@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,26 @@ def test_a_file_that_cannot_be_read_sends_no_header() -> None:
     with pytest.raises(OSError, match="backend"):
         found.write_file(FileWrapper(Broken()))
     assert sent == [] and not found.headers_sent
+
+
+def test_what_fails_before_anything_is_sent_can_still_be_answered() -> None:
+    """gunicorn answers 500 unless headers_sent; the app's own error page may replace the header until then."""
+    found, sent = response()
+    found.write(b"")
+    with pytest.raises(TypeError):
+        found.write(bytearray(b"x"))
+    assert sent == [] and not found.headers_sent
+    try:
+        raise ValueError("the app's")
+    except ValueError:
+        found.start_response("500 Oh", [("Content-Length", "2"), ("X-Page", "error")], sys.exc_info())
+    found.write(b"no")
+    found.close()
+    head, _, body = b"".join(sent).partition(b"\r\n\r\n")
+    assert found.headers_sent and body == b"no"
+    assert head.startswith(b"HTTP/1.1 500 Oh\r\n") and b"chunked" not in head and head.count(b"Content-Length") == 1
+    with pytest.raises(ValueError, match="the app's"):
+        found.start_response("500 Late", [], (ValueError, ValueError("the app's"), None))
 
 
 def test_the_date_is_stocks_and_made_once_for_a_second() -> None:

@@ -192,3 +192,13 @@ def test_no_descriptor_left_neither_floods_the_log_nor_kills(start: Start) -> No
             conn.close()
         assert whole_answer(conns[-1], "/")
     assert server.log.read_text().count("Accepting pauses") == 1
+
+
+def test_an_app_that_fails_before_anything_is_sent_gets_500(start: Start) -> None:
+    server = start()
+    for path in ("/bytearray", "/fails"):
+        with server.connect() as conn:
+            send(conn, path)
+            assert conn.recv(65536).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert server.log.read_text().count("Error handling request") == 2
+    server.log.write_text("")  # its tracebacks are what this test is about
