@@ -12,10 +12,11 @@ from typing import Any
 
 from gunicorn.config import KNOWN_SETTINGS, Config
 
-from .. import configuration
+from .. import configuration, oom
 from ..configuration import begin as begin
 from ..report import boot_report, write_report
 from ..sizing import Numbers
+from .master import forgive_freezes
 
 #: Settings that the boot report states.
 REPORTED = (
@@ -49,6 +50,7 @@ def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:
 
 def starting(server: Any, derived: Numbers) -> None:
     """on_starting: raise the descriptor limit and log what does not fit, a line each."""
+    forgive_freezes(server)
     for sentence in configuration.shortages(derived):
         server.log.warning(sentence)
 
@@ -70,11 +72,12 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
 
 
 def forked(server: Any, worker: Any) -> None:
-    """post_fork: let the worker heed a stop that came since the fork.
+    """post_fork: let the kernel choose a worker when memory ends; let the worker heed a stop that came since the fork.
 
     Until it has handlers of its own, the master's copy of them takes its signals, for a queue that nobody reads here.
     Stock would serve on, and the master wait graceful_timeout for it.
     """
+    oom.prefer_this_process()
     stock = worker.init_signals
 
     def init_signals() -> None:

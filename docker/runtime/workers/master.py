@@ -1,0 +1,51 @@
+"""What the kit adds to gunicorn's master (its Arbiter): time in which nobody ran does not count against a worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+PERIOD = 1.0  # seconds after which the master looks at its workers again, if no signal wakes it
+JUMP = 2.0  # seconds later than that, from which on the master cannot have been running
+
+
+def forgive_freezes(arbiter: Any) -> None:
+    """In on_starting: let the master notice that it was frozen, and move the workers' heartbeats by that time.
+
+    ``docker pause``, a laptop's sleep or a node's stall stop the master and its workers together. At the end all
+    heartbeats are old, and stock kills workers that are well: after 40 s 1 or 2 of 2, with requests failed. A worker
+    that had hung before is still found, as late as it would have been without the freeze.
+    """
+    last_seen = monotonic()
+
+    def seen() -> None:
+        nonlocal last_seen
+        now = monotonic()
+        if (lost := now - last_seen - PERIOD) > JUMP:
+            move_heartbeats(arbiter.WORKERS.values(), lost, now)
+        last_seen = now
+
+    stock_murder, stock_reap = arbiter.murder_workers, arbiter.reap_workers
+
+    def murder_workers() -> None:
+        seen()
+        stock_murder()
+
+    def reap_workers() -> None:  # all that a reload does while it waits for the old workers, up to graceful_timeout
+        seen()
+        stock_reap()
+
+    arbiter.murder_workers, arbiter.reap_workers = murder_workers, reap_workers
+
+
+def move_heartbeats(workers: Iterable[Any], lost: float, now: float) -> None:
+    """Each by ``lost`` seconds, but not into the future: a worker whose heart has beaten since is well anyway."""
+    for worker in tuple(workers):
+        with suppress(OSError, ValueError):  # its file is closed
+            last = worker.tmp.last_update()
+            if last <= now:  # else it has not beaten yet: the file still has its time of creation, by the wall clock
+                moved = min(last + lost, now)
+                os.utime(worker.tmp.fileno(), (moved, moved))
