@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Problem = tuple[str, str]
+from .problem import Problem
 
 #: Group versions that are gone or going, and what to write instead.
 _VERSIONS = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from .deprecations import warnings
 from .fields import field_problems
+from .problem import Problem
 from .references import reference_problems
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,7 +43,7 @@ def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
         yield from _rules({str(document["kind"]): document for document in documents}, titles, bool(minors))
 
 
-def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[Problem]:
     yield from warnings(document)
     if str(document["apiVersion"]).startswith(_GATEWAY) and document["kind"] == "HTTPRoute":
         from .httproute import route_problems
@@ -66,6 +67,6 @@ def _rules(objects: Mapping[str, Any], titles: Mapping[str, str], vouched: bool)
         yield f"not as the schema has it: {type(error).__name__}: {error}"
 
 
-def _told(title: str, problems: Any) -> Iterator[str]:
+def _told(title: str, problems: Iterable[Problem]) -> Iterator[str]:
     for field, message in problems:
         yield f"{title}: {field}: {message}" if field else f"{title}: {message}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: (kind of the object, field, message)
-Problem = tuple[str, str, str]
+from .problem import ObjectProblem
+
 Objects = Mapping[str, Any]
 
 
-def reference_problems(objects: Objects) -> Iterator[Problem]:
+def reference_problems(objects: Objects) -> Iterator[ObjectProblem]:
     """Every reference among the objects of one manifest, by kind, that leads nowhere."""
     for kind in ("ServiceAccount", "ConfigMap", "Service", "Deployment"):
         if kind not in objects:
@@ -36,7 +36,7 @@ def _containers(objects: Objects) -> Iterator[tuple[str, Any]]:
             yield f"spec.template.spec.{group}.{number}", container
 
 
-def _namespaces(objects: Objects) -> Iterator[Problem]:
+def _namespaces(objects: Objects) -> Iterator[ObjectProblem]:
     wanted = objects["Deployment"]["metadata"].get("namespace")
     for kind, document in objects.items():
         metadata = document["metadata"]
@@ -46,7 +46,7 @@ def _namespaces(objects: Objects) -> Iterator[Problem]:
             yield kind, field, f"{found!r}, but the Deployment is in {wanted!r}"
 
 
-def _selectors(objects: Objects) -> Iterator[Problem]:
+def _selectors(objects: Objects) -> Iterator[ObjectProblem]:
     labels = objects["Deployment"]["spec"]["template"]["metadata"].get("labels") or {}
     spread = _pod(objects).get("topologySpreadConstraints") or []
     found = [("Deployment", "spec.selector.matchLabels"), ("Service", "spec.selector")]
@@ -65,7 +65,7 @@ def _selectors(objects: Objects) -> Iterator[Problem]:
             yield kind, field, f"{_text(selector)} matches no pod: they have {_text(labels)}"
 
 
-def _ports(objects: Objects) -> Iterator[Problem]:
+def _ports(objects: Objects) -> Iterator[ObjectProblem]:
     named = {port.get("name") for _, container in _containers(objects) for port in container.get("ports") or []}
     service = objects["Service"]["spec"].get("ports") or []
     for number, port in enumerate(service):
@@ -83,12 +83,12 @@ def _ports(objects: Objects) -> Iterator[Problem]:
     yield from _routes(objects, service)
 
 
-def _port(kind: str, field: str, port: Any, names: set[Any]) -> Iterator[Problem]:
+def _port(kind: str, field: str, port: Any, names: set[Any]) -> Iterator[ObjectProblem]:
     if isinstance(port, str) and port not in names:
         yield kind, field, f"no port is named {port!r}; there are {', '.join(sorted(map(str, names)))}"
 
 
-def _routes(objects: Objects, service: list[Any]) -> Iterator[Problem]:
+def _routes(objects: Objects, service: list[Any]) -> Iterator[ObjectProblem]:
     name = objects["Service"]["metadata"]["name"]
     for rule in _at(objects.get("Ingress", {}), "spec.rules") or []:
         for place, path in enumerate((rule.get("http") or {}).get("paths") or []):
@@ -108,7 +108,7 @@ def _routes(objects: Objects, service: list[Any]) -> Iterator[Problem]:
                 yield "HTTPRoute", f"{field}.port", f"the Service has no port {backend.get('port')!r}"
 
 
-def _volumes(objects: Objects) -> Iterator[Problem]:
+def _volumes(objects: Objects) -> Iterator[ObjectProblem]:
     volumes = {volume.get("name"): volume for volume in _pod(objects).get("volumes") or []}
     own = objects["ConfigMap"]
     mounted: set[Any] = set()
@@ -130,7 +130,7 @@ def _volumes(objects: Objects) -> Iterator[Problem]:
         yield "Deployment", "spec.template.spec.volumes", f"nothing mounts {name!r}"
 
 
-def _autoscaler(objects: Objects) -> Iterator[Problem]:
+def _autoscaler(objects: Objects) -> Iterator[ObjectProblem]:
     scaler, deployment = objects.get("HorizontalPodAutoscaler"), objects["Deployment"]
     if scaler is None:
         return

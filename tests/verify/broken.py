@@ -36,9 +36,9 @@ SCHEMA = [
     ),
     (INGRESS, "\ndata:\n", "\ndate: {}\ndata:\n", "(ConfigMap web): Additional properties are not allowed ('date'"),
     (INGRESS, "readinessProbe:", "readynessProbe:", f"{APP}: Additional properties are not allowed ('readynessProbe'"),
-    (FIXED, "replicas: 2", 'replicas: "two"', "(Deployment web): spec.replicas: 'two' is not of type 'integer'"),
-    (INGRESS, "port: 80\n", "port: http\n", "(Service web): spec.ports.0.port: 'http' is not of type 'integer'"),
-    (INGRESS, "maxReplicas:", "maximumReplicas:", "(HorizontalPodAutoscaler web): spec: 'maxReplicas' is a required"),
+    (FIXED, "replicas: 2", 'replicas: "two"', '(Deployment web): spec.replicas: "two" is not of type'),
+    (INGRESS, "port: 80\n", "port: http\n", '(Service web): spec.ports.0.port: "http" is not of type'),
+    (INGRESS, "maxReplicas:", "maximumReplicas:", '(HorizontalPodAutoscaler web): spec: "maxReplicas" is a required'),
     (INGRESS, "unhealthyPodEvictionPolicy", "unhealthyPodPolicy", "(PodDisruptionBudget web): spec: Additional"),
     (
         INGRESS,
@@ -46,7 +46,7 @@ SCHEMA = [
         "policyTypes: Ingress",
         "(NetworkPolicy web): spec.policyTypes",
     ),
-    (INGRESS, "pathType: Prefix", "type: Prefix", "(Ingress web): spec.rules.0.http.paths.0: 'pathType' is a required"),
+    (INGRESS, "pathType: Prefix", "type: Prefix", '(Ingress web): spec.rules.0.http.paths.0: "pathType" is a req'),
     (HTTPROUTE, "backendRefs:", "backends:", "(HTTPRoute web): spec.rules.0.backends: unknown field"),
     (HTTPROUTE, "backendRefs:", "backends:", "(HTTPRoute web): spec.rules.0.backendRefs: is missing"),
     (
