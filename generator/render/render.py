@@ -26,11 +26,12 @@ from .filters import (
     yaml_scalar,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = ROOT / "templates"
-LOCKS = ROOT / "generator" / "servers" / "locks"
-CACHE = ROOT / "build" / "templates"
-RUNTIME = ROOT / "generator" / "runtime"
+PACKAGE = Path(__file__).resolve().parents[1]
+#: In a wheel the templates lie inside the package, in a checkout beside it.
+INSTALLED = (PACKAGE / "templates").is_dir()
+TEMPLATES = PACKAGE / "templates" if INSTALLED else PACKAGE.parent / "templates"
+LOCKS = PACKAGE / "servers" / "locks"
+RUNTIME = PACKAGE / "runtime"
 
 
 def render(plan: Plan) -> dict[str, str]:
@@ -75,17 +76,31 @@ def _templates_below(folder: str) -> tuple[str, ...]:
 
 def _render(template: str, plan: Plan) -> str:
     if not template.endswith(".j2"):
-        return (TEMPLATES / template).read_text()
+        return (TEMPLATES / template).read_text(encoding="utf-8")
     return _environment().get_template(template).render(plan=plan)
 
 
+def cache_folder() -> Path:
+    """Where compiled templates are kept: in a checkout its build/, else the user's cache."""
+    if not INSTALLED:
+        return PACKAGE.parent / "build" / "templates"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "container-kit" / "templates"
+
+
 def _bytecode_cache() -> FileSystemBytecodeCache | None:
-    """Compiling the templates takes as long as all imports; their bytecode is kept (by content) in the checkout."""
+    """Compiling the templates takes as long as all imports; their bytecode is kept, by content, where that is possible.
+
+    Bytecode is run: a folder that is not the user's own, or that others may write to, is not used.
+    """
     try:
-        CACHE.mkdir(parents=True, exist_ok=True)
-    except OSError:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
         return None
-    return FileSystemBytecodeCache(str(CACHE)) if os.access(CACHE, os.W_OK) else None
+    private = found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return FileSystemBytecodeCache(str(folder)) if private and os.access(folder, os.W_OK) else None
 
 
 @cache
