@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+#: So many faults are printed, the others are counted: nobody reads more before correcting the first ones.
+FAULTS_SHOWN = 50
+
+
+def printable(text: str) -> str:
+    """The text on one line: a file or a key may be named with control characters, which would act on a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -15,7 +25,7 @@ class Mark:
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{printable(self.file)}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,19 @@ class KitError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        return "\n".join(printable(line) for line in super().__str__().split("\n"))
+
 
 class ProfileError(KitError):
     """One or more profiles are wrong; carries every fault found, not the first only."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(sorted(set(faults), key=lambda f: (f.mark.file, f.mark.line, f.mark.column, f.path)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+        lines = [str(fault) for fault in self.faults[:FAULTS_SHOWN]]
+        if len(self.faults) > FAULTS_SHOWN:
+            lines.append(f"... and {len(self.faults) - FAULTS_SHOWN} more faults")
+        super().__init__("\n".join(lines))
 
 
 class TargetError(KitError):
@@ -60,6 +76,7 @@ class OwnFault(KitError):
 
 
 def nearest(word: str, options: Sequence[str]) -> str | None:
+    """The option that the word most likely misspells, or None where none is near."""
     from difflib import get_close_matches  # only for messages: a good profile does not wait for its import
 
-    return next(iter(get_close_matches(word.lower(), options, n=1, cutoff=0.6)), None)
+    return next(iter(get_close_matches(word.lower()[:100], options, n=1, cutoff=0.6)), None)

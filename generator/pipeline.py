@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import Fault, KitError, ProfileError
+from .plan.numbers import size
 from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
 from .profile.load import read_profile
-from .rules.check import accept
+from .rules.check import check
+from .servers import SERVERS
 
 
-def read_plans(profiles: tuple[str, ...], overrides: tuple[str, ...]) -> list[Plan]:
+def plan_profile(text: str, file: str, overrides: Sequence[str] = ()) -> Plan:
+    """The plan of one profile; ``file`` is its name in messages, ``overrides`` are PATH=VALUE as in ``--set``.
+
+    Raises ProfileError with every fault of the profile.
+    """
+    draft = read_profile(text, file, overrides)
+    profile, server = draft.profile, SERVERS.get(draft.profile.server)
+    numbers = None if draft.faults or server is None else size(profile, server)
+    faults = [*draft.faults, *check(draft, server, numbers)]
+    if faults or server is None or numbers is None:
+        raise ProfileError(faults)
+    return make_plan(profile, server, numbers)
+
+
+def read_plans(profiles: Sequence[str], overrides: Sequence[str] = ()) -> list[Plan]:
     """The plans of all profile files. Raises ProfileError with the faults of every one of them."""
     plans: list[Plan] = []
     faults: list[Fault] = []
     for path in profiles:
         try:
-            with Path(path).open("rb") as file:
-                text = file.read(MAX_BYTES + 1).decode("utf-8")  # more than that is refused, however much there is
-        except OSError as error:
-            raise KitError(f"{path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise KitError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-        try:
-            plans.append(make_plan(accept(read_profile(text, path, overrides))))
+            plans.append(plan_profile(_text(path), path, overrides))
         except ProfileError as error:
             faults += error.faults
     if faults:
         raise ProfileError(faults)
-    taken: dict[str, str] = {}
+    _refuse_shared_names(plans, profiles)
+    return plans
+
+
+def _text(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1).decode("utf-8")  # more than that is refused, however much there is
+    except OSError as error:
+        raise KitError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def _refuse_shared_names(plans: Sequence[Plan], profiles: Sequence[str]) -> None:
+    """Two profiles of one run must not write the same files, nor objects of one name into the same namespace."""
+    owners: dict[str, str] = {}
     for plan, path in zip(plans, profiles, strict=True):
-        if plan.folder in taken:
-            raise KitError(f"{path}: {plan.folder} is written by {taken[plan.folder]} already; change name or group")
-        taken[plan.folder] = path
+        if plan.folder in owners:
+            raise KitError(f"{path}: {plan.folder} is written by {owners[plan.folder]} already; change name or group")
+        owners[plan.folder] = path
         if plan.server.production:
             namespace = plan.profile.kubernetes.namespace or "(kubectl chooses)"
             objects = f"namespace {namespace}, objects named {plan.kubernetes.name}"
-            if objects in taken:
-                raise KitError(f"{path}: {objects}: {taken[objects]} has them too; change name or kubernetes.namespace")
-            taken[objects] = path
-    return plans
+            if objects in owners:
+                raise KitError(
+                    f"{path}: {objects}: {owners[objects]} has them too; change name or kubernetes.namespace"
+                )
+            owners[objects] = path

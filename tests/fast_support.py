@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generator.errors import Fault, ProfileError
-from generator.plan.plan import Plan, make_plan
-from generator.profile.load import read_profile
-from generator.rules.check import accept
+from generator.pipeline import plan_profile
+from generator.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = tuple(sorted([*ROOT.glob("profiles/*.yaml"), *ROOT.glob("profiles/servers/*.yaml")]))
@@ -119,7 +118,7 @@ def _escaped(character: str) -> str:
 
 def plan_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> Plan:
     """The plan of the minimal profile with more lines and ``--set`` overrides; raises ProfileError."""
-    return make_plan(accept(read_profile(base + extra, "web.yaml", overrides)))
+    return plan_profile(base + extra, "web.yaml", overrides)
 
 
 def faults_of(extra: str = "", *overrides: str, base: str = MINIMAL) -> tuple[Fault, ...]:

@@ -11,10 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generator.plan.plan import make_plan
-from generator.profile.load import read_profile
+from generator.pipeline import plan_profile
 from generator.render.render import render
-from generator.rules.check import accept
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKOV = ROOT / "build" / "policy" / "bin" / "checkov"
@@ -33,7 +31,7 @@ def main() -> int:
     if not CHECKOV.exists():
         print("checkov is not installed: run it by `make policy`", file=sys.stderr)
         return 1
-    plan = make_plan(accept(read_profile(SIGNED.read_text(encoding="utf-8"), str(SIGNED))))
+    plan = plan_profile(SIGNED.read_text(encoding="utf-8"), str(SIGNED))
     text = render(plan)[plan.manifest]
     failed = False
     with tempfile.TemporaryDirectory(prefix="kit-policy-") as name:

@@ -20,11 +20,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "profile": {"errors"},
-    "servers": {"errors", "runtime.sizing"},
+    "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
     "output": {"errors"},
     "plan": {"errors", "runtime", "runtime.sizing", "profile", "servers"},
-    "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},
+    "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},  # and not plan.plan: see below
     "render": {"errors", "runtime.sizing", "profile", "plan"},
     "verify": {"errors", "profile"},
     "pipeline": {"errors", "profile", "servers", "plan", "rules"},
@@ -92,6 +92,12 @@ def test_packages_import_only_what_stands_before_them(path: Path) -> None:
     own = room(dotted(path)).partition(".")[0]
     foreign = {room(name) for name in ours(path)} - {own, "runtime.sizing" if own == "runtime" else own}
     assert foreign <= MAY_IMPORT[own]
+
+
+def test_rules_judge_numbers_and_make_none() -> None:
+    inner = {name for path in (PACKAGE / "rules").glob("*.py") for name in ours(path)}
+    assert not inner & {"plan.plan", "plan.numbers"}
+    assert not {name for name in inner if name.startswith("render")}
 
 
 def test_the_table_names_every_package_and_has_no_circle() -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from ..errors import TargetError
 from ..output.write import Change
-from ..plan.texts import memory_quantity
-from ..profile.field_type import FieldType
-from ..profile.schema import CpuRule, Profile
+from ..profile.field_types import memory_text
+from ..profile.records import Setting, json_schema
+from ..profile.schema import SETTINGS, Profile
 from ..servers import SERVERS
 from ..servers.server import Cell
 from .seed import SEED
@@ -23,52 +19,28 @@ from .seed import SEED
 
 def schema() -> str:
     """JSON schema of a profile, for editors; the generator itself checks more than a schema can say."""
-    found = Profile.model_json_schema()
-    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Profile", **json_schema(Profile)}
     found["properties"]["server"]["enum"] = sorted(SERVERS)
     versions = sorted({version for server in SERVERS.values() for version in server.pythons})
-    # Unquoted, an editor reads 3.13 as a number; the generator takes the text as it is written.
-    found["properties"]["python"] = {"enum": [*versions, *(float(v) for v in versions)], "default": "3.13"}
+    python = found["properties"]["python"]
+    kept = {name: python[name] for name in ("description", "default")}
+    found["properties"]["python"] = {"enum": [*versions, *(float(version) for version in versions)], **kept}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def settings_table() -> str:
     """Every setting of a profile: what it takes, its default, and why it is there."""
     rows = ["| setting | takes | default | |", "| --- | --- | --- | --- |"]
-    for path, field in _fields(Profile, ""):
-        default = "required" if field.is_required() else _default(field)
-        rows.append(f"| `{path}` | {_allowed(field)} | {default} | {field.description} |")
+    for path, one in SETTINGS.items():
+        default = "required" if one.is_required else _default(one)
+        rows.append(f"| `{path}` | {_cell(one.type.allowed)} | {default} | {one.description} |")
     return "\n".join(rows)
 
 
-def _fields(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _fields(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", field
-
-
-def _allowed(field: FieldInfo) -> str:
-    kinds = [kind for kind in _kinds(field) if isinstance(kind, FieldType)]
-    rule = " or a CPU rule" if CpuRule in get_args(field.annotation) or "CpuRule" in str(field.annotation) else ""
-    return _cell(kinds[0].allowed + rule) if kinds else "a mapping"
-
-
-def _kinds(field: FieldInfo) -> Iterator[Any]:
-    yield from field.metadata
-    for argument in get_args(field.annotation):
-        yield from getattr(argument, "__metadata__", ())
-
-
-def _default(field: FieldInfo) -> str:
-    default = field.default
-    if default is None or default == ():
-        return "null" if default is None else "none"
-    if any(isinstance(kind, FieldType) and kind.allowed.startswith("memory") for kind in field.metadata):
-        return f"`{memory_quantity(default)}`"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+def _default(one: Setting) -> str:
+    if one.default is None or one.default == ():
+        return "null" if one.default is None else "none"
+    return f"`{str(one.default).lower() if isinstance(one.default, bool) else one.type.show(one.default)}`"
 
 
 def servers_table() -> str:
@@ -78,7 +50,7 @@ def servers_table() -> str:
     for server in SERVERS.values():
         threads = f"{server.threads.per_cpu} x CPU" if server.threads else "–"
         need = "needed" if server.needs_proxy else "not needed"
-        memory = f"{memory_quantity(server.worker_memory_bytes)}"
+        memory = f"{memory_text(server.worker_memory_bytes)}"
         each = f"{server.connection_memory_bytes / 1024:g} KiB"
         plus = f" + {server.workers.plus}" if server.workers.plus else ""
         least = f", at least {server.workers.at_least}" if server.workers.at_least > 1 else ""

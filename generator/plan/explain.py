@@ -9,24 +9,9 @@ from typing import Any
 
 from .plan import Plan
 
-#: Settings whose value the profile gives and no formula derives.
-_STATED = (
-    "backlog",
-    "keepalive",
-    "timeout",
-    "graceful_timeout",
-    "max_requests",
-    "max_requests_jitter",
-    "loglevel",
-    "forwarded_allow_ips",
-    "access_log",
-)
-
 
 def explanation(plan: Plan) -> dict[str, Any]:
     """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
-    stated: dict[str, Any] = {name: getattr(plan.profile, name) for name in _STATED}
-    stated |= {"preload_app": plan.preload_app, "header_timeout": plan.header_timeout, **plan.settings}
     pods = plan.kubernetes.by_name() if plan.server.production else {}
     proxy = plan.proxy.by_name() if plan.server.production else {}
     return {
@@ -36,7 +21,7 @@ def explanation(plan: Plan) -> dict[str, Any]:
         "stop_seconds": plan.stop_seconds.as_dict(),
         "kubernetes": {name: number.as_dict() for name, number in pods.items()},
         "proxy": {name: number.as_dict() for name, number in proxy.items()},
-        "settings": stated,
+        "settings": {**plan.explained, **plan.settings},
         "warnings": list(plan.numbers.warnings),
         "command_line": command_line(plan),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..profile.kubernetes import MINORS
 from ..profile.schema import Profile
-from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Demand, Number, Numbers, memory_needed
+from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, memory_needed
 from ..servers.server import Server
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
 
@@ -70,8 +70,8 @@ class KubernetesPlan:
         return found | ({"backend_connections": self.backend_connections} if self.backend_connections else {})
 
 
-def plan_kubernetes(profile: Profile, server: Server, demand: Demand, numbers: Numbers, user_id: int) -> KubernetesPlan:
-    """The manifests' own values; ``check_kubernetes`` has refused what contradicts itself."""
+def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id: int) -> KubernetesPlan:
+    """The manifests' own values; the rules have refused what contradicts itself."""
     wanted = profile.kubernetes
     least, most = replica_range(profile)
     replicas = None if wanted.replicas is None else Number(wanted.replicas, "profile", fixed_reason(profile))
@@ -89,7 +89,7 @@ def plan_kubernetes(profile: Profile, server: Server, demand: Demand, numbers: N
         target_cpu=target_cpu(profile),
         max_surge=MAX_SURGE,
         backend_connections=backend_connections(profile, server, numbers, (replicas or most).value),
-        memory=_memory(demand, numbers, memory),
+        memory=_memory(numbers, memory),
         # A fifth of the limit is what sizing leaves to anything but workers; both fit into it or below it.
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
         tmp_bytes=min(TMP_BYTES, _whole_mib(memory // 2)),
@@ -107,8 +107,8 @@ def plan_kubernetes(profile: Profile, server: Server, demand: Demand, numbers: N
     )
 
 
-def _memory(demand: Demand, numbers: Numbers, limit: int) -> Number:
-    workers = numbers.workers.value
+def _memory(numbers: Numbers, limit: int) -> Number:
+    demand, workers = numbers.demand, numbers.workers.value
     needed = memory_needed(demand, workers)
     reason = (
         f"{workers} workers x {demand.worker_memory_bytes / MIB:g} MiB + "

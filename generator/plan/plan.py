@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ..profile.schema import CpuRule, Profile
+from ..profile.schema import EXPLAINED, SETTINGS, Profile
 from ..runtime import VERSION
-from ..runtime.sizing import Demand, Limits, Number, Numbers, Rule, derive
-from ..servers import SERVERS
+from ..runtime.sizing import Number, Numbers
 from ..servers.server import Server
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .proxy import Proxy, plan_proxy
@@ -49,7 +48,6 @@ class Plan:
     profile: Profile
     server: Server
     runtime_version: str
-    demand: Demand
     numbers: Numbers
     folder: str
     manifest: str
@@ -74,72 +72,47 @@ class Plan:
         return self.profile.name
 
     @property
+    def explained(self) -> dict[str, Any]:
+        """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
+        return {path: effective(self.profile, self.server, path) for path in EXPLAINED}
+
+    @property
     def configuration_sha256(self) -> str:
         """Of all that the ConfigMap holds."""
         return sha256((self.configuration + self.proxy_configuration).encode()).hexdigest()
 
 
-def make_plan(profile: Profile) -> Plan:
-    """The plan of a profile that has no faults."""
-    server = SERVERS[profile.server]
-    demand, numbers = derive_numbers(profile, server)
-    preload = server.preload_app if profile.preload_app is None else profile.preload_app
+def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
+    """The plan of a profile that has no faults; ``numbers`` are what ``size`` makes of it."""
+    preload = effective(profile, server, "preload_app")
     place = f"{profile.group}/{profile.name}" if profile.group else profile.name
     return Plan(
         profile=profile,
         server=server,
         runtime_version=VERSION,
-        demand=demand,
         numbers=numbers,
         folder=f"docker/{place}",
         manifest=f"k8s/{place}.yaml",
         image=profile.image or f"{profile.name}:dev",
         user_id=USER_ID,
         preload_app=preload,
-        header_timeout=profile.header_timeout or server.header_timeout,
+        header_timeout=effective(profile, server, "header_timeout"),
         probes=_probes(profile),
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
-        kubernetes=plan_kubernetes(profile, server, demand, numbers, USER_ID),
+        kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
         proxy=plan_proxy(profile, server, numbers, f"docker/{place}"),
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )
 
 
-def derive_numbers(profile: Profile, server: Server) -> tuple[Demand, Numbers]:
-    """What the profile demands of the sizing rules, and what they make of it at the profile's own limits."""
-    worker_memory = profile.resources.worker_memory
-    demand = Demand(
-        connections=profile.connections,
-        workers=_count(profile.workers, server.workers) or server.workers,
-        threads=None if server.threads is None else _count(profile.threads, _threads_rule(profile, server)),
-        worker_connections=profile.worker_connections,
-        backlog=profile.backlog,
-        shares_connections=server.shares_connections,
-        counts_connections=server.honours("worker_connections"),
-        master_memory_bytes=server.master_memory_bytes,
-        worker_memory_bytes=server.worker_memory_bytes if worker_memory is None else worker_memory,
-        connection_memory_bytes=server.connection_memory_bytes,
-    )
-    limited = profile.kubernetes.cpu_limit != "none"
-    limits = Limits(
-        quota_millicores=profile.resources.cpu if limited else None,
-        request_millicores=profile.resources.cpu,
-        memory_bytes=profile.resources.memory,
-    )
-    return demand, derive(demand, limits)
-
-
-def _threads_rule(profile: Profile, server: Server) -> Rule | None:
-    # Flask's own server takes threads or processes: who asks for processes gets one thread each.
-    return server.threads if server.production or profile.workers is None else Rule(per_cpu=0, plus=1)
-
-
-def _count(setting: int | CpuRule | None, default: Rule | None) -> int | Rule | None:
-    if setting is None:
-        return default
-    return setting if isinstance(setting, int) else Rule(**setting.model_dump())
+def effective(profile: Profile, server: Server, path: str) -> Any:
+    """The value of a setting, the server's own where the profile leaves the choice to it."""
+    value: Any = profile
+    for name in path.split("."):
+        value = getattr(value, name)
+    return getattr(server, path) if value is None and SETTINGS[path].server_default else value
 
 
 def _probes(profile: Profile) -> Probes:

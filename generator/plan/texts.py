@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from ..profile.field_types import memory_text
 from ..profile.schema import Profile
 from ..servers.server import Server
 
@@ -41,9 +42,9 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
         app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
         bind=f"0.0.0.0:{profile.port}",
         cpu_text=f"{profile.resources.cpu / 1000:g}",
-        memory_text=memory_quantity(profile.resources.memory),
+        memory_text=memory_text(profile.resources.memory),
         cpu_quantity=cpu_quantity(profile.resources.cpu),
-        memory_quantity=memory_quantity(profile.resources.memory),
+        memory_quantity=memory_text(profile.resources.memory),
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
         health_command=_health_command(profile, probe_timeout_seconds),
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
@@ -64,14 +65,6 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
 def cpu_quantity(millicores: int) -> str:
     """Thousandths of a CPU as the Kubernetes quantity that a person would write."""
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
-
-
-def memory_quantity(size: int) -> str:
-    """Bytes as a Kubernetes quantity, in the largest unit that divides them."""
-    for unit, factor in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
-        if size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
 
 
 def _health_command(profile: Profile, timeout_seconds: int) -> tuple[str, ...]:

@@ -1,19 +1,86 @@
-"""Field types: each turns a scalar's source text into its value, and knows what it allows, with an example."""
+"""Field types: each turns what stands in the document into a value, and knows what it allows, with an example."""
 
 from __future__ import annotations
 
 import ipaddress
+import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ..errors import nearest
+from ..errors import FAULTS_SHOWN, nearest
 from .document import Block, Items, Text
-from .field_type import FieldType, Inside, scalar
 
 _MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MEMORY_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+#: A DNS label, as Kubernetes names are, without its limit of 63 characters.
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A fault by its path in the document, before anyone knows the file and the line.
+
+    ``at_key``: the name is wrong, so the fault is reported where the name stands, not its value.
+    """
+
+    path: tuple[str, ...]
+    allowed: str
+    remedy: str
+    given: str | None = None
+    at_key: bool = False
+
+    def below(self, name: str) -> Problem:
+        """The same problem as seen from one level further up."""
+        return replace(self, path=(name, *self.path))
+
+
+class Inside(ValueError):
+    """Faults inside a mapping or a list; ``rest`` is what is left without the faulty parts, None if nothing is."""
+
+    def __init__(self, problems: Sequence[Problem], rest: Any = None) -> None:
+        super().__init__()
+        self.problems = tuple(problems)
+        self.rest = rest
+
+
+@dataclass(frozen=True, eq=False)
+class FieldType:
+    """A field's type: ``parse`` raises ValueError (its message, if any, says what to do); ``schema`` is JSON schema.
+
+    ``record`` is the class of a section's settings, None for every other type; ``show`` writes a value for people.
+    """
+
+    parse: Callable[[Any], Any]
+    allowed: str
+    example: str
+    schema: Mapping[str, Any]
+    record: Any = None
+    show: Callable[[Any], str] = str
+
+    def or_null(self) -> FieldType:
+        """The same type, with ``null`` for None."""
+
+        def parse(value: Any) -> Any:
+            return None if isinstance(value, Text) and value.is_null else self.parse(value)
+
+        schema = {"anyOf": [self.schema, {"type": "null"}]}
+        return replace(self, parse=parse, allowed=f"{self.allowed}, or null", schema=schema)
+
+    def problem(self, name: str, error: ValueError) -> list[Problem]:
+        """What ``parse`` refused at ``name``: one problem, or those inside of it."""
+        if isinstance(error, Inside):
+            return [problem.below(name) for problem in error.problems]
+        return [Problem((name,), self.allowed, str(error) or f"write for example: {self.example}")]
+
+
+def scalar(value: Any) -> Text:
+    """The value as text. Raises ValueError for a list or a mapping."""
+    if not isinstance(value, Text):
+        raise ValueError("write a single value here, not a list or a mapping")
+    return value
 
 
 def integer(minimum: int, maximum: int, example: int) -> FieldType:
@@ -34,6 +101,8 @@ def integer(minimum: int, maximum: int, example: int) -> FieldType:
 
 
 def boolean() -> FieldType:
+    """``true`` or ``false``, unquoted; YAML 1.1's other spellings (``yes``, ``off``) are refused."""
+
     def parse(value: Any) -> bool:
         text = scalar(value)
         if text not in ("true", "false") or not text.plain:
@@ -72,9 +141,9 @@ def choice(options: Sequence[str], example: str | None = None) -> FieldType:
         near = nearest(given, options)
         raise ValueError(f"write {near}" if near else "")
 
-    return FieldType(
-        parse, "one of " + ", ".join(options), example or options[0], {"type": "string", "enum": [*options]}
-    )
+    # An editor reads an unquoted 1.30 as a number.
+    numbers = [float(option) for option in options if re.fullmatch(r"[0-9]+\.[0-9]+", option)]
+    return FieldType(parse, "one of " + ", ".join(options), example or options[0], {"enum": [*options, *numbers]})
 
 
 def cpu_quantity() -> FieldType:
@@ -91,7 +160,7 @@ def cpu_quantity() -> FieldType:
 
     pattern = r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$"
     schema = {"anyOf": [{"type": "number", "minimum": 0.01, "maximum": 1024}, {"type": "string", "pattern": pattern}]}
-    return FieldType(parse, "CPUs as a Kubernetes quantity from 10m to 1024", "2, 0.5 or 500m", schema)
+    return FieldType(parse, "CPUs as a Kubernetes quantity from 10m to 1024, like 2, 0.5 or 500m", "500m", schema)
 
 
 def memory_quantity() -> FieldType:
@@ -111,7 +180,17 @@ def memory_quantity() -> FieldType:
 
     pattern = r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)?$"
     schema = {"anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 1024**2}]}
-    return FieldType(parse, "memory as a Kubernetes quantity from 1Mi to 64Ti", "1Gi or 512Mi", schema)
+    return FieldType(
+        parse, "memory as a Kubernetes quantity from 1Mi to 64Ti, like 1Gi", "512Mi", schema, show=memory_text
+    )
+
+
+def memory_text(size: int) -> str:
+    """Bytes as a Kubernetes quantity, in the largest unit that divides them."""
+    for unit, factor in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
 
 
 def relative_path(what: str, example: str) -> FieldType:
@@ -132,41 +211,62 @@ def relative_path(what: str, example: str) -> FieldType:
     return FieldType(parse, f"{what}, relative to the build context", example, schema)
 
 
-def list_of(kind: FieldType) -> FieldType:
+def list_of(item_type: FieldType) -> FieldType:
+    """A list; every item is checked, and a faulty one is named by its number from 0."""
+
     def parse(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, Items):
-            raise ValueError(f"write a list, for example: [{kind.example}]")
-        return tuple(kind.parse(item) for item in value)
+            raise ValueError(f"write a list, for example: [{item_type.example}]")
+        values, problems = [], []
+        for number, item in enumerate(value):
+            try:
+                values.append(item_type.parse(item))
+            except ValueError as error:
+                problems += item_type.problem(str(number), error)
+        if problems:
+            raise Inside(problems)
+        return tuple(values)
 
-    return FieldType(
-        parse, f"a list, each item {kind.allowed}", f"[{kind.example}]", {"type": "array", "items": kind.schema}
-    )
+    schema = {"type": "array", "items": item_type.schema}
+    return FieldType(parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema)
 
 
-def mapping_of(key: FieldType, kind: FieldType) -> FieldType:
-    """A mapping whose own values are checked by ``key`` and ``kind``; frozen as sorted pairs."""
+def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
+    """A mapping whose names and values each have a type; frozen as sorted pairs."""
 
     def parse(value: Any) -> tuple[tuple[str, Any], ...]:
         if not isinstance(value, Block):
-            raise ValueError(f"write a mapping, for example: {{{key.example}: {kind.example}}}")
-        pairs, faults = [], []
+            raise ValueError(f"write a mapping, for example: {example}")
+        pairs, problems = [], []
         for name, item in value.items():
             try:
-                key.parse(Text(name, value.key_marks[name], plain=False))
+                key_type.parse(Text(name, value.key_marks[name], plain=False))
             except ValueError:
-                faults.append((str(name), f"a name that is {key.allowed}", f"rename it, for example {key.example}"))
+                remedy = f"rename it, for example {key_type.example}"
+                problems.append(Problem((name,), f"a name that is {key_type.allowed}", remedy, at_key=True))
             try:
-                pairs.append((str(name), kind.parse(item)))
+                pairs.append((str(name), value_type.parse(item)))
             except ValueError as error:
-                faults.append((str(name), kind.allowed, str(error) or f"write for example: {kind.example}"))
-        if faults:
-            raise Inside(faults)
+                problems += value_type.problem(name, error)
+        if problems:
+            raise Inside(problems, tuple(sorted(pairs)))
         return tuple(sorted(pairs))
 
-    schema = {"type": "object", "propertyNames": key.schema, "additionalProperties": kind.schema}
-    return FieldType(
-        parse, f"a mapping from {key.allowed} to {kind.allowed}", f"{{{key.example}: {kind.example}}}", schema
-    )
+    example = f"{{{key_type.example}: {value_type.example}}}"
+    schema = {"type": "object", "propertyNames": key_type.schema, "additionalProperties": value_type.schema}
+    return FieldType(parse, f"a mapping from {key_type.allowed} to {value_type.allowed}", example, schema)
+
+
+def unknown_names(value: Block, names: Sequence[str], given: str = "unknown setting") -> list[Problem]:
+    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest."""
+    allowed = "one of " + ", ".join(sorted(names))
+    problems: list[Problem] = []
+    for name in value:
+        if name not in names:
+            # A search takes a millisecond, and nobody sees the suggestion of a fault that is only counted.
+            near = nearest(name, names) if len(problems) < FAULTS_SHOWN else None
+            problems.append(Problem((name,), allowed, f"did you mean {near}?" if near else "remove it", given, True))
+    return problems
 
 
 def subnet() -> FieldType:
@@ -186,6 +286,18 @@ def subnet() -> FieldType:
     )
 
 
+def network() -> FieldType:
+    """One address or network, strict about host bits as Kubernetes is."""
+
+    def parse(value: Any) -> str:
+        try:
+            return str(ipaddress.ip_network(scalar(value)))
+        except ValueError as error:
+            raise ValueError(f"correct it: {error}") from None
+
+    return FieldType(parse, "a network in CIDR notation", "10.0.0.0/8", {"type": "string", "maxLength": 50})
+
+
 def peers() -> FieldType:
     """Addresses and networks, comma-separated, strict as gunicorn is (192.168.1.1/24 has host bits), or ``*``."""
 
@@ -201,3 +313,86 @@ def peers() -> FieldType:
 
     schema = {"type": "string", "maxLength": 4096}
     return FieldType(parse, 'addresses and networks, comma-separated, or "*" in quotes', "10.0.0.0/8,127.0.0.1", schema)
+
+
+def module() -> FieldType:
+    """A Python module's dotted name."""
+
+    def parse(value: Any) -> str:
+        given = scalar(value)
+        _refuse_unless_importable(given.split("."))
+        return str(given)
+
+    schema = {"type": "string", "maxLength": 200, "pattern": f"^{_MODULE}$"}
+    return FieldType(parse, "a module name", "myapp.hooks", schema)
+
+
+def application() -> FieldType:
+    """What a server imports: a module, then the name of the app or of a factory without arguments."""
+
+    def parse(value: Any) -> str:
+        given = scalar(value)
+        name, colon, attribute = given.partition(":")
+        if not colon:
+            raise ValueError()
+        _refuse_unless_importable([*name.split("."), attribute.removesuffix("()")])
+        return str(given)
+
+    schema = {"type": "string", "maxLength": 200, "pattern": rf"^{_MODULE}:[A-Za-z_]\w*(\(\))?$"}
+    return FieldType(parse, "module:name or module:factory()", "flask_server:app", schema)
+
+
+_MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+
+
+def _refuse_unless_importable(names: Sequence[str]) -> None:
+    if sum(map(len, names)) > 200 or not all(re.fullmatch(r"[A-Za-z_]\w*", name) for name in names):
+        raise ValueError()
+    for name in names:
+        if keyword.iskeyword(name):
+            raise ValueError(f"rename it: {name} is a keyword of Python, so nothing can be imported by that name")
+
+
+#: Registry with its port, path, tag and digest; ASCII only, as registries take nothing else.
+_IMAGE = (
+    r"([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+
+
+def image(example: str = "registry.example/team/app:1.4") -> FieldType:
+    """An image reference, as Docker and the kubelet read it."""
+    reference = text("an image reference", example, _IMAGE, 500)
+
+    def parse(value: Any) -> str:
+        given: str = reference.parse(value)
+        port = re.match(r"[A-Za-z0-9.-]+:([0-9]+)/", given)
+        if port and not 1 <= int(port[1]) <= 65535:
+            raise ValueError(f"correct the registry's port: {port[1]} is not from 1 to 65535")
+        return given
+
+    return replace(reference, parse=parse)
+
+
+def yaml_value() -> FieldType:
+    """Any YAML value, its plain scalars read by YAML 1.2: no field stands behind it that could decide."""
+    return FieldType(_plain, "any YAML value", "{name: value}", {})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Block):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, Items):
+        return [_plain(item) for item in value]
+    text: Text = value
+    if not text.plain:
+        return str(text)
+    if text.is_null:
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"[-+]?(0|[1-9][0-9]{0,17})", text):
+        return int(text)
+    if re.fullmatch(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}", text):
+        return float(text)
+    return str(text)

@@ -1,25 +1,24 @@
-"""gunicorn's own settings: which exist and of what kind (a table made from gunicorn itself), and which the kit owns."""
+"""gunicorn's own settings: which exist and of what type (a table made from gunicorn itself), and which the kit owns."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import nearest
+from ..errors import FAULTS_SHOWN, nearest
 from . import field_types as f
 from .document import Block, Items, Text
-from .field_type import FieldType, Inside
+from .field_types import FieldType, Inside, Problem
 
 _TABLE = Path(__file__).with_name("gunicorn_settings.json")
 
-#: Settings that the kit writes itself or that have no place in a container, with what to do instead.
+#: Settings that the kit writes itself or that have no place in a container, with what to do instead. What a profile has
+#: a setting of its own for is not among them: that follows from the setting.
 OWNED = {
     "access_log_format": "use access_log: text or json",
-    "accesslog": "use access_log; a container logs to stdout",
-    "backlog": "write backlog at the top level",
-    "bind": "use port",
     "capture_output": "leave it out: it does nothing when errors go to stderr",
     "chdir": "leave it out: the app lies in /app",
     "check_config": "run the image with the argument --check-config",
@@ -51,83 +50,84 @@ OWNED = {
     "tmp_upload_dir": "leave it out: nothing in gunicorn reads it",
     "umask": "leave it out: the server writes no files",
     "user": "leave it out: USER and securityContext set it",
-    "worker_class": "use server",
     "worker_tmp_dir": "leave it out: the kit uses /dev/shm, which a read-only root leaves writable",
-    "wsgi_app": "use app.module",
 }
-#: Spelt at the top level of a profile, where they have a type and a reason of their own.
-TOP_LEVEL = (
-    "workers",
-    "threads",
-    "worker_connections",
-    "backlog",
-    "timeout",
-    "graceful_timeout",
-    "keepalive",
-    "max_requests",
-    "max_requests_jitter",
-    "preload_app",
-    "loglevel",
-    "forwarded_allow_ips",
-)
 #: Texts that gunicorn checks only at boot; http_parser `fast` without its package answers every request with 500.
-_CHOICES = {
+CHOICES = {
     "header_map": ("drop", "refuse", "dangerous"),
     "http2_cleartext": ("off", "prior-knowledge", "upgrade", "both"),
     "http_parser": ("auto", "python"),
     "proxy_protocol": ("off", "v1", "v2", "auto"),
 }
 #: Names that people write, and what gunicorn calls it (gunicorn ignores unknown names without a word).
-_MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "workers", "access_log": "accesslog"}
+MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "workers", "access_log": "accesslog"}
 
 
 @cache
 def known_settings() -> dict[str, dict[str, Any]]:
-    """Every setting of the pinned gunicorn: its kind (int, bool, str, list, dict, hook) and section."""
+    """Every setting of the pinned gunicorn: its type (int, bool, str, list, dict, hook) and section."""
     table: dict[str, dict[str, Any]] = json.loads(_TABLE.read_text(encoding="utf-8"))
     return table
 
 
-def gunicorn_mapping() -> FieldType:
-    """The type of the profile's ``gunicorn`` section: known names that the kit does not own, typed as gunicorn's."""
+def gunicorn_mapping(own_settings: Callable[[], Mapping[str, str]]) -> FieldType:
+    """The type of the profile's ``gunicorn`` section: known names that the kit does not own, typed as gunicorn's.
+
+    ``own_settings`` gives the paths of a profile's settings by gunicorn's names for them; it is called when a profile
+    is read, since the section is one of the settings itself.
+    """
 
     def parse(value: Any) -> tuple[tuple[str, Any], ...]:
         if not isinstance(value, Block):
             raise ValueError("write a mapping, for example: {limit_request_fields: 50}")
-        pairs, faults = [], []
+        pairs: list[tuple[str, Any]] = []
+        problems: list[Problem] = []
         for name, item in value.items():
+            remedy = _no_place(name, own_settings(), suggest=len(problems) < FAULTS_SHOWN)
+            if remedy:
+                problems.append(Problem((name,), _ALLOWED, remedy, at_key=True))
+                continue
             try:
-                pairs.append((str(name), _typed(name, item)))
+                pairs.append((str(name), typed(name, item)))
             except ValueError as error:
-                faults.append((str(name), "a setting of gunicorn that the kit does not own", str(error)))
-        if faults:
-            raise Inside(faults)
+                problems.append(Problem((name,), _ALLOWED, str(error)))
+        if problems:
+            raise Inside(problems, tuple(sorted(pairs)))
         return tuple(sorted(pairs))
 
     schema = {"type": "object", "propertyNames": {"maxLength": 64}}
     return FieldType(parse, "a mapping of gunicorn settings", "{limit_request_fields: 50}", schema)
 
 
-def _typed(name: str, value: Any) -> Any:
-    settings = known_settings()
-    if name in TOP_LEVEL:
-        raise ValueError(f"{name} stands at the top level of a profile: move it there")
-    if name in OWNED:
-        raise ValueError(f"{name} is set by the kit: {OWNED[name]}")
-    if name not in settings:
-        near = _MISTAKEN.get(name) or nearest(name, sorted(settings))
-        raise ValueError(f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else ""))
-    kind = settings[name]["kind"]
-    if isinstance(value, Text) and value.is_null and not settings[name]["nullable"]:
+_ALLOWED = "a setting of gunicorn that the kit does not own"
+
+
+def _no_place(name: str, own_settings: Mapping[str, str], suggest: bool) -> str | None:
+    """What to do instead of writing this name into the section, or None where it has its place there."""
+    if (path := own_settings.get(name)) == name:
+        return f"{name} stands at the top level of a profile: move it there"
+    if path is not None or name in OWNED:
+        return f"{name} is set by the kit: {f'use {path}' if path else OWNED[name]}"
+    if (known := known_settings().get(name)) is None:
+        near = (MISTAKEN.get(name) or nearest(name, sorted(known_settings()))) if suggest else None
+        return f"gunicorn has no setting {name[:60]!r}" + (f"; did you mean {near}?" if near else "")
+    if known["type"] == "hook":
+        return f"{name} is a function: write it in the module that app.hooks names"
+    return None
+
+
+def typed(name: str, value: Any) -> Any:
+    """The value of one of gunicorn's settings, by the type that gunicorn gives it. Raises ValueError."""
+    known = known_settings()[name]
+    if isinstance(value, Text) and value.is_null and not known["nullable"]:
         raise ValueError(f"{name} cannot be null: leave it out for gunicorn's default")
     try:
-        parsed = _PARSERS[kind](value)
-    except KeyError:
-        raise ValueError(f"{name} is a function: write it in the module that app.hooks names") from None
+        parsed = _PARSERS[known["type"]](value)
     except ValueError as error:
-        raise ValueError(f"{name} is of type {kind}: {error}" if str(error) else f"{name} is of type {kind}") from None
-    if name in _CHOICES and parsed not in _CHOICES[name]:
-        raise ValueError(f"{name} is one of {', '.join(_CHOICES[name])}")
+        detail = f": {error}" if str(error) else ""
+        raise ValueError(f"{name} is of type {known['type']}{detail}") from None
+    if name in CHOICES and parsed not in CHOICES[name]:
+        raise ValueError(f"{name} is one of {', '.join(CHOICES[name])}")
     return parsed
 
 

@@ -2,157 +2,195 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from . import field_types as f
-from .records import Entry, Patch, Peer, Volume, network, records, yaml_value
-from .section import LABEL, Section
+from .records import Record, section, setting
 
 #: Minors that the manifests can be checked against (a test compares with the installed schemas); before 1.27 an HPA
 #: cannot look at one container alone.
 MINORS = tuple(f"1.{number}" for number in range(27, 38))
-_NAME = f.text("a DNS label", "web", LABEL, 63)
-_OBJECT = f.text("an object's name", "app-settings", rf"{LABEL}(\.{LABEL})*", 253)
-_HOST = f.text("a host name", "app.example.com", rf"(\*\.)?{LABEL}(\.{LABEL})*", 253)
-_IMAGE = f.text("an image reference", "registry.example/tool:1.4", r"[a-z0-9][A-Za-z0-9._/:@-]*", 500)
-_PORT = f.integer(1, 65535, 5432)
+_NAME = f.text("a DNS label", "web", f.LABEL, 63)
+_OBJECT = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
+_HOST = f.text("a host name", "app.example.com", rf"(\*\.)?{f.LABEL}(\.{f.LABEL})*", 253)
 _FOLDER = f.text("an absolute path", "/data", r"(/[A-Za-z0-9._-]+)+", 500)
-
-_VOLUMES = records(
-    Volume,
-    {
-        "name": Entry(_NAME, True),
-        "mount_path": Entry(_FOLDER, True),
-        "claim": Entry(_OBJECT),
-        "secret": Entry(_OBJECT),
-        "config_map": Entry(_OBJECT),
-        "size": Entry(f.memory_quantity()),
-        "read_only": Entry(f.boolean()),
-    },
-    one_of=("claim", "secret", "config_map", "size"),
-    example="[{name: uploads, mount_path: /data, claim: uploads}]",
-)
-_EGRESS = records(
-    Peer,
-    {"cidr": Entry(network()), "namespace": Entry(_NAME), "port": Entry(_PORT)},
-    one_of=("cidr", "namespace"),
-    example="[{cidr: 10.0.0.0/8, port: 5432}, {namespace: cache}]",
-)
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
-_PATCHES = records(
-    Patch,
-    {
-        "op": Entry(f.choice(("add", "replace", "remove")), True),
-        "path": Entry(f.text("a JSON pointer below a kind", "/Deployment/spec/paused", _POINTER, 1000), True),
-        "value": Entry(yaml_value()),
-        "why": Entry(
-            f.text("one line", "the cluster's team asks for it", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", 500), True
-        ),
-    },
-    one_of=(),
-    example="[{op: add, path: /Deployment/spec/template/spec/priorityClassName, value: web, why: web comes first}]",
-)
 
 
-class Route(Section):
+@dataclass(frozen=True, kw_only=True)
+class Volume(Record):
+    """A folder of the app: one of a PersistentVolumeClaim, a Secret, a ConfigMap, or an empty folder of a size."""
+
+    ONE_OF: ClassVar[tuple[str, ...]] = ("claim", "secret", "config_map", "size")
+
+    name: str = setting(_NAME, "Name of the volume.")
+    mount_path: str = setting(_FOLDER, "Where the app sees it.")
+    claim: str | None = setting(_OBJECT, "PersistentVolumeClaim that it is.", default=None)
+    secret: str | None = setting(_OBJECT, "Secret whose keys are its files.", default=None)
+    config_map: str | None = setting(_OBJECT, "ConfigMap whose keys are its files.", default=None)
+    size: int | None = setting(f.memory_quantity(), "Limit of an empty folder on the node's disk.", default=None)
+    read_only: bool = setting(f.boolean(), "Whether the app may not write to it.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer(Record):
+    """Where the pods may connect to: a network or the pods of a namespace, on one port or on all."""
+
+    ONE_OF: ClassVar[tuple[str, ...]] = ("cidr", "namespace")
+
+    cidr: str | None = setting(f.network(), "A network.", default=None)
+    namespace: str | None = setting(_NAME, "Namespace whose pods are meant.", default=None)
+    port: int | None = setting(f.integer(1, 65535, 5432), "The one port; without it all.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch(Record):
+    """One change of the generated manifest; ``path`` is a JSON pointer whose first step is the object's kind."""
+
+    op: str = setting(f.choice(("add", "replace", "remove")), "What to do.")
+    path: str = setting(
+        f.text("a JSON pointer below a kind", "/Deployment/spec/paused", _POINTER, 1000), "Kind of object, then field."
+    )
+    value: Any = setting(f.yaml_value(), "What to add or to replace by.", default=None)
+    why: str = setting(
+        f.text("one line", "the cluster's team asks for it", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", 500),
+        "The comment beside the change.",
+    )
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it gives a value; null is one."""
+        return "value" in self.places
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route(Record):
     """How requests from outside reach the Service; none leaves that to others."""
 
-    kind: Annotated[str, f.choice(("none", "ingress", "httproute"))] = Field(
-        "none", description="An Ingress, a Gateway API HTTPRoute, or none."
+    kind: str = setting(
+        f.choice(("none", "ingress", "httproute")), "An Ingress, a Gateway API HTTPRoute, or none.", default="none"
     )
-    host: Annotated[str | None, _HOST.or_null()] = Field(None, description="Host name that is routed to the Service.")
-    path: Annotated[str, f.text("an absolute URL path", "/", r"/[A-Za-z0-9_.~/-]*", 1024)] = Field(
-        "/", description="Everything below it is routed."
+    host: str | None = setting(_HOST.or_null(), "Host name that is routed to the Service.", default=None)
+    path: str = setting(
+        f.text("an absolute URL path", "/", r"/[A-Za-z0-9_.~/-]*", 1024), "Everything below it is routed.", default="/"
     )
-    class_name: Annotated[str | None, _OBJECT.or_null()] = Field(
-        None, description="Ingress: the controller's class; null takes the cluster's default."
+    class_name: str | None = setting(
+        _OBJECT.or_null(), "Ingress: the controller's class; null takes the cluster's default.", default=None
     )
-    tls_secret: Annotated[str | None, _OBJECT.or_null()] = Field(
-        None, description="Ingress: Secret with the certificate; null is plain HTTP."
+    tls_secret: str | None = setting(
+        _OBJECT.or_null(), "Ingress: Secret with the certificate; null is plain HTTP.", default=None
     )
-    gateway: Annotated[str | None, _OBJECT.or_null()] = Field(
-        None, description="HTTPRoute: the Gateway it attaches to."
-    )
-    gateway_namespace: Annotated[str | None, _NAME.or_null()] = Field(
-        None, description="HTTPRoute: the Gateway's namespace; null is the pods' own."
+    gateway: str | None = setting(_OBJECT.or_null(), "HTTPRoute: the Gateway it attaches to.", default=None)
+    gateway_namespace: str | None = setting(
+        _NAME.or_null(), "HTTPRoute: the Gateway's namespace; null is the pods' own.", default=None
     )
 
 
-class Kubernetes(Section):
+@dataclass(frozen=True, kw_only=True)
+class Kubernetes(Record):
     """What only the manifests need."""
 
-    namespace: Annotated[str | None, _NAME.or_null()] = Field(
-        None, description="Namespace of every object; null leaves it to kubectl."
+    namespace: str | None = setting(
+        _NAME.or_null(), "Namespace of every object; null leaves it to kubectl.", default=None
     )
-    create_namespace: Annotated[bool, f.boolean()] = Field(
-        False, description="Write the Namespace too; deleting the file then deletes all that lives in it."
+    create_namespace: bool = setting(
+        f.boolean(), "Write the Namespace too; deleting the file then deletes all that lives in it.", default=False
     )
-    minimum_version: Annotated[str, f.choice(MINORS, "1.30")] = Field(
-        "1.30", description="Oldest Kubernetes minor that the manifests must fit."
+    minimum_version: str = setting(
+        f.choice(MINORS, "1.30"), "Oldest Kubernetes minor that the manifests must fit.", default="1.30"
     )
-    maximum_version: Annotated[str | None, f.choice(MINORS, "1.34").or_null()] = Field(
-        None, description=f"Newest one; null is {MINORS[-1]}, the newest whose schemas the kit has."
+    maximum_version: str | None = setting(
+        f.choice(MINORS, "1.34").or_null(),
+        f"Newest one; null is {MINORS[-1]}, the newest whose schemas the kit has.",
+        default=None,
     )
-    connections: Annotated[int | None, f.integer(1, 1_000_000_000, 100_000).or_null()] = Field(
-        None, description="Open connections that all pods together must hold; null is one container's."
+    connections: int | None = setting(
+        f.integer(1, 1_000_000_000, 100_000).or_null(),
+        "Open connections that all pods together must hold; null is one container's.",
+        default=None,
     )
-    headroom_percent: Annotated[int, f.integer(0, 1000, 50)] = Field(
-        50, description="How far the autoscaler may go above what the connections need, for load that CPUs feel."
+    headroom_percent: int = setting(
+        f.integer(0, 1000, 50),
+        "How far the autoscaler may go above what the connections need, for load that CPUs feel.",
+        default=50,
     )
-    replicas: Annotated[int | None, f.integer(1, 1000, 2).or_null()] = Field(
-        None, description="A fixed number of pods, without an autoscaler; null derives a range from connections."
+    replicas: int | None = setting(
+        f.integer(1, 1000, 2).or_null(),
+        "A fixed number of pods, without an autoscaler; null derives a range from connections.",
+        default=None,
     )
-    min_replicas: Annotated[int | None, f.integer(1, 1000, 2).or_null()] = Field(
-        None, description="Fewest pods of the autoscaler; null derives it from connections."
+    min_replicas: int | None = setting(
+        f.integer(1, 1000, 2).or_null(),
+        "Fewest pods of the autoscaler; null derives it from connections.",
+        default=None,
     )
-    max_replicas: Annotated[int | None, f.integer(1, 1000, 6).or_null()] = Field(
-        None, description="Most pods of the autoscaler; null derives it from connections and headroom_percent."
+    max_replicas: int | None = setting(
+        f.integer(1, 1000, 6).or_null(),
+        "Most pods of the autoscaler; null derives it from connections and headroom_percent.",
+        default=None,
     )
-    target_cpu_percent: Annotated[int, f.integer(10, 95, 70)] = Field(
-        70, description="Share of its CPU request that the autoscaler lets an average pod use."
+    target_cpu_percent: int = setting(
+        f.integer(10, 95, 70), "Share of its CPU request that the autoscaler lets an average pod use.", default=70
     )
-    backend_connections: Annotated[int | None, f.integer(1, 10_000_000, 200).or_null()] = Field(
-        None, description="What the backend allows, say a database's max_connections; null checks nothing."
+    backend_connections: int | None = setting(
+        f.integer(1, 10_000_000, 200).or_null(),
+        "What the backend allows, say a database's max_connections; null checks nothing.",
+        default=None,
     )
-    backend_pool: Annotated[int | None, f.integer(1, 1_000_000, 10).or_null()] = Field(
-        None, description="Most connections of one worker to that backend; null is its threads, or all its requests."
+    backend_pool: int | None = setting(
+        f.integer(1, 1_000_000, 10).or_null(),
+        "Most connections of one worker to that backend; null is its threads, or all its requests.",
+        default=None,
     )
-    service_port: Annotated[int, f.integer(1, 65535, 80)] = Field(80, description="Port of the Service.")
-    cpu_limit: Annotated[str, f.choice(("resources", "none"))] = Field(
-        "resources", description="none sets a request but no limit; workers then follow the request, not the node."
+    service_port: int = setting(f.integer(1, 65535, 80), "Port of the Service.", default=80)
+    cpu_limit: str = setting(
+        f.choice(("resources", "none")),
+        "none sets a request but no limit; workers then follow the request, not the node.",
+        default="resources",
     )
-    pre_stop_seconds: Annotated[int, f.integer(0, 300, 5)] = Field(
-        5, description="Wait before SIGTERM, so that endpoints forget the pod while it still accepts."
+    pre_stop_seconds: int = setting(
+        f.integer(0, 300, 5), "Wait before SIGTERM, so that endpoints forget the pod while it still accepts.", default=5
     )
-    image_pull_policy: Annotated[str | None, f.choice(("Always", "IfNotPresent", "Never")).or_null()] = Field(
-        None, description="null is Always for an image that the profile names, IfNotPresent for <name>:dev."
+    image_pull_policy: str | None = setting(
+        f.choice(("Always", "IfNotPresent", "Never")).or_null(),
+        "null is Always for an image that the profile names, IfNotPresent for <name>:dev.",
+        default=None,
     )
-    image_pull_secrets: Annotated[tuple[str, ...], f.list_of(_OBJECT)] = Field(
-        (), description="Secrets with which the node pulls the images."
+    image_pull_secrets: tuple[str, ...] = setting(
+        f.list_of(_OBJECT), "Secrets with which the node pulls the images.", default=()
     )
-    openshift: Annotated[bool, f.boolean()] = Field(
-        False, description="Leave the user to the cluster, which gives each namespace a range of its own."
+    openshift: bool = setting(
+        f.boolean(), "Leave the user to the cluster, which gives each namespace a range of its own.", default=False
     )
-    env_from: Annotated[tuple[str, ...], f.list_of(_OBJECT)] = Field(
-        (), description="Secrets whose keys become variables; a pod does not start while one is missing."
+    env_from: tuple[str, ...] = setting(
+        f.list_of(_OBJECT),
+        "Secrets whose keys become variables; a pod does not start while one is missing.",
+        default=(),
     )
-    volumes: Annotated[tuple[Volume, ...], _VOLUMES] = Field((), description="Folders of the app.")
-    allowed_namespaces: Annotated[tuple[str, ...], f.list_of(_NAME)] = Field(
-        (), description="Namespaces, beside its own, whose pods may connect: an ingress controller's, Prometheus'."
+    volumes: tuple[Volume, ...] = setting(f.list_of(section(Volume)), "Folders of the app.", default=())
+    allowed_namespaces: tuple[str, ...] = setting(
+        f.list_of(_NAME),
+        "Namespaces, beside its own, whose pods may connect: an ingress controller's, Prometheus'.",
+        default=(),
     )
-    egress: Annotated[tuple[Peer, ...] | None, _EGRESS.or_null()] = Field(
-        None, description="All that the pods may connect to, beside DNS; null leaves it open."
+    egress: tuple[Peer, ...] | None = setting(
+        f.list_of(section(Peer)).or_null(),
+        "All that the pods may connect to, beside DNS; null leaves it open.",
+        default=None,
     )
-    route: Route = Field(default_factory=dict, validate_default=True, description="The way in from outside.")
-    metrics: Annotated[str, f.choice(("off", "prometheus"))] = Field(
-        "off", description="prometheus adds a statsd exporter beside the server."
+    route: Route = setting(section(Route), "The way in from outside.")
+    metrics: str = setting(
+        f.choice(("off", "prometheus")), "prometheus adds a statsd exporter beside the server.", default="off"
     )
-    metrics_image: Annotated[str | None, _IMAGE.or_null()] = Field(None, description="Image of the statsd exporter.")
-    proxy: Annotated[bool, f.boolean()] = Field(
-        False, description="Put a buffering nginx (proxy_image) in front of the server, inside the pod."
+    metrics_image: str | None = setting(
+        f.image("registry.example/statsd-exporter:1.4").or_null(), "Image of the statsd exporter.", default=None
     )
-    patches: Annotated[tuple[Patch, ...], _PATCHES] = Field(
-        (), description="Changes of the generated manifest; each `why` becomes the comment beside it."
+    proxy: bool = setting(
+        f.boolean(), "Put a buffering nginx (proxy_image) in front of the server, inside the pod.", default=False
+    )
+    patches: tuple[Patch, ...] = setting(
+        f.list_of(section(Patch)),
+        "Changes of the generated manifest; each `why` becomes the comment beside it.",
+        default=(),
     )

@@ -1,149 +1,202 @@
-"""Field types of lists whose items are mappings: volumes, peers and patches of the manifests."""
+"""Settings as fields of frozen dataclasses: the field says everything about the setting, and one reader reads them.
+
+This is the one definition of a setting. The reader, the JSON schema, the tables of the documentation, ``--explain``,
+the boot report's list and the capability tables of the servers all come from it.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeVar
 
-from ..errors import Mark, nearest
-from .document import Block, Items, Text
-from .field_type import FieldType, Inside, scalar
+from ..errors import Mark
+from .document import Block, parse_value
+from .field_types import FieldType, Inside, Problem, unknown_names
 
-
-@dataclass(frozen=True)
-class Volume:
-    """A folder of the app: one of a PersistentVolumeClaim, a Secret, a ConfigMap, or an empty folder of a size."""
-
-    name: str
-    mount_path: str
-    mark: Mark
-    claim: str | None = None
-    secret: str | None = None
-    config_map: str | None = None
-    size: int | None = None
-    read_only: bool = False
+Family = Literal["gunicorn", "standalone", "development"]
+#: Stands where a setting has no default, since None is one.
+REQUIRED: Any = object()
 
 
-@dataclass(frozen=True)
-class Peer:
-    """Where the pods may connect to: a network or the pods of a namespace, on one port or on all."""
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What is known of one setting, beside its name and its default."""
 
-    mark: Mark
-    cidr: str | None = None
-    namespace: str | None = None
-    port: int | None = None
+    type: FieldType
+    description: str
+    #: The name of gunicorn's setting that it becomes, which the section `gunicorn` then refuses.
+    gunicorn: str | None = None
+    #: Whether the boot report states its value, by gunicorn's name.
+    reported: bool = False
+    #: Whether `--explain` states it: what no formula derives and an operator wants to see.
+    explained: bool = False
+    #: Whether null takes the value of the server's own attribute of the same name.
+    server_default: bool = False
+    #: Families of servers that honour it unless a server's own module says otherwise; None where no server sees it.
+    honoured_by: tuple[Family, ...] | None = None
+    #: The container test that shows that they do, or "unprobed: " and the reason why none does.
+    shown_by: str = ""
+    #: Whether no message may show its value.
+    hidden: bool = False
+    #: From the dataclass' field.
+    name: str = ""
+    default: Any = REQUIRED
+
+    @property
+    def is_required(self) -> bool:
+        """Whether a profile must give it; of a section, whether it has such a setting."""
+        if self.type.record is not None:
+            return any(inner.is_required for inner in settings(self.type.record).values())
+        return self.default is REQUIRED
+
+    def stand_in(self) -> Any:
+        """What stands for it where it is missing or faulty, so that faults elsewhere are reported in the same run."""
+        if not self.is_required:
+            return _without_problems(self.type.record) if self.type.record else self.default
+        return self.type.parse(parse_value(self.type.example, "example"))
 
 
-@dataclass(frozen=True)
-class Patch:
-    """One change of the generated manifest; ``path`` is a JSON pointer whose first step is the object's kind."""
-
-    op: str
-    path: str
-    why: str
-    mark: Mark
-    value: Any = None
-    has_value: bool = False
+def setting(field_type: FieldType, description: str, *, default: Any = REQUIRED, **more: Any) -> Any:
+    """A dataclass field for a setting; ``more`` are the fields of Setting. Without a default it is required."""
+    given = dataclasses.MISSING if default is REQUIRED else default
+    metadata = {"setting": Setting(field_type, description, default=default, **more)}
+    return field(default=given, metadata=metadata)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One name of a record; ``kind`` decides what it may hold."""
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Base of the profile, its sections and the items of its lists: settings, and where each of them stands."""
 
-    kind: FieldType
-    required: bool = False
+    #: Names of which exactly one must be given.
+    ONE_OF: ClassVar[tuple[str, ...]] = ()
+
+    mark: Mark = field(compare=False, repr=False)
+    #: Where each setting stands that the document gives.
+    places: Mapping[str, Mark] = field(compare=False, repr=False)
+
+    def is_set(self, path: str) -> bool:
+        """Whether the document gives the setting, so that it is not just the default; null counts as not given."""
+        inner: Any = self
+        for name in path.split("."):
+            if name not in inner.places:
+                return False
+            inner = getattr(inner, name)
+        return inner is not None
+
+    def place(self, path: str) -> Mark:
+        """Where the setting stands, or the section nearest to it that the document has."""
+        found, inner = self.mark, self
+        for name in path.split("."):
+            if name not in inner.places:
+                break
+            found, inner = inner.places[name], getattr(inner, name)
+        return found
 
 
-def records(make: Callable[..., Any], entries: Mapping[str, Entry], one_of: tuple[str, ...], example: str) -> FieldType:
-    """A list of mappings, each made into a ``make``; ``one_of`` names those of which each item takes exactly one."""
-    names = ", ".join(f"{name}{'' if entry.required else ' (optional)'}" for name, entry in entries.items())
-    allowed = f"a list of mappings with {names}"
+R = TypeVar("R", bound=Record)
 
-    def parse(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, Items):
-            raise ValueError(f"write a list, for example: {example}")
-        faults: list[tuple[Any, str, str]] = []
-        made = [_record(item, number, make, entries, one_of, faults) for number, item in enumerate(value)]
-        if faults:
-            raise Inside(faults)
-        return tuple(made)
 
-    item = {
+_tables: dict[type[Record], Mapping[str, Setting]] = {}
+
+
+def settings(record: type[Record]) -> Mapping[str, Setting]:
+    """The settings of a section, by name, in the order of their definition."""
+    if record not in _tables:
+        own = [one for one in dataclasses.fields(record) if "setting" in one.metadata]
+        table = {one.name: dataclasses.replace(one.metadata["setting"], name=one.name) for one in own}
+        _tables[record] = MappingProxyType(table)
+    return _tables[record]
+
+
+def all_settings(record: type[Record], above: str = "") -> Iterator[tuple[str, Setting]]:
+    """Every setting with its dotted path, sections left out in favour of what is in them."""
+    for name, one in settings(record).items():
+        if one.type.record is not None:
+            yield from all_settings(one.type.record, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", one
+
+
+def read(record: type[R], block: Block) -> R:
+    """The record that a mapping holds. Raises Inside with all faults of it, and what is left of it without them."""
+    table = settings(record)
+    problems = unknown_names(block, tuple(table))
+    values: dict[str, Any] = {}
+    places: dict[str, Mark] = {}
+    for name, one in table.items():
+        if name not in block:
+            if one.is_required:
+                problems.append(_missing(one))
+            values[name] = one.stand_in()
+            continue
+        try:
+            values[name] = one.type.parse(block[name])
+            places[name] = block[name].mark
+        except ValueError as error:
+            problems += one.type.problem(name, error)
+            rest = error.rest if isinstance(error, Inside) else None
+            values[name] = one.stand_in() if rest is None else rest
+            if rest is not None:
+                places[name] = block[name].mark
+    if record.ONE_OF and len(block.keys() & set(record.ONE_OF)) != 1:
+        allowed = f"exactly one of {', '.join(record.ONE_OF)}"
+        problems.append(Problem((), allowed, "keep one of them, or write it as two items"))
+    made = record(mark=block.mark, places=MappingProxyType(places), **values)
+    if problems:
+        raise Inside(problems, made)
+    return made
+
+
+def _missing(one: Setting) -> Problem:
+    remedy = f"add {one.name}, for example: {one.name}: {one.type.example}"
+    return Problem((one.name,), one.type.allowed, remedy, "missing")
+
+
+def _without_problems(record: type[R]) -> R:
+    """The record of an empty mapping, every setting at its default."""
+    return read(record, Block(Mark("default")))
+
+
+def section(record: type[Record]) -> FieldType:
+    """A mapping of settings as the type of a field."""
+
+    def parse(value: Any) -> Record:
+        if not isinstance(value, Block):
+            raise ValueError(f"write its settings below it, indented: {', '.join(table)}")
+        return read(record, value)
+
+    table = settings(record)
+    shown = [one for one in table.values() if one.is_required or one.name in record.ONE_OF[:1]] or [*table.values()][:1]
+    example = "{" + ", ".join(f"{one.name}: {one.type.example}" for one in shown) + "}"
+    names = ", ".join(name if one.is_required else f"{name} (optional)" for name, one in table.items())
+    return FieldType(parse, f"a mapping with {names}", example, json_schema(record), record=record)
+
+
+def record_or(record: type[Record], other: FieldType, title: str) -> FieldType:
+    """A mapping of settings, or what the other type takes."""
+    mapping = section(record)
+
+    def parse(value: Any) -> Any:
+        return mapping.parse(value) if isinstance(value, Block) else other.parse(value)
+
+    schema = {"anyOf": [*other.schema.get("anyOf", [other.schema]), mapping.schema]}
+    return FieldType(parse, f"{other.allowed} or {title}", other.example, schema)
+
+
+def json_schema(record: type[Record]) -> Mapping[str, Any]:
+    """JSON schema of a section. An editor cannot check more with it than types, names and limits."""
+    properties = {}
+    for name, one in settings(record).items():
+        properties[name] = {**one.type.schema, "description": one.description}
+        if one.type.record is None and not one.is_required:
+            properties[name]["default"] = one.default
+    required = [name for name, one in settings(record).items() if one.is_required]
+    return {
         "type": "object",
-        "properties": {name: entry.kind.schema for name, entry in entries.items()},
-        "required": [name for name, entry in entries.items() if entry.required],
+        "properties": properties,
+        **({"required": required} if required else {}),
         "additionalProperties": False,
     }
-    return FieldType(parse, allowed, example, {"type": "array", "items": item})
-
-
-def _record(
-    item: Any, number: int, make: Any, entries: Mapping[str, Entry], one_of: tuple[str, ...], faults: list[Any]
-) -> Any:
-    place = (str(number),)
-    if not isinstance(item, Block):
-        faults.append((place, "a mapping with " + ", ".join(entries), "write its names with their values"))
-        return None
-    before = len(faults)
-    values: dict[str, Any] = {}
-    for name in item.keys() - entries.keys():
-        near = nearest(name, [*entries])
-        faults.append(
-            ((*place, name), "one of " + ", ".join(entries), f"did you mean {near}?" if near else "remove it")
-        )
-    for name, entry in entries.items():
-        if name in item:
-            try:
-                values[name] = entry.kind.parse(item[name])
-            except ValueError as error:
-                remedy = str(error) or f"write for example: {entry.kind.example}"
-                faults.append(((*place, name), entry.kind.allowed, remedy))
-        elif entry.required:
-            faults.append((place, f"{name}: {entry.kind.allowed}", f"add {name}, for example: {entry.kind.example}"))
-    if one_of and len(item.keys() & set(one_of)) != 1:
-        faults.append((place, f"exactly one of {', '.join(one_of)}", "keep one of them, or write it as two items"))
-    if len(faults) > before:
-        return None
-    if make is Patch:
-        values["has_value"] = "value" in values
-    return make(mark=item.mark, **values)
-
-
-def network() -> FieldType:
-    """One address or network, strict about host bits as Kubernetes is."""
-
-    def parse(value: Any) -> str:
-        try:
-            return str(ipaddress.ip_network(scalar(value)))
-        except ValueError as error:
-            raise ValueError(f"correct it: {error}") from None
-
-    return FieldType(parse, "a network in CIDR notation", "10.0.0.0/8", {"type": "string", "maxLength": 50})
-
-
-def yaml_value() -> FieldType:
-    """Any YAML value, its plain scalars read by YAML 1.2: no field stands behind it that could decide."""
-    everything: dict[str, Any] = {}
-    return FieldType(_plain, "any YAML value", "{name: value}", everything)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Block):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, Items):
-        return [_plain(item) for item in value]
-    text: Text = value
-    if not text.plain:
-        return str(text)
-    if text.is_null:
-        return None
-    if text in ("true", "false"):
-        return text == "true"
-    if re.fullmatch(r"[-+]?(0|[1-9][0-9]{0,17})", text):
-        return int(text)
-    if re.fullmatch(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}", text):
-        return float(text)
-    return str(text)

@@ -1,25 +1,22 @@
-"""What a legal profile is: each setting once, with its type, unit, limits, default and one sentence why."""
+"""What a legal profile is: each setting once, with its type, unit, limits, default, one sentence why, where it shows.
+
+A field's further words are explained in records.Setting: what gunicorn calls it, whether the boot report and
+``--explain`` state it, which families of servers honour it and which container test shows that.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Discriminator, Field, Tag
+from dataclasses import dataclass, replace
+from typing import Any
 
 from . import field_types as f
-from .document import Block
 from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import Kubernetes
-from .section import LABEL, Section
+from .records import Record, all_settings, record_or, section, setting
 
 #: A Service's name must start with a letter.
 _NAME = f.text(
     "a DNS label of at most 40 characters that starts with a letter", "large", r"[a-z]([-a-z0-9]*[a-z0-9])?", 40
-)
-_MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
-_REFERENCE = (
-    r"([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-    r"(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
@@ -27,164 +24,283 @@ _VARIABLES = f.mapping_of(
     f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
     f.text("text of one line", "hello", r"[^\r\n\x00]*"),
 )
+#: Unquoted, an editor reads 3.13 as a number; the reader takes the text as it is written.
+_PYTHON = replace(f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6), schema={"type": ["string", "number"]})
+_EVERY_PRODUCTION_SERVER = ("gunicorn", "standalone")
 
 
-class CpuRule(Section):
+@dataclass(frozen=True, kw_only=True)
+class CpuRule(Record):
     """A number that follows the CPUs: per_cpu x CPUs + plus, at least at_least, at most at_most."""
 
-    per_cpu: Annotated[int, f.integer(0, 64, 2)] = Field(description="Factor for each CPU, rounded up before.")
-    plus: Annotated[int, f.integer(0, 1024, 1)] = Field(0, description="Added after multiplying.")
-    at_least: Annotated[int, f.integer(1, 1024, 1)] = Field(1, description="Never fewer, whatever memory allows.")
-    at_most: Annotated[int | None, f.integer(1, 1024, 9).or_null()] = Field(None, description="Never more.")
+    per_cpu: int = setting(f.integer(0, 64, 2), "Factor for each CPU, rounded up before.")
+    plus: int = setting(f.integer(0, 1024, 1), "Added after multiplying.", default=0)
+    at_least: int = setting(f.integer(1, 1024, 1), "Never fewer, whatever memory allows.", default=1)
+    at_most: int | None = setting(f.integer(1, 1024, 9).or_null(), "Never more.", default=None)
 
 
-def _number_or_rule(value: Any) -> str:
-    return "rule" if isinstance(value, Block) else "number"
+_COUNT = record_or(CpuRule, f.integer(1, 1024, 4).or_null(), "a CPU rule")
 
 
-Count = Annotated[
-    Annotated[int | None, f.integer(1, 1024, 4).or_null(), Tag("number")] | Annotated[CpuRule, Tag("rule")],
-    Discriminator(_number_or_rule),
-]
-
-
-class App(Section):
+@dataclass(frozen=True, kw_only=True)
+class App(Record):
     """The Flask application that goes into the image."""
 
-    module: Annotated[
-        str, f.text("module:name or module:factory()", "flask_server:app", rf"{_MODULE}:[A-Za-z_]\w*(\(\))?", 200)
-    ] = Field(description="What the server imports.")
-    path: Annotated[str, f.relative_path("a folder", "docker/app")] = Field(
-        description="Folder copied into the image, below the folder that --output names."
+    module: str = setting(f.application(), "What the server imports.", gunicorn="wsgi_app")
+    path: str = setting(
+        f.relative_path("a folder", "docker/app"), "Folder copied into the image, below the folder that --output names."
     )
-    requirements: Annotated[
-        str | None, f.relative_path("a requirements file", "docker/app/requirements.txt").or_null()
-    ] = Field(None, description="pip requirements of the app; null installs nothing.")
-    hooks: Annotated[str | None, f.text("a module name", "myapp.hooks", _MODULE, 200).or_null()] = Field(
-        None,
-        description="Module with post_fork, child_exit, …: what a preloaded app needs, say, for its database pools.",
+    requirements: str | None = setting(
+        f.relative_path("a requirements file", "docker/app/requirements.txt").or_null(),
+        "pip requirements of the app; null installs nothing.",
+        default=None,
     )
-    build_packages: Annotated[tuple[str, ...], _PACKAGES] = Field(
-        (), description="Debian packages for building requirements; not in the final image."
+    hooks: str | None = setting(
+        f.module().or_null(),
+        "Module with post_fork, child_exit, …: what a preloaded app needs, say, for its database pools.",
+        default=None,
+        honoured_by=("gunicorn",),
+        shown_by="test_factory_hooks_and_packages",
     )
-    runtime_packages: Annotated[tuple[str, ...], _PACKAGES] = Field(
-        (), description="Debian packages in the final image."
+    build_packages: tuple[str, ...] = setting(
+        _PACKAGES, "Debian packages for building requirements; not in the final image.", default=()
     )
+    runtime_packages: tuple[str, ...] = setting(_PACKAGES, "Debian packages in the final image.", default=())
 
 
-class Resources(Section):
+@dataclass(frozen=True, kw_only=True)
+class Resources(Record):
     """What one container may use; the manifests' requests and limits."""
 
-    cpu: Annotated[int, f.cpu_quantity()] = Field(description="CPUs of one container, a Kubernetes quantity.")
-    memory: Annotated[int, f.memory_quantity()] = Field(description="Memory limit of one container.")
-    worker_memory: Annotated[int | None, f.memory_quantity().or_null()] = Field(
-        None, description="What one worker of the real app needs; null takes the server's figure for the sample app."
+    cpu: int = setting(f.cpu_quantity(), "CPUs of one container, a Kubernetes quantity.")
+    memory: int = setting(f.memory_quantity(), "Memory limit of one container.")
+    worker_memory: int | None = setting(
+        f.memory_quantity().or_null(),
+        "What one worker of the real app needs; null takes the server's figure for the sample app.",
+        default=None,
     )
 
 
-class Health(Section):
-    """What probes ask; null is a TCP connect, since an app may have neither page."""
+@dataclass(frozen=True, kw_only=True)
+class Health(Record):
+    """The pages that probes request; null is a TCP connect, since an app may have neither page."""
 
-    readiness_path: Annotated[str | None, _URL_PATH.or_null()] = Field(None, description="Ready to be sent requests.")
-    liveness_path: Annotated[str | None, _URL_PATH.or_null()] = Field(None, description="Not in need of a restart.")
-    startup_seconds: Annotated[int, f.integer(2, 3600, 60)] = Field(
-        60, description="Seconds the app may take to import before it counts as failed."
+    readiness_path: str | None = setting(_URL_PATH.or_null(), "Ready to be sent requests.", default=None)
+    liveness_path: str | None = setting(_URL_PATH.or_null(), "Not in need of a restart.", default=None)
+    startup_seconds: int = setting(
+        f.integer(2, 3600, 60), "Seconds the app may take to import before it counts as failed.", default=60
     )
 
 
-class Profile(Section):
+@dataclass(frozen=True, kw_only=True)
+class Profile(Record):
     """One container: the app, its server, the connections it must hold and the resources it has."""
 
-    name: Annotated[str, _NAME] = Field(description="Name of the output, the image and the Kubernetes objects.")
-    app: App = Field(description="The application.")
-    server: Annotated[str, f.text("a server's name", "gevent", r"[a-z]+", 20)] = Field(
-        description="How the app is served."
+    name: str = setting(_NAME, "Name of the output, the image and the Kubernetes objects.")
+    app: App = setting(section(App), "The application.")
+    server: str = setting(
+        f.text("a server's name", "gevent", r"[a-z]+", 20),
+        "How the app is served.",
+        gunicorn="worker_class",
+        reported=True,
     )
-    connections: Annotated[int, f.integer(1, 1_000_000, 1200)] = Field(
-        description="Open client connections one container must hold, each of them answered."
+    connections: int = setting(
+        f.integer(1, 1_000_000, 1200), "Open client connections one container must hold, each of them answered."
     )
-    resources: Resources = Field(description="What one container may use.")
-    health: Health = Field(default_factory=dict, validate_default=True, description="What probes ask.")
-    workers: Count = Field(None, description="Worker processes, or a CPU rule; null takes the server's rule.")
-    threads: Count = Field(None, description="Threads of a worker, or a CPU rule; null takes the server's rule.")
-    worker_connections: Annotated[int | None, f.integer(1, 1_000_000, 6500).or_null()] = Field(
-        None, description="Connections of one worker; null computes 1.3 x connections / workers at boot."
+    resources: Resources = setting(section(Resources), "What one container may use.")
+    health: Health = setting(section(Health), "The pages that probes request.")
+    workers: int | CpuRule | None = setting(
+        _COUNT,
+        "Worker processes, or a CPU rule; null takes the server's rule.",
+        default=None,
+        gunicorn="workers",
+        reported=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_plan_equals_boot",
     )
-    backlog: Annotated[int, f.integer(64, 65535, 2048)] = Field(
-        4096, description="Connections that may wait for accept(); not above somaxconn."
+    threads: int | CpuRule | None = setting(
+        _COUNT,
+        "Threads of a worker, or a CPU rule; null takes the server's rule.",
+        default=None,
+        gunicorn="threads",
+        reported=True,
+        honoured_by=(),
     )
-    somaxconn: Annotated[int, f.integer(128, 65535, 4096)] = Field(
-        4096, description="net.core.somaxconn that the node gives a container; 4096 on Linux since 5.4."
+    worker_connections: int | None = setting(
+        f.integer(1, 1_000_000, 6500).or_null(),
+        "Connections of one worker; null computes 1.3 x connections / workers at boot.",
+        default=None,
+        gunicorn="worker_connections",
+        reported=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_worker_connections_limits",
     )
-    timeout: Annotated[int, f.integer(1, 3600, 30)] = Field(
-        30, description="Seconds a worker may hang before it is killed."
+    backlog: int = setting(
+        f.integer(64, 65535, 2048),
+        "Connections that may wait for accept(); not above somaxconn.",
+        default=4096,
+        gunicorn="backlog",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_listens_on_the_port",
     )
-    graceful_timeout: Annotated[int, f.integer(1, 3600, 30)] = Field(
-        30, description="Seconds that requests in flight have to finish after SIGTERM."
+    somaxconn: int = setting(
+        f.integer(128, 65535, 4096),
+        "net.core.somaxconn that the node gives a container; 4096 on Linux since 5.4.",
+        default=4096,
     )
-    keepalive: Annotated[int, f.integer(0, 3600, 75)] = Field(
-        75, description="Seconds an idle connection stays open; above the 60 s after which most proxies drop theirs."
+    timeout: int = setting(
+        f.integer(1, 3600, 30),
+        "Seconds a worker may hang before it is killed.",
+        default=30,
+        gunicorn="timeout",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_hung_worker_is_replaced",
     )
-    header_timeout: Annotated[int | None, f.integer(1, 300, 10).or_null()] = Field(
-        None,
-        description="Seconds a client has to send a request's headers; null takes the server's (10 where it has one).",
+    graceful_timeout: int = setting(
+        f.integer(1, 3600, 30),
+        "Seconds that requests in flight have to finish after SIGTERM.",
+        default=30,
+        gunicorn="graceful_timeout",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_request_in_flight_finishes_on_sigterm",
     )
-    max_requests: Annotated[int, f.integer(0, 10_000_000, 10_000)] = Field(
-        0, description="Requests after which a worker is replaced; 0 never. Only for an app that leaks."
+    keepalive: int = setting(
+        f.integer(0, 3600, 75),
+        "Seconds an idle connection stays open; above the 60 s after which most proxies drop theirs.",
+        default=75,
+        gunicorn="keepalive",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_keepalive_closes_idle_connections",
     )
-    max_requests_jitter: Annotated[int, f.integer(0, 10_000_000, 1000)] = Field(
-        0, description="Random addition to max_requests, so that workers are not replaced all at once."
+    header_timeout: int | None = setting(
+        f.integer(1, 300, 10).or_null(),
+        "Seconds a client has to send a request's headers; null takes the server's (10 where it has one).",
+        default=None,
+        explained=True,
+        server_default=True,
+        honoured_by=("standalone",),
+        shown_by="test_header_timeout_closes_slow_clients",
     )
-    preload_app: Annotated[bool | None, f.boolean().or_null()] = Field(
-        None, description="Import the app once, before forking; null takes the server's default."
+    max_requests: int = setting(
+        f.integer(0, 10_000_000, 10_000),
+        "Requests after which a worker is replaced; 0 never. Only for an app that leaks.",
+        default=0,
+        gunicorn="max_requests",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_max_requests_recycles",
     )
-    loglevel: Annotated[str, f.choice(("debug", "info", "warning", "error", "critical"), "info")] = Field(
-        "info", description="Level of the server's own log on stderr."
+    max_requests_jitter: int = setting(
+        f.integer(0, 10_000_000, 1000),
+        "Random addition to max_requests, so that workers are not replaced all at once.",
+        default=0,
+        gunicorn="max_requests_jitter",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="unprobed: random by purpose; gunicorn adds it to max_requests",
     )
-    forwarded_allow_ips: Annotated[str, f.peers()] = Field(
-        "127.0.0.1,::1", description="Proxies whose X-Forwarded-Proto is believed."
+    preload_app: bool | None = setting(
+        f.boolean().or_null(),
+        "Import the app once, before forking; null takes the server's default.",
+        default=None,
+        gunicorn="preload_app",
+        reported=True,
+        explained=True,
+        server_default=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_info_shows_preload_and_patches",
     )
-    gunicorn: Annotated[tuple[tuple[str, Any], ...], gunicorn_mapping()] = Field(
-        (), description="Any other setting of gunicorn, by gunicorn's own name."
+    loglevel: str = setting(
+        f.choice(("debug", "info", "warning", "error", "critical"), "info"),
+        "Level of the server's own log on stderr.",
+        default="info",
+        gunicorn="loglevel",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_boot_report_is_independent_of_loglevel",
     )
-    port: Annotated[int, f.integer(1024, 65535, 8000)] = Field(8000, description="Port in the container.")
-    python: Annotated[str, f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6)] = Field(
-        "3.13", description="Python of the image; one that the kit's tests boot."
+    forwarded_allow_ips: str = setting(
+        f.peers(),
+        "Proxies whose X-Forwarded-Proto is believed.",
+        default="127.0.0.1,::1",
+        gunicorn="forwarded_allow_ips",
+        reported=True,
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_forwarded_proto_from_a_trusted_peer",
     )
-    image: Annotated[
-        str | None,
-        f.text("an image reference", "registry.example/team/app:1.4", _REFERENCE, 500).or_null(),
-    ] = Field(None, description="Image of the manifests; null is <name>:dev.")
-    proxy: Annotated[bool, f.boolean()] = Field(
-        False, description="A buffering proxy in front holds the clients' connections, as the one of compose.yaml does."
+    gunicorn: tuple[tuple[str, Any], ...] = setting(
+        gunicorn_mapping(lambda: GUNICORN_NAMES),
+        "Any other setting of gunicorn, by gunicorn's own name.",
+        default=(),
+        honoured_by=("gunicorn",),
+        shown_by="test_gunicorn_mapping_reaches_the_server",
     )
-    proxy_image: Annotated[str, f.text("an image reference", "nginx:1.30-alpine", _REFERENCE, 500)] = Field(
-        "nginx:1.30-alpine", description="Image of that proxy, in compose.yaml and in the pod: an nginx with curl."
+    port: int = setting(
+        f.integer(1024, 65535, 8000), "Port in the container.", default=8000, gunicorn="bind", reported=True
     )
-    proxy_max_body: Annotated[int, f.memory_quantity()] = Field(
-        16 * 1024**2, description="Largest request body that the proxy takes."
+    python: str = setting(
+        _PYTHON,
+        "Python of the image; one that the kit's tests boot.",
+        default="3.13",
     )
-    proxy_subnet: Annotated[str | None, f.subnet().or_null()] = Field(
-        None, description="Network of compose.yaml, in which the app knows the proxy; null takes one by the name."
+    image: str | None = setting(f.image().or_null(), "Image of the manifests; null is <name>:dev.", default=None)
+    proxy: bool = setting(
+        f.boolean(),
+        "A buffering proxy in front holds the clients' connections, as the one of compose.yaml does.",
+        default=False,
     )
-    group: Annotated[str | None, f.text("a DNS label of at most 40 characters", "servers", LABEL, 40).or_null()] = (
-        Field(None, description="Folder for the output, below docker/ and k8s/.")
+    proxy_image: str = setting(
+        f.image("nginx:1.30-alpine"),
+        "Image of that proxy, in compose.yaml and in the pod: an nginx with curl.",
+        default="nginx:1.30-alpine",
     )
-    access_log: Annotated[str, f.choice(("off", "text", "json"))] = Field(
-        "off", description="Access log on stdout; costs 20 to 40 % of throughput, and most ingresses keep one."
+    proxy_max_body: int = setting(
+        f.memory_quantity(), "Largest request body that the proxy takes.", default=16 * 1024**2
     )
-    env: Annotated[tuple[tuple[str, str], ...], _VARIABLES] = Field(
-        (), description="Environment of the app; no secrets."
+    proxy_subnet: str | None = setting(
+        f.subnet().or_null(),
+        "Network of compose.yaml, in which the app knows the proxy; null takes one by the name.",
+        default=None,
     )
-    kubernetes: Kubernetes = Field(
-        default_factory=dict, validate_default=True, description="What only the manifests need."
+    group: str | None = setting(
+        f.text("a DNS label of at most 40 characters", "servers", f.LABEL, 40).or_null(),
+        "Folder for the output, below docker/ and k8s/.",
+        default=None,
     )
+    access_log: str = setting(
+        f.choice(("off", "text", "json")),
+        "Access log on stdout; costs 20 to 40 % of throughput, and most ingresses keep one.",
+        default="off",
+        gunicorn="accesslog",
+        explained=True,
+        honoured_by=_EVERY_PRODUCTION_SERVER,
+        shown_by="test_access_log",
+    )
+    env: tuple[tuple[str, str], ...] = setting(
+        _VARIABLES, "Environment of the app; no secrets.", default=(), hidden=True
+    )
+    kubernetes: Kubernetes = setting(section(Kubernetes), "What only the manifests need.")
 
-    def is_set(self, path: str) -> bool:
-        """Whether the profile itself gave the setting, so that it is not just the default."""
-        section: Any = self
-        for name in path.split("."):
-            if name not in section.model_fields_set:
-                return False
-            section = getattr(section, name)
-        return section is not None
+
+#: Every setting of a profile by its dotted path, sections left out in favour of what is in them.
+SETTINGS = dict(all_settings(Profile))
+#: gunicorn's names of what a profile has a setting for, with that setting's path.
+GUNICORN_NAMES: dict[str, str] = {one.gunicorn: path for path, one in SETTINGS.items() if one.gunicorn}
+#: What `--explain` states beside the derived numbers.
+EXPLAINED = tuple(path for path, one in SETTINGS.items() if one.explained)
+#: What the boot report states, by gunicorn's names; the runtime has a copy, since it cannot import this.
+REPORTED = tuple(one.gunicorn for one in SETTINGS.values() if one.reported and one.gunicorn)
+#: Settings that servers see, each of which every server honours or refuses.
+SERVED = tuple(path for path, one in SETTINGS.items() if one.honoured_by is not None)

@@ -32,7 +32,7 @@ def judge_memory(plan: Plan, rest: Mapping[str, Any] | None, peak: Mapping[str, 
     if kind == "cgroup_bytes" and peak["pss_bytes"]:
         per = max(0, peak["pss_bytes"] - (rest["pss_bytes"] or 0)) / max(1, held) / 1024
         measured += f"; PSS {peak['pss_bytes'] / MIB:.0f} MiB, {per:.1f} KiB a connection"
-    needed = memory_needed(plan.demand, rest[kind], peak[kind], held)
+    needed = memory_needed(plan.numbers.demand, rest[kind], peak[kind], held)
     faults = {}
     if peak[kind] > limit or (peak.get("oom_kills") or 0) > (rest.get("oom_kills") or 0):
         faults["it does not fit"] = f"Set resources.memory to {needed}Mi or more."

@@ -38,7 +38,7 @@ def _descriptors(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _memory(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
-    demand = plan.demand
+    demand = plan.numbers.demand
     needed = demand.connections * demand.connection_memory_bytes + demand.master_memory_bytes
     needed += plan.numbers.workers.value * demand.worker_memory_bytes
     short = needed - machine["memory_available_bytes"]

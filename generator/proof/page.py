@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..plan.texts import memory_quantity
+from ..profile.field_types import memory_text
 from ..render.render import TEMPLATES
 from . import charts
 from .against import NAME
@@ -24,7 +24,7 @@ def page(report: Mapping[str, Any]) -> str:
     )
     return environment.get_template("page.html.j2").render(
         report=report,
-        memory=memory_quantity(report["limits"]["memory_bytes"]),
+        memory=memory_text(report["limits"]["memory_bytes"]),
         charts=charts.charts_of(report),
         frame=charts,
         rivals=_rivals(report),

@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from ..errors import Fault, ProfileError
-from ..profile.records import Patch
+from ..profile.kubernetes import Patch
 from .filters import comment, yaml_scalar
 
 _SEPARATOR = "---\n"

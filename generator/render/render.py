@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 
 from ..plan.plan import Plan
 from ..plan.proxy import size
-from ..plan.texts import memory_quantity
+from ..profile.field_types import memory_text
 from .filters import (
     binary,
     comment,
@@ -124,7 +124,7 @@ def _environment() -> Environment:
         binary=binary,
         number=number,
         py=repr,
-        quantity=memory_quantity,
+        quantity=memory_text,
         rule=rule,
         size=size,
         yaml=yaml_scalar,

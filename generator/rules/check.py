@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..errors import Fault, ProfileError, nearest
-from ..plan.plan import derive_numbers
+from ..errors import Fault, nearest
 from ..profile.load import Draft
 from ..profile.schema import CpuRule, Profile
-from ..runtime.sizing import MIB, memory_needed
+from ..runtime.sizing import MIB, Numbers, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
 from .kubernetes import kubernetes_faults
@@ -35,34 +34,30 @@ _RESERVED_NAMES = {
 _RESERVED_PREFIXES = ("LD_", "PYTHON", "KIT_", "GUNICORN_", "LISTEN_", "PIP_")
 
 
-def accept(draft: Draft) -> Profile:
-    """The profile, if it has no fault of any kind. Raises ProfileError with all of them."""
-    faults = list(draft.faults)
-    if draft.profile is not None:
-        faults += _faults(draft, draft.profile)
-    if faults or draft.profile is None:
-        raise ProfileError(faults)
-    return draft.profile
+def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Iterator[Fault]:
+    """Every fault that no single field can tell.
 
-
-def _faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    ``server`` is None where the profile names none that exists. ``numbers`` is what ``size`` makes of the profile, or
+    None where it already has a fault: numbers that come of a stand-in would refuse what is right.
+    """
+    profile = draft.profile
     yield from _environment(draft, profile)
     yield from _contradictions(draft, profile)
-    server = SERVERS.get(profile.server)
     if draft.has_fault("server"):
         return
     if server is None:
         near = nearest(profile.server, sorted(SERVERS))
-        do = f"did you mean {near}?" if near else "take one of them"
-        yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), do)
+        remedy = f"did you mean {near}?" if near else "take one of them"
+        yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), remedy)
         return
     if profile.python not in server.pythons and not draft.has_fault("python"):
         allowed = f"one of {', '.join(server.pythons)} for {server.name}: those that the kit's tests boot"
         yield draft.fault("python", allowed, f"write {server.pythons[-1]}")
     yield from _unhonoured(draft, profile, server)
-    yield from _too_small(draft, profile, server)
+    if numbers is not None:
+        yield from _capacity(draft, profile, server, numbers)
     if server.production:
-        yield from kubernetes_faults(draft, profile, server)
+        yield from kubernetes_faults(draft, profile, server, numbers)
 
 
 def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -73,7 +68,7 @@ def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
             yield draft.fault(path, "no secrets: the image, its history and the manifests would all show them", do)
         remedy = _RESERVED_NAMES.get(name)
         if remedy or name.upper().startswith(_RESERVED_PREFIXES):
-            yield draft.fault(path, "variables of the app; this one would bend the server", remedy or "remove it")
+            yield draft.fault(path, "variables of the app; this one is reserved for the server", remedy or "remove it")
 
 
 def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -84,9 +79,11 @@ def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
         rule = getattr(profile, name)
         if isinstance(rule, CpuRule) and rule.at_most is not None and rule.at_least > rule.at_most:
             yield draft.fault(f"{name}.at_most", f"at_least ({rule.at_least}) or more", "raise it or lower at_least")
-    if profile.max_requests_jitter and not profile.max_requests:
+    if draft.has_fault("max_requests"):
+        pass  # a default stands for it
+    elif profile.max_requests_jitter and not profile.max_requests:
         yield draft.fault("max_requests_jitter", "0 while max_requests is 0: nothing to add to", "set max_requests too")
-    if profile.max_requests_jitter > profile.max_requests > 0:
+    elif profile.max_requests_jitter > profile.max_requests > 0:
         yield draft.fault("max_requests_jitter", f"at most max_requests ({profile.max_requests})", "lower it")
     if profile.backlog > profile.somaxconn and not draft.has_fault("backlog", "somaxconn"):
         allowed = f"at most somaxconn ({profile.somaxconn}): the kernel cuts it there without a word"
@@ -121,11 +118,8 @@ def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> I
     yield draft.fault("connections", allowed, remedy)
 
 
-def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
-    """Capacity: the numbers that the plan would derive must hold the connections."""
-    if draft.faults:
-        return
-    demand, numbers = derive_numbers(profile, server)
+def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
+    """The derived numbers must hold the connections."""
     if not server.production:
         if numbers.threads is not None and numbers.threads.value > 1 < numbers.workers.value:
             allowed = (
@@ -133,7 +127,7 @@ def _too_small(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault
             )
             yield draft.fault("workers", allowed, "remove one of them")
         return
-    needed = memory_needed(demand, 1)
+    needed = memory_needed(numbers.demand, 1)
     if profile.resources.memory < needed:
         allowed = f"at least {-(-needed // MIB)}Mi for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections")

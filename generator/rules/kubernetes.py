@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ..errors import Fault
 from ..plan import proxy
 from ..plan.kubernetes import METRICS_PORT, object_name
-from ..plan.plan import derive_numbers
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
 from ..profile.kubernetes import MINORS
 from ..profile.load import Draft
@@ -20,12 +19,13 @@ _OWN_VOLUMES = ("configuration", "tmp", "shm")
 _OWN_FOLDERS = ("/app", "/dev", "/etc/kit", "/opt/venv", "/proc", "/sys", "/tmp")
 
 
-def kubernetes_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
-    """Every fault of the section that no single field can tell."""
+def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: Numbers | None) -> Iterator[Fault]:
+    """Every fault of the section that no single field can tell; ``numbers`` as for ``check``."""
     if any(fault.path.startswith("kubernetes") for fault in draft.faults):
         return  # a default stands where something faulty was given, so nothing can be said of the rest
     yield from _versions_and_namespace(draft, profile)
-    yield from _replicas(draft, profile)
+    if not draft.has_fault("connections"):
+        yield from _replicas(draft, profile)
     yield from _route(draft, profile)
     yield from _sidecars(draft, profile, server)
     yield from _volumes(draft, profile)
@@ -34,8 +34,8 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server) -> Iterato
     if paths[0] and paths[0] == paths[1]:
         allowed = "another page than readiness_path: a pod that is only too busy for requests would be restarted"
         yield draft.fault("health.liveness_path", allowed, "name a page that depends on nothing else, or remove it")
-    if not draft.faults:
-        yield from _backend(draft, profile, server, derive_numbers(profile, server)[1])
+    if numbers is not None:
+        yield from _backend(draft, profile, server, numbers)
 
 
 def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:

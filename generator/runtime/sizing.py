@@ -90,6 +90,8 @@ class Demand:
 class Numbers:
     """Every number that depends on the machine, each with its reason; ``warnings`` are complete sentences."""
 
+    #: What was asked for.
+    demand: Demand
     cpus: Number
     workers: Number
     threads: Number | None
@@ -217,4 +219,4 @@ def derive(
     slots = worker_connections(demand, worker_count.value, threads.value if threads else 0, fixed_worker_connections)
     descriptors = _descriptors(slots, demand)
     backlog = Number(demand.backlog, "profile", "connections that may wait for accept(); at most net.core.somaxconn")
-    return Numbers(cpu_count, worker_count, threads, slots, descriptors, backlog, warnings)
+    return Numbers(demand, cpu_count, worker_count, threads, slots, descriptors, backlog, warnings)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import ASGI_ONLY, GUNICORN, HANG, NO_ASGI
-from .server import Server, honoured, ignored
+from .common import HANG, cells
+from .server import Server, ignored
 
 EVENTLET = Server(
     name="eventlet",
@@ -33,12 +33,11 @@ EVENTLET = Server(
     closes_idle_on_stop=False,
     needs_proxy=True,
     legacy=True,
-    settings={
-        **GUNICORN,
-        "threads": ignored("eventlet serves each connection in a greenlet, not in a thread"),
-        "worker_connections": honoured("test_worker_connections_limits"),
-        "keepalive": honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": ignored("the keepalive timer also bounds the headers"),
-        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
-    },
+    settings=cells(
+        "gunicorn",
+        {
+            "threads": ignored("eventlet serves each connection in a greenlet, not in a thread"),
+            "header_timeout": ignored("the keepalive timer also bounds the headers"),
+        },
+    ),
 )

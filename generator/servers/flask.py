@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
+from .common import cells
 from .server import Server, honoured, ignored
 
 _DEVELOPMENT = ignored("Flask's development server has no such thing")
@@ -33,16 +34,9 @@ FLASK = Server(
     closes_idle_on_stop=True,
     needs_proxy=True,
     production=False,
-    settings={
-        "workers": honoured("test_flask_processes"),
-        "threads": honoured("test_flask_threads"),
-        **dict.fromkeys(
-            (
-                *("worker_connections", "backlog", "timeout", "graceful_timeout", "keepalive", "header_timeout"),
-                *("max_requests", "max_requests_jitter", "preload_app", "forwarded_allow_ips", "access_log"),
-                *("loglevel", "gunicorn", "app.hooks"),
-            ),
-            _DEVELOPMENT,
-        ),
-    },
+    settings=cells(
+        "development",
+        {"workers": honoured("test_flask_processes"), "threads": honoured("test_flask_threads")},
+        otherwise=_DEVELOPMENT,
+    ),
 )

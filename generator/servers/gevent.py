@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import ASGI_ONLY, GUNICORN, HANG, NO_ASGI
+from .common import HANG, cells
 from .server import Server, honoured, ignored
 
 GEVENT = Server(
@@ -39,12 +39,11 @@ GEVENT = Server(
     closes_while_draining=True,
     closes_idle_on_stop=True,
     needs_proxy=False,
-    settings={
-        **GUNICORN,
-        "threads": ignored("gevent serves each connection in a greenlet, not in a thread"),
-        "worker_connections": honoured("test_worker_connections_limits"),
-        "keepalive": honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
-        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
-    },
+    settings=cells(
+        "gunicorn",
+        {
+            "threads": ignored("gevent serves each connection in a greenlet, not in a thread"),
+            "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
+        },
+    ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import ASGI_ONLY, GUNICORN, HANG, NO_ASGI
+from .common import HANG, cells
 from .server import Server, honoured, ignored
 
 GTHREAD = Server(
@@ -35,12 +35,11 @@ GTHREAD = Server(
     closes_while_draining=False,
     closes_idle_on_stop=True,
     needs_proxy=True,
-    settings={
-        **GUNICORN,
-        "threads": honoured("test_plan_equals_boot"),
-        "worker_connections": honoured("test_worker_connections_limits"),
-        "keepalive": honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
-        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
-    },
+    settings=cells(
+        "gunicorn",
+        {
+            "threads": honoured("test_plan_equals_boot"),
+            "header_timeout": ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
+        },
+    ),
 )

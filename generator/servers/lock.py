@@ -59,10 +59,10 @@ def lock(server: Server) -> str:
 
 
 def gunicorn_settings() -> dict[str, dict[str, Any]]:
-    """Name, kind and section of every setting that the installed gunicorn knows."""
+    """Name, type and section of every setting that the installed gunicorn knows."""
     from gunicorn import config
 
-    kinds = {
+    types = {
         config.validate_pos_int: "int",
         config.validate_bool: "bool",
         config.validate_list_string: "list",
@@ -72,10 +72,10 @@ def gunicorn_settings() -> dict[str, dict[str, Any]]:
     for setting in config.KNOWN_SETTINGS:
         validator = inspect.getattr_static(setting, "validator", None)
         validator = getattr(validator, "__func__", validator)
-        kind = "hook" if setting.section.endswith("Hooks") else kinds.get(validator, "str")
+        name = "hook" if setting.section.endswith("Hooks") else types.get(validator, "str")
         if setting.type is int or (isinstance(setting.default, int) and not isinstance(setting.default, bool)):
-            kind = "int"
-        table[setting.name] = {"kind": kind, "nullable": setting.default is None, "section": setting.section}
+            name = "int"
+        table[setting.name] = {"type": name, "nullable": setting.default is None, "section": setting.section}
     return table
 
 

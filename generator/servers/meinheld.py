@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import ASGI_ONLY, GUNICORN, HANG, NO_ASGI
-from .server import Server, harmful, honoured, honoured_up_to, ignored
+from .common import HANG, cells
+from .server import Server, harmful, honoured_up_to, ignored
 
+_KEEPALIVE = honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections")
 _IN_C = ignored("meinheld parses requests in C, with limits of its own: 128 fields, 8 KiB each, bodies to 16 MiB")
 _NO_PROXY_HEADERS = ignored("meinheld's scheme is always http: let the app read X-Forwarded-Proto (ProxyFix)")
 _NO_TLS = harmful("meinheld has no TLS: it would refuse to start; end TLS in the proxy or the ingress")
@@ -40,19 +41,19 @@ MEINHELD = Server(
     closes_while_draining=True,
     closes_idle_on_stop=True,
     needs_proxy=True,
-    settings={
-        **GUNICORN,
-        **dict.fromkeys(("limit_request_line", "limit_request_fields", "limit_request_field_size"), _IN_C),
-        "threads": ignored("meinheld serves each request in a greenlet, not in a thread"),
-        "worker_connections": honoured("test_worker_connections_limits"),
-        "keepalive": honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections"),
-        "header_timeout": ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),
-        "forwarded_allow_ips": _NO_PROXY_HEADERS,
-        **dict.fromkeys(("secure_scheme_headers", "forwarder_headers", "header_map"), _NO_PROXY_HEADERS),
-        **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), _NO_TLS),
-        "proxy_protocol": harmful("meinheld does not read it: every request would be a bad one"),
-        "http_protocols": ignored("meinheld speaks HTTP/1 only"),
-        "http_parser": ignored("meinheld has a parser of its own"),
-        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
-    },
+    settings=cells(
+        "gunicorn",
+        {
+            **dict.fromkeys(("limit_request_line", "limit_request_fields", "limit_request_field_size"), _IN_C),
+            "threads": ignored("meinheld serves each request in a greenlet, not in a thread"),
+            "keepalive": _KEEPALIVE,
+            "header_timeout": ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),
+            "forwarded_allow_ips": _NO_PROXY_HEADERS,
+            **dict.fromkeys(("secure_scheme_headers", "forwarder_headers", "header_map"), _NO_PROXY_HEADERS),
+            **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), _NO_TLS),
+            "proxy_protocol": harmful("meinheld does not read it: every request would be a bad one"),
+            "http_protocols": ignored("meinheld speaks HTTP/1 only"),
+            "http_parser": ignored("meinheld has a parser of its own"),
+        },
+    ),
 )

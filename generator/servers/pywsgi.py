@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import GUNICORN, HANG
-from .server import Server, honoured, ignored
+from .common import HANG, cells
+from .server import Server, ignored
 
-#: What pywsgi took over from gunicorn, with the same meaning and the same tests.
-_STANDALONE = (
-    *("workers", "backlog", "timeout", "graceful_timeout", "max_requests", "max_requests_jitter", "preload_app"),
-    *("loglevel", "forwarded_allow_ips", "access_log"),
-)
-_NO_GUNICORN = ignored("pywsgi is no gunicorn: it has no such setting")
+_NOTHING_LIKE_IT = ignored("pywsgi is no gunicorn: it has no such setting")
 
 PYWSGI = Server(
     name="pywsgi",
@@ -40,13 +35,12 @@ PYWSGI = Server(
     closes_while_draining=True,
     closes_idle_on_stop=True,
     needs_proxy=False,
-    settings={
-        **{name: cell for name, cell in GUNICORN.items() if name in _STANDALONE},
-        "threads": ignored("pywsgi serves each connection in a greenlet, not in a thread"),
-        "worker_connections": honoured("test_worker_connections_limits"),
-        "keepalive": honoured("test_keepalive_closes_idle_connections"),
-        "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
-        "gunicorn": _NO_GUNICORN,
-        "app.hooks": ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
-    },
+    settings=cells(
+        "standalone",
+        {
+            "threads": ignored("pywsgi serves each connection in a greenlet, not in a thread"),
+            "app.hooks": ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
+        },
+        otherwise=_NOTHING_LIKE_IT,
+    ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
-from .common import ASGI_ONLY, GUNICORN, NO_ASGI
+from .common import cells
 from .server import Server, harmful, ignored
 
 SYNC = Server(
@@ -33,12 +33,13 @@ SYNC = Server(
     closes_idle_on_stop=True,
     needs_proxy=True,
     holds_one_each=True,
-    settings={
-        **GUNICORN,
-        "threads": harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
-        "worker_connections": ignored("a sync worker holds one connection, so workers is the number"),
-        "keepalive": ignored("a sync worker closes each connection after its answer"),
-        "header_timeout": ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
-        **dict.fromkeys(ASGI_ONLY, NO_ASGI),
-    },
+    settings=cells(
+        "gunicorn",
+        {
+            "threads": harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
+            "worker_connections": ignored("a sync worker holds one connection, so workers is the number"),
+            "keepalive": ignored("a sync worker closes each connection after its answer"),
+            "header_timeout": ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
+        },
+    ),
 )

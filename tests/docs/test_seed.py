@@ -8,9 +8,7 @@ import pytest
 
 from generator.docs.seed import SEED, Line
 from generator.errors import ProfileError
-from generator.plan.plan import make_plan
-from generator.profile.load import read_profile
-from generator.rules.check import accept
+from generator.pipeline import plan_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (ROOT / "profiles/small.yaml").read_text()
@@ -19,14 +17,14 @@ KEYS = [line for line in SEED if line.setting]
 
 @pytest.mark.parametrize("line", [line for line in KEYS if not line.refusal], ids=lambda line: line.text)
 def test_honoured_lines(line: Line) -> None:
-    plan = make_plan(accept(read_profile(SMALL, "small.yaml", (f"{line.setting}={line.value}",))))
+    plan = plan_profile(SMALL, "small.yaml", (f"{line.setting}={line.value}",))
     assert plan.profile.is_set(str(line.setting))
 
 
 @pytest.mark.parametrize("line", [line for line in KEYS if line.refusal], ids=lambda line: line.text)
 def test_refused_lines(line: Line) -> None:
     with pytest.raises(ProfileError) as raised:
-        accept(read_profile(SMALL, "small.yaml", (f"{line.setting}={line.value}",)))
+        plan_profile(SMALL, "small.yaml", (f"{line.setting}={line.value}",))
     assert [fault.path for fault in raised.value.faults] == [line.setting]
     assert line.refusal in str(raised.value)
 
@@ -38,6 +36,6 @@ def test_the_seeds_rules_give_the_seeds_numbers() -> None:
         "server=gthread",
         "resources={cpu: 4, memory: 2Gi}",
     )
-    numbers = make_plan(accept(read_profile(SMALL, "small.yaml", rules))).numbers
+    numbers = plan_profile(SMALL, "small.yaml", rules).numbers
     assert numbers.workers.value == 9
     assert numbers.threads is not None and numbers.threads.value == 8

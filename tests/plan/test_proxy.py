@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.pipeline import plan_profile
 from generator.plan.explain import explanation
-from generator.plan.plan import Plan, make_plan
+from generator.plan.plan import Plan
 from generator.plan.proxy import size
-from generator.profile.load import read_profile
 from generator.render.filters import compose_scalar, compose_variable
 from generator.render.render import render
-from generator.rules.check import accept
 from generator.verify.proxy import compose_problems, nginx_problems
 from tests.fast_support import HOSTILE_STRINGS, MINIMAL, SHIPPED, faults_of, plan_of
 
@@ -74,7 +73,7 @@ def test_numbers(name: str, overrides: tuple[str, ...], value: int, reason: str)
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_profiles_fit_each_other_and_their_servers(path: Any) -> None:
-    plan = make_plan(accept(read_profile(path.read_text(), str(path))))
+    plan = plan_profile(path.read_text(), str(path))
     if not plan.server.production:
         assert not [name for name in render(plan) if name.endswith(("compose.yaml", "nginx.conf"))]
         return
@@ -101,7 +100,7 @@ def test_shipped_profiles_fit_each_other_and_their_servers(path: Any) -> None:
 
 
 def test_networks_of_shipped_profiles_are_apart() -> None:
-    plans = [make_plan(accept(read_profile(path.read_text(), str(path)))) for path in SHIPPED]
+    plans = [plan_profile(path.read_text(), str(path)) for path in SHIPPED]
     assert len({plan.proxy.subnet for plan in plans}) == len(plans)
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from gunicorn import config
 
-from generator.profile import gunicorn_settings
 from generator.profile.document import parse_value
-from generator.profile.gunicorn_settings import OWNED, TOP_LEVEL, known_settings
-from generator.profile.schema import Profile
+from generator.profile.gunicorn_settings import CHOICES, MISTAKEN, OWNED, known_settings, typed
+from generator.profile.schema import GUNICORN_NAMES, SETTINGS
 from generator.servers import SERVERS
 from generator.servers.lock import gunicorn_settings as installed_settings
 from tests.fast_support import ROOT, faults_of, plan_of
@@ -50,47 +49,48 @@ def test_every_setting_has_exactly_one_place() -> None:
     known = {setting.name for setting in config.KNOWN_SETTINGS}
     assert known_settings().keys() == known
     assert OWNED.keys() - known == set()
-    assert set(TOP_LEVEL) - known == set()
-    assert OWNED.keys() & set(TOP_LEVEL) <= {"backlog"}
-    assert [name for name in TOP_LEVEL if name not in Profile.model_fields] == []
+    assert GUNICORN_NAMES.keys() - known == set()
+    assert OWNED.keys() & GUNICORN_NAMES.keys() == set()
     assert all(remedy and "\n" not in remedy for remedy in OWNED.values())
 
 
 @pytest.mark.parametrize("name", sorted(config.Config().settings))
 def test_each_setting_is_accepted_typed_owned_at_the_top_or_a_hook(name: str) -> None:
-    kind = known_settings()[name]["kind"]
+    gunicorn_type = known_settings()[name]["type"]
     ignored = name in SERVERS["gevent"].settings and SERVERS["gevent"].settings[name].verdict != "honoured"
-    if name in TOP_LEVEL or name in OWNED or kind == "hook" or ignored:
-        (fault,) = faults_of("", f"gunicorn.{name}={VALUES.get(kind, ('x',))[0]}")
-        expected = "stands at the top level" if name in TOP_LEVEL else OWNED.get(name, "app.hooks")
+    if name in GUNICORN_NAMES or name in OWNED or gunicorn_type == "hook" or ignored:
+        (fault,) = faults_of("", f"gunicorn.{name}={VALUES.get(gunicorn_type, ('x',))[0]}")
+        path = GUNICORN_NAMES.get(name)
+        instead = f"use {path}" if path else OWNED.get(name, "app.hooks")
+        expected = "stands at the top level" if path == name else instead
         assert (expected in fault.remedy) or (ignored and "gevent honours" in fault.allowed)
         return
-    good, value, bad, remedy = VALUES[kind]
-    if name in gunicorn_settings._CHOICES:
-        good = value = gunicorn_settings._CHOICES[name][0]
+    good, value, bad, remedy = VALUES[gunicorn_type]
+    if name in CHOICES:
+        good = value = CHOICES[name][0]
         (fault,) = faults_of("", f"gunicorn.{name}=nonsense")
         assert f"{name} is one of {good}, " in fault.remedy
     assert plan_of("", f"gunicorn.{name}={good}").settings == {name: value}
     (fault,) = faults_of("", f"gunicorn.{name}={bad}")
     assert fault.path == f"gunicorn.{name}"
-    assert f"{name} is of type {kind}: {remedy}" in fault.remedy
+    assert f"{name} is of type {gunicorn_type}: {remedy}" in fault.remedy
 
 
 @pytest.mark.parametrize("name", sorted(config.Config().settings))
 def test_gunicorn_takes_what_the_table_lets_through(name: str) -> None:
-    kind = known_settings()[name]["kind"]
-    if name in OWNED or name in TOP_LEVEL or kind == "hook" or name.startswith("asgi_"):
-        assert kind in (*VALUES, "hook")
+    gunicorn_type = known_settings()[name]["type"]
+    if name in OWNED or name in GUNICORN_NAMES or gunicorn_type == "hook" or name.startswith("asgi_"):
+        assert gunicorn_type in (*VALUES, "hook")
         return
-    given = STRICT.get(name, VALUES[kind][0])
-    value = gunicorn_settings._typed(name, parse_value(given, "x"))
+    given = STRICT.get(name, VALUES[gunicorn_type][0])
+    value = typed(name, parse_value(given, "x"))
     config.Config().set(name, value)
 
 
 def test_mistaken_names_lead_to_existing_ones() -> None:
-    for wrong, right in gunicorn_settings._MISTAKEN.items():
+    for wrong, right in MISTAKEN.items():
         assert wrong not in known_settings()
-        assert right in OWNED or right in TOP_LEVEL or right in Profile.model_fields
+        assert right in OWNED or right in GUNICORN_NAMES or right in SETTINGS
 
 
 @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ import yaml
 
 from generator.errors import Mark, ProfileError
 from generator.plan.plan import PROBE_TIMEOUT_SECONDS
-from generator.profile.records import Patch
+from generator.profile.kubernetes import Patch
 from generator.render.patches import apply_patches
 from generator.render.render import render
 from tests.fast_support import plan_of
@@ -108,7 +108,9 @@ def test_a_new_entry_anywhere_takes_no_comment_from_its_field() -> None:
     paths = list(_containers(document, "/Deployment"))
     assert len(paths) > 30
     for path, step in paths:
-        patch = Patch("add", f"{path}/{step}", "why not", Mark("x"), "new", True)
+        patch = Patch(
+            mark=Mark("x"), places={"value": Mark("x")}, op="add", path=f"{path}/{step}", why="why not", value="new"
+        )
         assert [pair for pair in _commented(apply_patches(text, (patch,))) if pair[0] != "# why not"] == pairs, path
 
 

@@ -47,11 +47,12 @@ ACCEPTED = [
     ("gunicorn={limit_request_line: 8190, dogstatsd_tags: 'a:b', logconfig_dict: {}}",),
     ("group=team",),
     ("image=registry.example:5000/team/app:1.4",),
+    ("image=registry.example:65535/app:99999",),
     ("image=registry.example/app@sha256:" + "a" * 64,),
 ]
 
 SERVER_NAMES = "one of " + ", ".join(sorted(SERVERS))
-BENDS = "variables of the app; this one would bend the server"
+RESERVED = "variables of the app; this one is reserved for the server"
 SECRET = "no secrets: the image, its history and the manifests would all show them"
 REFUSED = [
     # --set, field path, part of what is allowed, part of what to do
@@ -85,8 +86,18 @@ REFUSED = [
     (("app.requirements=r*.txt",), "app.requirements", "relative to the build context", "rename it"),
     (("app.path=a$b",), "app.path", "relative to the build context", "COPY reads"),
     (("app.module=code.py",), "app.module", "module:name or module:factory()", "flask_server:app"),
-    (("app.build_packages=[-y]",), "app.build_packages", "a Debian package", "[libpq5]"),
-    (("app.build_packages=['a && id']",), "app.build_packages", "a Debian package", "[libpq5]"),
+    (("app.build_packages=[-y]",), "app.build_packages.0", "a Debian package", "libpq5"),
+    (("app.build_packages=[a1, 'a && id']",), "app.build_packages.1", "a Debian package", "libpq5"),
+    (("app.module=class:def",), "app.module", "module:name", "class is a keyword of Python"),
+    (("app.module=app:def",), "app.module", "module:name", "def is a keyword of Python"),
+    (("app.module=pkg.import:make()",), "app.module", "module:name", "import is a keyword of Python"),
+    (("app.module='app:'",), "app.module", "module:name or module:factory()", "flask_server:app"),
+    (("app.module=app:make(1)",), "app.module", "module:name or module:factory()", "flask_server:app"),
+    (("app.hooks=my.lambda",), "app.hooks", "a module name", "lambda is a keyword of Python"),
+    (("image=app:ünicode",), "image", "an image reference", "registry.example"),
+    (("image=registry.example:99999/app",), "image", "an image reference", "99999 is not from 1 to 65535"),
+    (("image=registry.example:0/app",), "image", "an image reference", "0 is not from 1 to 65535"),
+    (("proxy_image=registry.example:65536/nginx",), "proxy_image", "an image reference", "65536 is not from 1 to"),
     (("health.readiness_path=readyz",), "health.readiness_path", "an absolute URL path", "/readyz"),
     (("health.readiness_path=\"/a\\r\\nX: y\"",), "health.readiness_path", "an absolute URL path", "/readyz"),
     (("health.readiness_path=/ü",), "health.readiness_path", "an absolute URL path in ASCII", "/readyz"),
@@ -106,7 +117,7 @@ REFUSED = [
         "AWS_CREDENTIALS", "SIGNINGKEY")),
     (("env.URL='postgres://user:x@db/1'",), "env.URL", SECRET, "remove it here"),
     (("env.URL='see HTTPS://u@h'",), "env.URL", SECRET, "remove it here"),
-    *(((f"env.{name}=1",), f"env.{name}", BENDS, remedy) for name, remedy in (
+    *(((f"env.{name}=1",), f"env.{name}", RESERVED, remedy) for name, remedy in (
         ("GUNICORN_CMD_ARGS", "write the setting in the profile"), ("WEB_CONCURRENCY", "use workers"),
         ("PORT", "use port"), ("PYTHONPATH", "remove it"), ("LD_PRELOAD", "remove it"), ("PATH", "the image sets it"),
         ("SENDFILE", "any value turns sendfile off"), ("KIT_CPU_MILLICORES", "remove it"), ("LISTEN_FDS", "remove"),

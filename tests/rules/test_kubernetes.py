@@ -42,15 +42,19 @@ REFUSED = [
     ),
     ("{volumes: [{name: a, mount_path: /d}]}", "kubernetes.volumes.0", "exactly one of claim, secret"),
     ("{volumes: [{name: a, mount_path: /d, claim: c, secret: s}]}", "kubernetes.volumes.0", "exactly one of"),
-    ("{volumes: [{nam: a, mount_path: /d, claim: c}]}", "kubernetes.volumes.0.nam", "one of name, mount_path"),
+    (
+        "{volumes: [{nam: a, mount_path: /d, claim: c}]}",
+        "kubernetes.volumes.0.nam",
+        "one of claim, config_map, mount_path, name",
+    ),
     ("{volumes: [a]}", "kubernetes.volumes.0", "a mapping with name"),
-    ("{volumes: a}", "kubernetes.volumes", "a list of mappings"),
+    ("{volumes: a}", "kubernetes.volumes", "a list, each item a mapping with name, mount_path, claim (optional)"),
     ("{egress: [{cidr: 10.0.0.1/8}]}", "kubernetes.egress.0.cidr", "a network"),
     ("{egress: [{port: 1}]}", "kubernetes.egress.0", "exactly one of cidr, namespace"),
-    ("{env_from: [Bad_Name]}", "kubernetes.env_from", "an object's name"),
+    ("{env_from: [Bad_Name]}", "kubernetes.env_from.0", "an object's name"),
     ("{patches: [{op: move, path: /Service/spec/x, why: x}]}", "kubernetes.patches.0.op", "one of add, replace"),
     ("{patches: [{op: add, path: spec/x, value: 1, why: x}]}", "kubernetes.patches.0.path", "a JSON pointer"),
-    ("{patches: [{op: add, path: /Service/spec/x, value: 1}]}", "kubernetes.patches.0", "why: one line"),
+    ("{patches: [{op: add, path: /Service/spec/x, value: 1}]}", "kubernetes.patches.0.why", "one line"),
     ("{patches: [{op: add, path: /Service/spec/x, why: x}]}", "kubernetes.patches.0", "a value with add"),
     ("{patches: [{op: remove, path: /Service/spec/x, value: 1, why: x}]}", "kubernetes.patches.0", "no value with"),
 ]
@@ -68,7 +72,7 @@ def test_records_are_told_with_their_own_place() -> None:
         "kubernetes:\n  volumes:\n    - {name: up, mount_path: /d, claim: c}\n    - {name: Up, size: x}\n"
     )
     assert places(faults) == [
-        ("web.yaml:9:7", "kubernetes.volumes.1"),
+        ("web.yaml:9:7", "kubernetes.volumes.1.mount_path"),
         ("web.yaml:9:14", "kubernetes.volumes.1.name"),
         ("web.yaml:9:24", "kubernetes.volumes.1.size"),
     ]

@@ -17,11 +17,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from generator.pipeline import plan_profile
 from generator.plan.explain import explanation
-from generator.plan.plan import Plan, make_plan
-from generator.profile.load import read_profile
+from generator.plan.plan import Plan
 from generator.render.render import render
-from generator.rules.check import accept
 from tests.fast_support import ROOT
 from tests.runtime.test_limits import V2_POD, tree, v2_files
 
@@ -41,7 +40,7 @@ run()
 
 
 def gthread(*overrides: str) -> Plan:
-    return make_plan(accept(read_profile(PROFILE.read_text(), PROFILE.name, overrides)))
+    return plan_profile(PROFILE.read_text(), PROFILE.name, overrides)
 
 
 class Container:

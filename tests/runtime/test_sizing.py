@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generator.plan.plan import derive_numbers
+from generator.plan import numbers
 from generator.runtime.sizing import MIB, Demand, Limits, Rule, cpus, derive, memory_cap, memory_needed, workers
 from generator.servers import SERVERS
 from tests.fast_support import plan_of
@@ -179,7 +179,7 @@ def test_threads_fixed_outside_win_where_there_are_any(asked: int | Rule | None)
 @pytest.mark.parametrize("connections", [1, 1200, 10_000, 999_999])
 @pytest.mark.parametrize("count", [1, 7])
 def test_the_memory_needed_is_the_least_that_the_cap_allows(server: str, connections: int, count: int) -> None:
-    demand, _ = derive_numbers(plan_of("", "resources.memory=64Gi").profile, SERVERS[server])
+    demand = numbers.demand(plan_of("", "resources.memory=64Gi").profile, SERVERS[server])
     demand = Demand(
         connections,
         count,
