@@ -83,7 +83,7 @@ WORKERS = {
     "gevent": """
 from gevent import monkey; monkey.patch_all()
 from generator.runtime.workers import gevent as gevent_worker
-gevent_worker.TICK, gevent_worker.LINGER, gevent_worker.PARK_AFTER = 0.1, 0.4, 0.3
+gevent_worker.TICK, gevent_worker.LINGER = 0.1, 0.4
 worker_class = "generator.runtime.workers.gevent.FairGeventWorker"
 """,
     "gthread": """

@@ -44,14 +44,14 @@ class IdleClient:
     """Past its deadline."""
 
     def __init__(self) -> None:
-        self.idle_since, self.deadline, self.waiter, self._sock = None, 0.0, None, Mock()
+        self.idle_since, self.deadline, self._sock = None, 0.0, Mock()
 
 
 def looking_worker(clients: int) -> Any:
     """One that is not running."""
     found: Any = gevent_worker.FairGeventWorker.__new__(gevent_worker.FairGeventWorker)
     found.clients = {IdleClient() for _ in range(clients)}
-    found.alive, found.parks, found.notify = True, True, Mock()
+    found.alive, found.notify = True, Mock()
     return found
 
 
@@ -59,7 +59,7 @@ def test_the_heart_beats_while_thousands_are_looked_at() -> None:
     found = looking_worker(500)
     found.look_at_clients()
     assert all(client._sock.shutdown.called for client in found.clients)
-    each = gevent_worker.LOOKED_AT // (gevent_worker.A_PARKED_ONE + 1) + 1
+    each = gevent_worker.LOOKED_AT // (gevent_worker.A_CLOSED_ONE + 1) + 1
     assert found.notify.call_count == 500 // each
 
 
@@ -72,7 +72,7 @@ def test_a_look_ends_with_the_grace_and_when_the_stop_begins() -> None:
     assert found.notify.call_count == 2
 
 
-def test_a_parked_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) -> None:
+def test_a_waiting_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with connections(server, 2) as (one, other):
         assert whole_answer(one, "/")[1] == whole_answer(other, "/")[1]
