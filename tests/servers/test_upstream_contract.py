@@ -19,7 +19,6 @@ WORKERS = ROOT / "generator/runtime/workers"
 
 #: Defined there, with these parameters.
 DEFINED = (
-    ("gevent.baseserver", "_handle_and_close_when_done", "(handle, close, args_tuple)"),
     ("gevent.baseserver", "BaseServer.do_read", "(self)"),
     ("gevent.baseserver", "BaseServer._do_read", "(self)"),
     ("gevent.baseserver", "BaseServer.do_handle", "(self, *args)"),
@@ -44,6 +43,13 @@ DEFINED = (
     ("gunicorn.workers.gthread", "ThreadWorker.on_pending_socket_readable", "(self, conn, client)"),
     ("gunicorn.workers.gthread", "DEFAULT_WORKER_DATA_TIMEOUT", None),
     ("gunicorn.http.message", "Message.force_close", "(self)"),
+    ("gunicorn.http.message", "_ip_in_allow_list", "(ip_str, allow_list, networks)"),
+    ("gunicorn.http.message", "Request.should_close", "(self)"),
+    ("gunicorn.http.body", "Body.read", "(self, size=None)"),
+    ("gunicorn.http.unreader", "Unreader.take_buffered", "(self)"),
+    ("gunicorn.http.wsgi", "base_environ", "(cfg)"),
+    ("gunicorn.http.wsgi", "_make_early_hints_callback", "(req, sock, resp)"),
+    ("gunicorn.http.wsgi", "Response.process_headers", "(self, headers)"),
     ("gunicorn.http.body", "LengthReader", None),
     ("gunicorn.http.wsgi", "Response.__init__", "(self, req, sock, cfg)"),
     ("gunicorn.http.wsgi", "Response.start_response", "(self, status, headers, exc_info=None)"),
@@ -81,6 +87,8 @@ STANDS_IN = (
     ("gunicorn.workers.base_async", "AsyncWorker.handle", "except StopIteration as e:"),
     ("gunicorn.workers.base_async", "AsyncWorker.handle", "util.close(client)"),
     ("gunicorn.workers.base_async", "AsyncWorker.handle_request", "resp.headers_sent"),
+    ("gunicorn.workers.base_async", "AsyncWorker.handle_request", "wsgi.create(req, sock, addr,"),
+    ("gunicorn.http.parser", "Parser.finish_body", "body.read(1024)"),
     ("gunicorn.workers.ggevent", "GeventWorker.patch", "self.sockets = sockets"),
     ("gunicorn.workers.base", "Worker.init_process", "self.PIPE = os.pipe()"),
     ("gunicorn.workers.base", "Worker.init_process", "self.init_signals()"),

@@ -192,7 +192,8 @@ class LeanResponse(response.Response):
         if type(headers) is not list:
             super().process_headers(headers)
             return
-        names, kept, length = self.names, [], None
+        names, kept = self.names, []
+        length: int | None = None
         for name, value in headers:
             known = names.get(name)
             if known is None:
@@ -227,14 +228,13 @@ class LeanResponse(response.Response):
             f"HTTP/1.1 {self.status}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
             f"Connection: {connection}\r\n{coding}{lines}\r\n"
         )
-        self.held += text.encode("latin-1")
-        self.headers_sent = True
+        self.held = text.encode("latin-1")
         if self.direct or self._omits_body or self.response_length == 0:
             self.flush()
 
     def _emit_body(self, data: bytes) -> None:
         if self.held and not self.chunked and len(data) <= response.COPIED:
-            held, self.held = self.held, b""
+            held, self.held, self.headers_sent = self.held, b"", True
             self.sock.sendall(held + data)
         else:
             super()._emit_body(data)
