@@ -1,9 +1,11 @@
-"""gunicorn's gevent worker, made fair: requests start in turn, and idle connections hold no greenlet.
+"""gunicorn's gevent worker, made fair and lean: requests start in turn, a waiting connection holds no greenlet.
 
-What is neither here nor in gunicorn_response.py is gunicorn's: parsing, the WSGI call, logging, hooks, HTTP/2, TLS.
+Ordinary requests are read by lean.py; what is neither there nor here is gunicorn's: parsing of all others, the WSGI
+call, logging, hooks, HTTP/2, TLS.
 """
 
 import _socket
+import errno
 import os
 from contextlib import nullcontext, suppress
 from time import monotonic
@@ -15,21 +17,21 @@ from gevent.event import Event
 from gevent.pool import Group
 from gunicorn.http.body import LengthReader
 from gunicorn.sock import ssl_context
+from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import gevent_resolver
-from . import response as gunicorn_response
-from .gevent_server import Client, FairServer, Turns
+from . import gevent_resolver, lean
+from .balance import Balance
+from .gevent_server import Client, FairServer
+from .pool import Pool
 
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
 LINGER = 1.0  # seconds in which a client answered just before a stop may send one more request
-# Seconds idle before a connection gives up its greenlet, parser and last request: 10,000 idle ones then need 6.6 KiB
-# each instead of stock's 15.7; 10 if all came at once, since the allocator keeps what it freed in small pieces.
-# Parking after every answer was tried: 50 us more CPU for each request.
-PARK_AFTER = 1.0
-# Looking at 5,000 connections and parking many of them at once would make the active ones wait: after so many looked
-# at, of which a parked one counts for ten, others have their turn.
-LOOKED_AT, A_PARKED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
+# Looking at 5,000 connections and closing many of them at once would make the active ones wait: after so many looked
+# at, of which one that is closed counts for ten, others have their turn.
+LOOKED_AT, A_CLOSED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
+#: Shared by all workers: this module is imported before they are forked.
+BALANCE = Balance()
 
 
 class FairGeventWorker(GeventWorker):
@@ -38,25 +40,33 @@ class FairGeventWorker(GeventWorker):
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
-        gunicorn_response.install()
+        lean.install()
         self.clients: set[Client] = set()
-        self.turns, self.group, self.all_gone = Turns(), Group(), Event()
+        self.group, self.all_gone, self.pool = Group(), Event(), Pool(self)
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
-        self.parks = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
+        self.lean = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
+        self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
         gevent_resolver.install()
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
         for server in self.servers:  # together they hold worker_connections; stock: each of them
             server.start()
         while self.alive:
             self.notify()
+            BALANCE.write(self.age, len(self.clients))
             self.look_at_clients()
             if select.select([self.PIPE[0]], [], [], TICK)[0]:  # gunicorn has every signal write to it
                 os.read(self.PIPE[0], 4096)
         self.drain()
 
+    def is_ahead(self) -> bool:
+        """Whether this worker holds clearly more connections than the others; tells them how many."""
+        held = len(self.clients)
+        BALANCE.write(self.age, held)
+        return self.cfg.workers > 1 and BALANCE.ahead(self.age, held)
+
     def look_at_clients(self, end: float = float("inf")) -> None:
-        """Hang up where the time is over; park who has been idle for long."""
+        """Hang up where the time is over."""
         now, work, alive = monotonic(), 0, self.alive
         for client in tuple(self.clients):
             work += 1
@@ -64,10 +74,7 @@ class FairGeventWorker(GeventWorker):
             if now > client.deadline or (idle > LINGER and not self.alive):
                 with suppress(OSError):  # wakes the reader, yet what has arrived is still read and answered
                     client._sock.shutdown(_socket.SHUT_RD)  # not gevent's, which throws into the reader
-                work += A_PARKED_ONE
-            elif idle > PARK_AFTER and client.waiter is not None and self.parks:
-                client.park()
-                work += A_PARKED_ONE
+                work += A_CLOSED_ONE
             if work > LOOKED_AT:
                 gevent.sleep(BREATH)  # a whole turn of the hub, half a second where requests compute for 10 ms
                 self.notify()
@@ -98,19 +105,73 @@ class FairGeventWorker(GeventWorker):
         """Stock's timer, keepalive for idling and headers alike, only where there is no Client: with TLS."""
         return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
+    def serve(self, client: Client) -> None:
+        """Answer what has come on a connection, then have it wait for more, or close it; in a greenlet of the pool."""
+        data, client.unread = client.unread, b""
+        try:
+            data = data or client._sock.recv(lean.READ_BYTES)
+        except BlockingIOError:  # the event was of bytes that are read already
+            client.deadline = (client.idle_since or monotonic()) + self.keepalive
+            client.wait()
+            return
+        except OSError:
+            data = b""
+        client.idle_since = None
+        keep = bool(data) and self.answer(data, client)
+        if not keep:
+            client.whole = False
+            client.server.do_close(client)
+            return
+        client.idle_since = monotonic()
+        client.deadline = client.idle_since + self.keepalive
+        if client.unread:
+            self.pool.add(client)
+        else:
+            client.wait()
+
+    def answer(self, data: bytes, client: Client) -> bool:
+        """One request, or with gunicorn's parser those that came with it; whether the connection stays open."""
+        server, address = client.server, client.address
+        request = self.reader.read(data, client, address, server.address) if self.lean else None
+        if request is None:
+            client.unread, client.deadline = data, monotonic() + self.header_timeout
+            client.stop_watching()
+            self.handle(server, client, address)
+            return client.whole
+        client.request = request
+        try:
+            # gevent's goes on after a stop that interrupts the app; here that is the connection's end.
+            AsyncWorker.handle_request(self, server.address, request, client, address)
+            return lean.finish_body(request, client)
+        except (StopIteration, gevent.GreenletExit, SystemExit):
+            pass
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN):
+                self.log.exception("Socket error processing request.")
+        except BaseException as error:
+            self.handle_error(request, client, address, error)
+        finally:
+            client.request = None
+        return False
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Stock's, between two notes on the connection about what it waits for."""
-        if not getattr(sock, "queued", False):
-            self.turns.wait()  # TLS, a pipelined request, or one behind a body that the app did not read
+        """Of a request that gunicorn has parsed: its own, between two notes on what the connection waits for."""
         if not isinstance(sock, Client):
             super().handle_request(listener_name, req, sock, addr)
             return
-        sock.queued, sock.request, sock.idle_since, sock.deadline = False, req, None, float("inf")
+        sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
         super().handle_request(listener_name, req, sock, addr)
-        sock.served, sock.request, sock.idle_since = True, None, monotonic()
-        sock.deadline = sock.idle_since + self.cfg.keepalive
+        sock.request, sock.idle_since = None, monotonic()
+        sock.deadline = sock.idle_since + self.keepalive
         body_read = isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0
-        sock.whole = body_read and not req.unreader.buf.getvalue()
+        sock.whole = self.lean and body_read and not req.unreader.buf.getvalue()
+        if not sock.whole:
+            gevent.sleep(0)  # others have their turn before a request that came with this one
+
+    def handle_usr1(self, sig: Any, frame: Any) -> None:
+        """Logs are opened anew."""
+        super().handle_usr1(sig, frame)
+        self.reader.renew()
 
     def handle_http2(self, listener: Any, client: Any, addr: Any, **options: Any) -> None:
         if isinstance(client, Client):  # its requests share the connection: no deadline for the headers

@@ -16,6 +16,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
 
     sock: Any
     headers: list[tuple[str, str]]
+    response_length: int | None
     held = b""  # the header, until the first piece of the body, or the end
     direct = False  # what follows does not come through _emit_body
 

@@ -1,0 +1,258 @@
+"""The short way of an ordinary request: one pattern reads its head, gunicorn's own code does the rest.
+
+gunicorn parses a head line by line and builds a reader, a parser and an environ for each request: 40 of the 95 us that
+a request costs above Flask itself. Here a request whose head one strict pattern recognises as a whole becomes the same
+``Request`` and the same environ without that work. Then ``handle_request`` of gunicorn takes it as any other: hooks,
+access log, statsd, max_requests, errors and file responses are its code. What the pattern does not recognise (a head in
+pieces, Transfer-Encoding, Expect, Upgrade, a repeated header, an underscore in a name, any fault) is parsed by gunicorn
+from the same bytes, so nothing is accepted here that gunicorn refuses.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from gunicorn import SERVER, util
+from gunicorn.http import wsgi
+from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.message import (
+    DEFAULT_MAX_HEADERFIELD_SIZE,
+    MAX_HEADERS,
+    MAX_REQUEST_LINE,
+    Request,
+    _ip_in_allow_list,
+)
+from gunicorn.http.unreader import SocketUnreader, Unreader
+from gunicorn.util import unquote_to_wsgi_str
+
+from . import response
+
+#: Bytes read at a time, as gunicorn's: a longer head is in pieces, which gunicorn puts together.
+READ_BYTES = 8192
+_FIELD_NAME = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2 without the underscore, for which gunicorn has a policy
+_VALUE = rb"[\t -~\x80-\xff]*"  # RFC 9110 5.5
+#: Method, target in origin form without a fragment, and the header lines. HTTP/1.1 only.
+_HEAD = re.compile(rb'([A-Z]{3,20}) (/(?!/)[!"$-~]*) HTTP/1\.1\r\n((?:%s:%s\r\n)*)\r\n' % (_FIELD_NAME, _VALUE))
+_NAME, _TEXT = re.compile(wsgi.TOKEN_RE.pattern).fullmatch, wsgi.HEADER_VALUE_RE.fullmatch
+#: Their meaning reaches past the head: gunicorn's parser reads them.
+_LEFT_TO_GUNICORN = frozenset(("EXPECT", "TRANSFER-ENCODING", "UPGRADE"))
+#: Header names that are remembered; clients choose names, so there must be an end.
+_REMEMBERED = 1024
+
+
+class LeanRequest(Request):  # type: ignore[misc]
+    """gunicorn's request, its attributes set instead of parsed."""
+
+    version = (1, 1)
+    fragment = ""
+    must_close = False
+    req_number = 1
+    _expected_100_continue = False
+    proxy_protocol_info: Any = None
+
+    def __init__(self, environ: dict[str, Any], lines: list[str]) -> None:
+        self.environ = environ
+        self.lines = lines
+        self.trailers: list[tuple[str, str]] = []
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """As gunicorn keeps them; only hooks and log formats with header names ask."""
+        split = (line.partition(":") for line in self.lines)
+        return [(name.upper(), value.strip(" \t")) for name, _, value in split]
+
+    def should_close(self) -> bool:
+        return self.must_close or self.environ.get("HTTP_CONNECTION", "").lower() == "close"
+
+
+class Reader:
+    """Reads heads for one worker; what does not change between its requests is kept here."""
+
+    def __init__(self, cfg: Any) -> None:
+        self.cfg = cfg
+        line, fields, size = cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size
+        # As gunicorn reads them: 0 is no limit for the line, and the largest one for fields and their size.
+        self.line_bytes = MAX_REQUEST_LINE if line < 0 else min(line or READ_BYTES, MAX_REQUEST_LINE)
+        self.fields = fields if 0 < fields <= MAX_HEADERS else MAX_HEADERS
+        self.field_bytes = size if size > 0 else DEFAULT_MAX_HEADERFIELD_SIZE
+        self.script_name = os.environ.get("SCRIPT_NAME", "")
+        self.keys: dict[str, str] = {}
+        self.scheme_keys = [
+            (f"HTTP_{name.replace('-', '_')}", value)
+            for name, value in cfg.secure_scheme_headers.items()
+            if name.isupper() and "_" not in name  # gunicorn compares names in upper case
+        ]
+        self.no_body = Unreader()
+        self.renew()
+
+    def renew(self) -> None:
+        """What gunicorn makes for each request anew, though only a reopened log changes it."""
+        self.base = {**wsgi.base_environ(self.cfg), "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": self.script_name}
+
+    def read(self, data: bytes, sock: Any, peer: Any, server: Any) -> LeanRequest | None:
+        """The request at the start of ``data``, and None where gunicorn has to look at it.
+
+        ``sock.unread`` becomes what follows the head; a body of known length is read from there and from ``sock``.
+        """
+        head = _HEAD.match(data)
+        if head is None or head.start(3) > self.line_bytes + 2:
+            return None
+        method, target, block = head[1].decode(), head[2].decode(), head[3].decode("latin-1")
+        lines = block.split("\r\n")
+        lines.pop()
+        environ = self.environ(lines, len(block))
+        path, _, query = target.partition("?")
+        if environ is None or method == "CONNECT" or not path.startswith(self.script_name):
+            return None
+        length = environ.get("CONTENT_LENGTH", "0")
+        scheme = self.scheme(environ, peer)
+        if scheme is None or not (length.isascii() and length.isdigit() and len(length) < 16):
+            return None
+        request = LeanRequest(environ, lines)
+        request.cfg, request.peer_addr, request.remote_addr = self.cfg, peer, peer
+        request.method, request.uri, request.path, request.query = method, target, path, query
+        request.scheme = environ["wsgi.url_scheme"] = scheme
+        environ["REQUEST_METHOD"], environ["RAW_URI"], environ["QUERY_STRING"] = method, target, query
+        path = path[len(self.script_name) :]
+        environ["PATH_INFO"] = unquote_to_wsgi_str(path) if "%" in path else path
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = peer[0], str(peer[1])
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
+        environ["gunicorn.socket"] = sock
+        sock.unread, request.unreader = data[head.end() :], self.no_body
+        if length != "0":
+            request.unreader = SocketUnreader(sock)
+            request.unreader.unread(sock.unread)
+            sock.unread = b""
+        request.body = environ["wsgi.input"] = Body(LengthReader(request.unreader, int(length)))
+        return request
+
+    def environ(self, lines: list[str], size: int) -> dict[str, Any] | None:
+        """The header lines in WSGI's words; None where one is too long, repeated or gunicorn's to read."""
+        if len(lines) > self.fields or (size > self.field_bytes and max(map(len, lines)) + 2 > self.field_bytes):
+            return None
+        environ = self.base.copy()
+        keys = self.keys
+        for line in lines:
+            name, _, value = line.partition(":")
+            key = keys.get(name)
+            if key is None:
+                key = self.key(name)
+            if not key or key in environ:
+                return None
+            environ[key] = value.strip(" \t")
+        return environ
+
+    def key(self, name: str) -> str:
+        """The environ's name of a header; empty for one that gunicorn must read."""
+        upper = name.upper()
+        if upper in _LEFT_TO_GUNICORN:
+            key = ""
+        elif upper in ("CONTENT-LENGTH", "CONTENT-TYPE"):
+            key = upper.replace("-", "_")
+        else:
+            key = f"HTTP_{upper.replace('-', '_')}"
+        if len(self.keys) < _REMEMBERED:
+            self.keys[name] = key
+        return key
+
+    def scheme(self, environ: dict[str, Any], peer: Any) -> str | None:
+        """http or https, as a trusted proxy says; None where its headers contradict each other."""
+        said = [value == environ[key] for key, value in self.scheme_keys if key in environ]
+        if not said:
+            return "http"
+        if not _ip_in_allow_list(peer[0], self.cfg.forwarded_allow_ips, self.cfg.forwarded_allow_networks()):
+            return "http"
+        if len(set(said)) > 1:
+            return None
+        return "https" if said[0] else "http"
+
+
+def finish_body(request: LeanRequest, sock: Any) -> bool:
+    """Discard what the app left of the body, as gunicorn does before the next request; whether that was possible."""
+    if request.unreader.__class__ is Unreader:
+        return True
+    body = request.body
+    if body.failed:
+        return False
+    while body.read(1024):
+        pass
+    sock.unread = request.unreader.take_buffered()
+    return bool(body.reader.length == 0)
+
+
+class LeanResponse(response.Response):
+    """The same response with less work for ordinary headers and a body of known length."""
+
+    #: Header names that were checked: whether they are ordinary.
+    names: ClassVar[dict[str, bool]] = {}
+    headers_sent: bool
+
+    def process_headers(self, headers: Sequence[tuple[str, str]]) -> None:
+        if type(headers) is not list:
+            super().process_headers(headers)
+            return
+        names, kept = self.names, []
+        length: int | None = None
+        for name, value in headers:
+            known = names.get(name)
+            if known is None:
+                known = self.look_at(name)
+            if not known or type(value) is not str or not _TEXT(value):
+                super().process_headers(headers)
+                return
+            if len(name) == 14 and name.lower() == "content-length":
+                length = int(value.strip(" \t"))
+            kept.append((name, value.strip(" \t")))
+        self.headers += kept
+        if length is not None:
+            self.response_length = length
+
+    def look_at(self, name: Any) -> bool:
+        """Whether a name is a token that gunicorn keeps as it is; anything else takes gunicorn's own way."""
+        ordinary = type(name) is str and _NAME(name) is not None and not util.is_hoppish(name)
+        if len(self.names) < _REMEMBERED:
+            self.names[name] = ordinary
+        return ordinary
+
+    def send_headers(self) -> None:
+        if self.headers_sent or self.held:
+            return
+        if self.upgrade:
+            super().send_headers()
+            return
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        connection = "close" if self.should_close() else "keep-alive"
+        coding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
+        text = (
+            f"HTTP/1.1 {self.status}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
+            f"Connection: {connection}\r\n{coding}{lines}\r\n"
+        )
+        self.held = text.encode("latin-1")
+        if self.direct or self._omits_body or self.response_length == 0:
+            self.flush()
+
+    def _emit_body(self, data: bytes) -> None:
+        if self.held and not self.chunked and len(data) <= response.COPIED:
+            held, self.held, self.headers_sent = self.held, b"", True
+            self.sock.sendall(held + data)
+        else:
+            super()._emit_body(data)
+
+
+_create: Callable[..., Any] = wsgi.create
+
+
+def create(req: Any, sock: Any, client: Any, server: Any, cfg: Any, *args: Any, **options: Any) -> Any:
+    """gunicorn's pair of response and environ; a LeanRequest brings its environ along."""
+    if req.__class__ is not LeanRequest:
+        return _create(req, sock, client, server, cfg, *args, **options)
+    resp = LeanResponse(req, sock, cfg)
+    req.environ["wsgi.early_hints"] = wsgi._make_early_hints_callback(req, sock, resp)
+    return resp, req.environ
+
+
+def install() -> None:
+    """For each request of this process: gunicorn makes them by this name."""
+    response.install()
+    wsgi.create = create
