@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 RUNTIME_NEEDS = {
     "": set(),
     "workers": {"gunicorn", "gevent", "meinheld"},
-    "pywsgi": {"gevent"},
+    "pywsgi": {"gevent", "gunicorn"},
     "development": {"werkzeug", "flask"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

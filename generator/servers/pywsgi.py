@@ -12,7 +12,8 @@ PYWSGI = Server(
     name="pywsgi",
     family="standalone",
     summary="gevent's own WSGI server with the kit's supervisor: the leanest way to thousands of connections",
-    packages=("gevent==26.9.0",),
+    # gunicorn for its parser alone: what reads requests must be as strict as the strictest (pywsgi/request.py).
+    packages=("gevent==26.9.0", "gunicorn==27.0.1"),
     pythons=("3.13",),
     worker_class="",
     worker_class_why="",

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..boot import fail
+from ..http_limits import IDLE_SECONDS
 from .configuration import (
     HOOK,
     ConfigError,
@@ -47,7 +48,8 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every setting once; the names are gunicorn's but for header_timeout, access_log_json, quiet_paths."""
+    """Every setting once. The names are gunicorn's; two are nginx's, and header_timeout, access_log_json,
+    quiet_paths the kit's own."""
 
     wsgi_app: str = text()
     bind: str = endpoint("127.0.0.1:8000")
@@ -58,6 +60,9 @@ class Settings:
     keepalive: float = seconds(5)
     #: Seconds to send a whole request head: from accept for the first, from its first byte for the next.
     header_timeout: float = seconds(10, above_zero=True)
+    #: Seconds in which a client must send more of a body, and must take more of a response; 0 for ever.
+    client_body_timeout: float = seconds(IDLE_SECONDS)
+    send_timeout: float = seconds(IDLE_SECONDS)
     #: Seconds without a heartbeat after which a worker counts as hung; 0 never.
     timeout: float = seconds(30)
     graceful_timeout: float = seconds(30)
@@ -120,7 +125,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         log.critical("Could not listen at %s: %s", cfg.bind, error.strerror)
         return 1
-    return Supervisor(cfg, listener, app).run()
+    return Supervisor(cfg, listener, app, lambda: settings(argv)).run()
 
 
 def listen(bind: str, backlog: int) -> Any:

@@ -22,6 +22,7 @@ from .configuration import address_of, load_app, peers_of
 from .handler import Handler
 from .heartbeat import Heartbeat, wake
 from .log import access_writer, log
+from .reader import UnfinishedHeads
 
 #: Exit code of a worker that could not load the app, as gunicorn's.
 BOOT_ERROR = 3
@@ -40,7 +41,9 @@ class Server(WSGIServer):  # type: ignore[misc]
         self.peers = peers_of(cfg.forwarded_allow_ips)
         write = access_writer(cfg.access_log_json, tuple(cfg.quiet_paths))
         self.access = write if cfg.accesslog == "-" else None
-        self.waiting: set[Handler] = set()
+        #: Connections between two requests, the one that has waited longest first.
+        self.waiting: dict[Handler, None] = {}
+        self.heads = UnfinishedHeads()
         self._drained_at: float | None = None
         jitter = random.randint(0, cfg.max_requests_jitter)  # noqa: S311
         self._requests_left = cfg.max_requests + jitter if cfg.max_requests else 0
@@ -52,6 +55,8 @@ class Server(WSGIServer):  # type: ignore[misc]
         environ = {"SERVER_NAME": address_of(cfg.bind)[1][0], "wsgi.multiprocess": cfg.workers > 1}
         environ["wsgi.multithread"] = True
         super().__init__(listener, app, spawn=Pool(cfg.worker_connections), log=None, environ=environ)
+        of_a_request = ("wsgi.url_scheme", "SCRIPT_NAME", "SERVER_NAME")
+        self.of_every_request = {name: value for name, value in self.environ.items() if name not in of_a_request}
 
     @property
     def max_accept(self) -> int:
