@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
     "output": {"errors"},
-    "plan": {"errors", "runtime", "runtime.sizing", "profile", "servers"},
+    "plan": {"errors", "version", "runtime", "runtime.sizing", "profile", "servers"},
     "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},  # and not plan.plan: see below
     "render": {"errors", "runtime.sizing", "profile", "plan"},
     "verify": {"errors", "profile"},

@@ -95,8 +95,10 @@ def read_back(plan: Plan) -> None:
     lines = instructions(files[f"{plan.folder}/Dockerfile"])
     env = [assignments(rest) for word, rest in lines if word == "ENV"]
     assert [one for one in env[1:]] == [{name: value} for name, value in profile.env]
-    (label,) = (assignments(rest) for word, rest in lines if word == "LABEL")
+    label, built = (assignments(rest) for word, rest in lines if word == "LABEL")
     assert label["org.opencontainers.image.title"] == profile.name
+    assert built == {f"org.opencontainers.image.{name}": f"${{{name.upper()}}}" for name in ("version", "revision")}
+    assert ("ARG", f'VERSION="{plan.image_version}"') in lines
     (check,) = (rest.partition(" CMD ")[2] for word, rest in lines if word == "HEALTHCHECK")
     assert tuple(json.loads(check)) == plan.texts.health_command
     ((copied, *_),) = ([json.loads(rest)] for word, rest in lines if word == "COPY" and rest.endswith('"/app/"]'))

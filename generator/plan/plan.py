@@ -11,6 +11,7 @@ from ..profile.schema import EXPLAINED, SETTINGS, Profile
 from ..runtime import VERSION
 from ..runtime.sizing import Number, Numbers
 from ..servers.server import Server
+from ..version import __version__
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
@@ -75,6 +76,16 @@ class Plan:
     def explained(self) -> dict[str, Any]:
         """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
         return {path: effective(self.profile, self.server, path) for path in EXPLAINED}
+
+    @property
+    def kit_version(self) -> str:
+        """Version of the kit that made the files; a label of the image says so."""
+        return __version__
+
+    @property
+    def image_version(self) -> str:
+        """The image's tag, or nothing where the profile names an image by its digest or without a tag."""
+        return self.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
     @property
     def configuration_sha256(self) -> str:

@@ -16,6 +16,7 @@ from generator.output.write import Bundle, apply_changes, plan_changes
 from generator.pipeline import read_plans
 from generator.plan.plan import Plan
 from generator.render.render import render, runtime_files
+from generator.version import __version__
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
 from tests.fast_support import HOSTILE_STRINGS
@@ -51,12 +52,19 @@ def test_hostile_values_arrive_as_data(docker: Docker, tmp_path: Path, buildkit:
     values = {f"SAMPLE_{number}": text for number, text in enumerate(DOCKERFILE_STRINGS)}
     plan = context(tmp_path, {"env": values})
     tag = kit.build(
-        docker, plan, f"kit-test-hostile:{'buildkit' if buildkit else 'classic'}", tmp_path, buildkit=buildkit
+        docker,
+        plan,
+        f"kit-test-hostile:{'buildkit' if buildkit else 'classic'}",
+        tmp_path,
+        buildkit=buildkit,
+        build_args={"VERSION": "1.2.3", "REVISION": "8d1f"},
     )
     config = configuration(docker, tag)["Config"]
     found = dict(entry.split("=", 1) for entry in config["Env"] if entry.startswith("SAMPLE_"))
     assert found == values
-    assert config["Labels"]["org.opencontainers.image.title"] == "small"
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    assert (labels["title"], labels["version"], labels["revision"]) == ("small", "1.2.3", "8d1f")
+    assert labels["dev.container-kit.version"] == __version__
     assert config["Cmd"] is None and config["User"] == "10001:10001"
     with kit.booted(docker, tag, plan) as container:
         assert container.get("/info").json["environment"] == values

@@ -221,7 +221,7 @@ def test_sidecars_come_only_by_choice() -> None:
 def test_a_changed_configuration_changes_the_pods() -> None:
     def checksum(extra: str) -> str:
         metadata = objects(extra)["Deployment"]["spec"]["template"]["metadata"]
-        return str(metadata["annotations"]["kit/configuration-sha256"])
+        return str(metadata["annotations"]["container-kit.dev/configuration-sha256"])
 
     proxied = f"kubernetes: {{{SIDECARS}}}\n"
     assert len({checksum(extra) for extra in ("", "keepalive: 20\n", proxied, f"backlog: 100\n{proxied}")}) == 4

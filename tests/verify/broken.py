@@ -132,7 +132,7 @@ FIELDS = [
         "- name: tmp\n          emptyDir",
         "volumes.2.name: 'tmp' is taken already",
     ),
-    (INGRESS, "managed-by: kit", "managed-by: a kit", "app.kubernetes.io/managed-by: 'a kit' is no label value"),
+    (INGRESS, "by: container-kit", "by: a kit", "app.kubernetes.io/managed-by: 'a kit' is no label value"),
     (
         INGRESS,
         "- name: metrics\n              containerPort",
