@@ -19,7 +19,7 @@ PACKAGE = ROOT / "generator"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
-    "profile": {"errors"},
+    "profile": {"errors", "runtime.sizing"},
     "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
     "output": {"errors"},
@@ -29,7 +29,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verify": {"errors", "profile"},
     "pipeline": {"errors", "profile", "servers", "plan", "rules"},
     "docs": {"errors", "profile", "servers", "plan", "output"},
-    "proof": {"errors", "runtime.sizing", "profile", "servers", "plan", "pipeline", "render", "containers", "docs"},
+    "proof": {
+        "errors",
+        "runtime.sizing",
+        "load_client",
+        "profile",
+        "servers",
+        "plan",
+        "pipeline",
+        "render",
+        "containers",
+        "docs",
+    },
     "cli": {
         "errors",
         "version",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .sizing import Limits
+from .sizing import Limits, ceil_div
 
 #: cgroup v1 writes "no limit" as the largest page-aligned number; nothing real comes near it.
 _UNLIMITED = 1 << 60
@@ -69,7 +69,7 @@ def _quota(folder: Path) -> int | None:
         period = _read(folder / "cpu.cfs_period_us").strip()
     if quota in ("", "max", "-1") or not period:
         return None
-    return max(1, -(-int(quota) * 1000 // int(period)))
+    return max(1, ceil_div(int(quota) * 1000, int(period)))
 
 
 def _memory(folder: Path) -> int | None:

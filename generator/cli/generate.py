@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -89,10 +89,13 @@ def _changes(plans: list[Plan], root: Path, schema: bool, force: bool) -> list[C
     return plan_changes(root, bundles, force=force)
 
 
-def _inputs(plans: Iterable[Plan]) -> list[tuple[str, bool]]:
-    """The app's own files that the images are built of: (path, is a folder)."""
-    inputs = [(plan.profile.app.path, True) for plan in plans]
-    return inputs + [(path, False) for plan in plans if (path := plan.profile.app.requirements)]
+def _inputs(plans: Iterable[Plan]) -> Iterator[tuple[str, bool, str]]:
+    """The app's own files that the images are built of: (path, is a folder, the setting that names it)."""
+    for plan in plans:
+        profile = plan.profile
+        yield profile.app.path, True, f"{profile.place('app.path')}: app.path"
+        if requirements := profile.app.requirements:
+            yield requirements, False, f"{profile.place('app.requirements')}: app.requirements"
 
 
 def _warn(plan: Plan) -> None:

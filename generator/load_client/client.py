@@ -39,14 +39,13 @@ if not __package__:  # run as a file
     __package__ = Path(__file__).resolve().parent.name
 
 from .loop import run
-from .plan import Plan
+from .plan import MOST_CONNECTIONS, Plan
 from .tally import Tally
 from .wire import request_bytes
 
 #: Options that are fields of Plan.
 SAME_NAME = ("connections", "idle", "slow", "rate", "ramp", "duration", "finish", "settle", "timeout", "requests")
 MOST_SECONDS = 600
-MOST_CONNECTIONS = 100_000
 
 
 def arguments() -> argparse.ArgumentParser:

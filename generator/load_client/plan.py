@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: In one run, over all its processes.
+MOST_CONNECTIONS = 100_000
+
 
 @dataclass(frozen=True)
 class Plan:

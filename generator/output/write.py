@@ -135,15 +135,18 @@ def _inside(root: Path, path: str) -> Path:
     return target
 
 
-def require_inputs(root: Path, paths: Iterable[tuple[str, bool]]) -> None:
-    """The app's own files must lie below ``root``, since the build context ends there: (path, is a folder)."""
+def require_inputs(root: Path, paths: Iterable[tuple[str, bool, str]]) -> None:
+    """The app's own files must lie below ``root``, since the build context ends there.
+
+    ``paths`` are (path, is a folder, the place that names it). Raises TargetError with every path that does not.
+    """
     problems = []
-    for path, is_folder in paths:
+    for path, is_folder, place in paths:
         target = root / path
         if _leads_outside(root, target):
-            problems.append(f"{path}: leads outside the build context by a link; copy the files instead")
+            problems.append(f"{place}: {path}: leads outside the build context by a link; copy the files instead")
         elif not _is_there(target, is_folder):
-            problems.append(f"{path}: no such {'folder' if is_folder else 'file'} below {root}; see --output")
+            problems.append(f"{place}: {path}: no such {'folder' if is_folder else 'file'} below {root}; see --output")
     if problems:
         raise TargetError("\n".join(problems))
 

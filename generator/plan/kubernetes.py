@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ..profile.kubernetes import MINORS
 from ..profile.schema import Profile
-from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, memory_needed
+from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, ceil_div, memory_needed
 from ..servers.server import Server
+from .places import object_name
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
 
 #: Heartbeat files are a few bytes each; this is memory, hence small.
@@ -90,7 +91,7 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         max_surge=MAX_SURGE,
         backend_connections=backend_connections(profile, server, numbers, (replicas or most).value),
         memory=_memory(numbers, memory),
-        # A fifth of the limit is what sizing leaves to anything but workers; both fit into it or below it.
+        # Sizing leaves part of the limit to anything but workers (USABLE_MEMORY_PERCENT); /dev/shm fits into it.
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
         tmp_bytes=min(TMP_BYTES, _whole_mib(memory // 2)),
         image_pull_policy=policy,
@@ -114,7 +115,7 @@ def _memory(numbers: Numbers, limit: int) -> Number:
         f"{workers} workers x {demand.worker_memory_bytes / MIB:g} MiB + "
         f"{demand.master_memory_bytes / MIB:g} MiB master + "
         f"{demand.connections} connections x {demand.connection_memory_bytes / 1024:g} KiB, "
-        f"in {USABLE_MEMORY_PERCENT} % of the limit: needs {-(-needed // MIB)} of {limit / MIB:g} MiB."
+        f"in {USABLE_MEMORY_PERCENT} % of the limit: needs {ceil_div(needed, MIB)} of {limit / MIB:g} MiB."
     )
     return Number(limit, "resources.memory", reason)
 
@@ -139,10 +140,6 @@ def _pre_stop(profile: Profile) -> str | None:
     # The kubelet's own sleep is on by default since 1.30.
     minor = int(profile.kubernetes.minimum_version.split(".")[1])
     return "sleep" if minor >= 30 else "exec"
-
-
-def object_name(profile: Profile) -> str:
-    return f"{profile.name}-{profile.group}" if profile.group else profile.name
 
 
 def _kinds(profile: Profile) -> Iterator[str]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from ..profile.schema import EXPLAINED, SETTINGS, Profile
 from ..runtime import VERSION
-from ..runtime.sizing import Number, Numbers
+from ..runtime.sizing import Number, Numbers, ceil_div
 from ..servers.server import Server
 from ..version import __version__
 from .kubernetes import KubernetesPlan, plan_kubernetes
+from .places import ImagePaths, base_image, image_paths, output_path
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
 
@@ -53,6 +54,8 @@ class Plan:
     folder: str
     manifest: str
     image: str
+    base_image: str
+    paths: ImagePaths
     user_id: int
     preload_app: bool
     header_timeout: int | None
@@ -96,15 +99,17 @@ class Plan:
 def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
     """The plan of a profile that has no faults; ``numbers`` are what ``size`` makes of it."""
     preload = effective(profile, server, "preload_app")
-    place = f"{profile.group}/{profile.name}" if profile.group else profile.name
+    path = output_path(profile)
     return Plan(
         profile=profile,
         server=server,
         runtime_version=VERSION,
         numbers=numbers,
-        folder=f"docker/{place}",
-        manifest=f"k8s/{place}.yaml",
+        folder=f"docker/{path}",
+        manifest=f"k8s/{path}.yaml",
         image=profile.image or f"{profile.name}:dev",
+        base_image=base_image(profile),
+        paths=image_paths(server),
         user_id=USER_ID,
         preload_app=preload,
         header_timeout=effective(profile, server, "header_timeout"),
@@ -112,7 +117,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
         kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
-        proxy=plan_proxy(profile, server, numbers, f"docker/{place}"),
+        proxy=plan_proxy(profile, server, numbers, f"docker/{path}"),
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )
@@ -128,7 +133,7 @@ def effective(profile: Profile, server: Server, path: str) -> Any:
 
 def _probes(profile: Profile) -> Probes:
     # A hung worker is replaced after `timeout`; liveness must not restart the whole pod before that.
-    repair_periods = -(-profile.timeout // PROBE_PERIOD_SECONDS)
+    repair_periods = ceil_div(profile.timeout, PROBE_PERIOD_SECONDS)
     return Probes(
         slowest_seconds=SLOWEST_PROBE_SECONDS,
         timeout_seconds=PROBE_TIMEOUT_SECONDS,
@@ -136,7 +141,7 @@ def _probes(profile: Profile) -> Probes:
         readiness_failures=3,
         liveness_failures=repair_periods + 2,
         startup_period_seconds=STARTUP_PERIOD_SECONDS,
-        startup_failures=-(-profile.health.startup_seconds // STARTUP_PERIOD_SECONDS),
+        startup_failures=ceil_div(profile.health.startup_seconds, STARTUP_PERIOD_SECONDS),
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from ..profile.schema import Profile
-from ..runtime.sizing import MIB, Number, Numbers
+from ..runtime.sizing import Number, Numbers
 from ..servers.server import Server
 from . import proxy_numbers
+from .places import object_name
+from .texts import cpu_text
 
 #: An unprivileged process may listen here, and images of nginx that run without root do.
 PORT = 8080
@@ -96,7 +98,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
     return Proxy(
         image=profile.proxy_image,
         app_pull_policy="missing" if profile.image else "never",
-        project=f"{profile.name}-{profile.group}" if profile.group else profile.name,
+        project=object_name(profile),
         context="/".join([".."] * (folder.count("/") + 1)),
         upstream=f"{app_address}:{profile.port}",
         subnet=str(network),
@@ -107,7 +109,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
         trusted=("0.0.0.0/0", "::/0") if trusts_all else tuple(profile.forwarded_allow_ips.split(",")),
         trusts_all=trusts_all,
         cpus=cpus,
-        cpus_text=proxy_numbers.cpu_text(cpus.value),
+        cpus_text=cpu_text(cpus.value),
         workers=workers,
         connections=connections,
         descriptors=descriptors,
@@ -128,8 +130,3 @@ def subnet_of(folder: str) -> ipaddress.IPv4Network:
     """A network of its own for each profile, always the same one: two on one host must not overlap."""
     number = int.from_bytes(sha256(folder.encode()).digest()[:4], "big") % 2 ** (_PREFIX - _NETWORKS.prefixlen)
     return ipaddress.IPv4Network((int(_NETWORKS[0]) + number * 2 ** (32 - _PREFIX), _PREFIX))
-
-
-def size(value: int) -> str:
-    """Bytes as Docker and nginx both read them; their m is 1024 x 1024."""
-    return f"{value // MIB}m" if value % MIB == 0 else str(value)

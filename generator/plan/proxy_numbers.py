@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..profile.schema import Profile
-from ..runtime.sizing import HEADROOM_PERCENT, MIB, Number, Numbers
+from ..runtime.sizing import HEADROOM, HEADROOM_PERCENT, MIB, Number, Numbers, ceil_div
 from ..servers.server import Server
+from .texts import cpu_text
 
 #: Room beside the promised connections: whoever is slow on purpose comes on top of them, and a slot costs 0.4 KiB.
 LEAST_CONNECTIONS = 1024
@@ -22,11 +23,6 @@ CONNECTION_BYTES = 96 * 1024
 SPOOLED_BODIES = 16
 #: Idle connections kept to a server that answers more at once than it has threads.
 MOST_IDLE = 256
-
-
-def cpu_text(millicores: int) -> str:
-    """As Docker and a reader write it."""
-    return f"{millicores / 1000:g}"
 
 
 def cpus(profile: Profile) -> Number:
@@ -54,8 +50,8 @@ def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
     held, words = _held(profile)
     if processes > 1:
         # The kernel spreads them by a hash of the client's port: evenly, but not exactly.
-        held = -(-held * HEADROOM_PERCENT // (100 * processes))
-        words = f"{held} clients (1.3 x {words} / {processes} processes)"
+        held = ceil_div(held * HEADROOM_PERCENT, 100 * processes)
+        words = f"{held} clients ({HEADROOM} x {words} / {processes} processes)"
     slots = 2 * held + SPARE_CONNECTIONS
     reason = f"2 x {words} + {SPARE_CONNECTIONS}: each has one connection on its own side and one on the app's"
     files = f"worker_connections ({slots}) + {held} files of what is buffered in /tmp"
@@ -71,7 +67,7 @@ def per_address(profile: Profile) -> Number:
 
 
 def address_zone(profile: Profile) -> Number:
-    megabytes = max(1, -(-profile.connections // 10_000))
+    megabytes = max(1, ceil_div(profile.connections, 10_000))
     return Number(megabytes, "connections", "MiB, one for 10,000 connections; each holds 16,000 addresses")
 
 
@@ -100,7 +96,7 @@ def sizes(profile: Profile) -> tuple[Number, Number, Number]:
     spooled = SPOOLED_BODIES * body
     held, words = _held(profile)
     # Whole MiB, as every reader of these files writes them.
-    buffers = -(-held * CONNECTION_BYTES // MIB) * MIB
+    buffers = ceil_div(held * CONNECTION_BYTES, MIB) * MIB
     reason = (
         f"{BASE_BYTES // MIB} MiB + {words} x {CONNECTION_BYTES // 1024} KiB + {spooled / MIB:g} MiB of /tmp, "
         "which is memory"
@@ -124,6 +120,6 @@ def idle(profile: Profile, server: Server, numbers: Numbers, processes: int) -> 
         at_once = min(MOST_IDLE, profile.connections)
         reason = f"the smaller of {MOST_IDLE} and {profile.connections} connections"
     reason += f", shared by {processes} processes" if processes > 1 else ""
-    count = Number(-(-at_once // processes), "keepalive", reason)
+    count = Number(ceil_div(at_once, processes), "keepalive", reason)
     why = f"four fifths of the app's keepalive of {profile.keepalive} s: the side that asks must be the one that closes"
     return count, Number(min(60, seconds), "keepalive", f"{why}; 60 at most")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..profile.schema import Profile
-from ..runtime.sizing import Number, Numbers
+from ..runtime.sizing import Number, Numbers, ceil_div
 from ..servers.server import Server
+from .texts import cpu_text
 
 #: Two, so that one may be replaced, drained or lost while the other answers.
 LEAST_REPLICAS = 2
@@ -14,7 +15,7 @@ MAX_SURGE = 1
 
 def pods_needed(profile: Profile) -> int:
     """Pods that hold all the promised connections, if none is missing."""
-    return -(-(profile.kubernetes.connections or profile.connections) // profile.connections)
+    return ceil_div(profile.kubernetes.connections or profile.connections, profile.connections)
 
 
 def replica_range(profile: Profile) -> tuple[Number, Number]:
@@ -30,7 +31,7 @@ def replica_range(profile: Profile) -> tuple[Number, Number]:
     else:
         least = Number(LEAST_REPLICAS, "availability", f"{formula}, raised to 2: one may be missing")
     percent = wanted.headroom_percent
-    roomy = -(-needed * (100 + percent) // 100)
+    roomy = ceil_div(needed * (100 + percent), 100)
     reason = f"{needed} needed + {percent} % head-room, rounded up = {roomy}"
     if wanted.max_replicas is not None:
         most = Number(wanted.max_replicas, "profile", f"fixed at {wanted.max_replicas} by profile; {formula} needed")
@@ -76,7 +77,7 @@ def target_cpu(profile: Profile) -> Number:
     busy = profile.resources.cpu * percent / 100_000
     spare = 100 - percent
     reason = (
-        f"percent of the request of {profile.resources.cpu / 1000:g} CPU: a pod is added when the average one "
+        f"percent of the request of {cpu_text(profile.resources.cpu)} CPU: a pod is added when the average one "
         f"uses more than {busy:g} CPU; the other {spare} % carry the load while a new one starts"
     )
     return Number(percent, "target_cpu_percent", reason)

@@ -7,7 +7,9 @@ from urllib.parse import unquote_to_bytes
 
 from ..profile.field_types import memory_text
 from ..profile.schema import Profile
+from ..runtime.sizing import MIB
 from ..servers.server import Server
+from .places import image_paths
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,12 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
     return Texts(
         app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
         bind=f"0.0.0.0:{profile.port}",
-        cpu_text=f"{profile.resources.cpu / 1000:g}",
+        cpu_text=cpu_text(profile.resources.cpu),
         memory_text=memory_text(profile.resources.memory),
         cpu_quantity=cpu_quantity(profile.resources.cpu),
         memory_quantity=memory_text(profile.resources.memory),
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
-        health_command=_health_command(profile, probe_timeout_seconds),
+        health_command=_health_command(profile, image_paths(server).python, probe_timeout_seconds),
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
         # The kubelet expands $(NAME) in values; a doubled dollar stands for one.
@@ -62,13 +64,23 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
     )
 
 
+def cpu_text(millicores: int) -> str:
+    """Thousandths of a CPU as a number of CPUs, the way Docker and a reader write it."""
+    return f"{millicores / 1000:g}"
+
+
+def docker_size(size: int) -> str:
+    """Bytes as Docker and nginx both read them; their m is 1024 x 1024."""
+    return f"{size // MIB}m" if size % MIB == 0 else str(size)
+
+
 def cpu_quantity(millicores: int) -> str:
     """Thousandths of a CPU as the Kubernetes quantity that a person would write."""
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
 
 
-def _health_command(profile: Profile, timeout_seconds: int) -> tuple[str, ...]:
-    command = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health", str(profile.port), str(timeout_seconds)]
+def _health_command(profile: Profile, python: str, timeout_seconds: int) -> tuple[str, ...]:
+    command = [python, "-P", "-m", "kit_runtime.health", str(profile.port), str(timeout_seconds)]
     path = profile.health.readiness_path
     return (*command, path) if path else tuple(command)
 

@@ -17,6 +17,8 @@ _MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MEMORY_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 #: A DNS label, as Kubernetes names are, without its limit of 63 characters.
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+#: A host name as routes have it: labels, the first of them perhaps a wildcard; without the limit of 253 characters.
+HOST = rf"(\*\.)?{LABEL}(\.{LABEL})*"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .records import Record, section, setting
 MINORS = tuple(f"1.{number}" for number in range(27, 38))
 _NAME = f.text("a DNS label", "web", f.LABEL, 63)
 _OBJECT = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
-_HOST = f.text("a host name", "app.example.com", rf"(\*\.)?{f.LABEL}(\.{f.LABEL})*", 253)
+_HOST = f.text("a host name", "app.example.com", f.HOST, 253)
 _FOLDER = f.text("an absolute path", "/data", r"(/[A-Za-z0-9._-]+)+", 500)
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
 

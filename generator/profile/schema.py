@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..runtime.sizing import HEADROOM
 from . import field_types as f
 from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import Kubernetes
@@ -128,7 +129,7 @@ class Profile(Record):
     )
     worker_connections: int | None = setting(
         f.integer(1, 1_000_000, 6500).or_null(),
-        "Connections of one worker; null computes 1.3 x connections / workers at boot.",
+        f"Connections of one worker; null computes {HEADROOM} x connections / workers at boot.",
         default=None,
         gunicorn="worker_connections",
         reported=True,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..runtime.sizing import ceil_div
+
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
 
@@ -68,7 +70,7 @@ def line_chart(
 
 def thin(points: Points, most: int = 400) -> Points:
     """Every so many of them: more than the drawing has pixels show nothing more."""
-    step = -(-len(points) // most)
+    step = ceil_div(len(points), most)
     return [*points[::step], points[-1]]
 
 

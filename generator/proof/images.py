@@ -47,7 +47,7 @@ def find_client() -> tuple[Client, bool]:
 
 def base_image(plan: Plan, given: str | None) -> str:
     """As the profile's Dockerfile names it, unless the command line does."""
-    return given or f"python:{plan.profile.python}-slim-trixie"
+    return given or plan.base_image
 
 
 def build_load_image(docker: Docker, base: str, buildkit: bool) -> Image:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..containers.command import Completed, EngineError
+from ..runtime.sizing import ceil_div
 from .request import Request
 
 CLIENT = ("python3", "/load_client/client.py")
@@ -30,8 +31,8 @@ def client(port: int, request: Request, connections: int, seconds: float, **opti
     total = connections + int(options.get("idle", 0))
     words = [*CLIENT, url(port, request.path), f"--connections={connections}", f"--duration={seconds:g}"]
     words += request.client_words()
-    words.append(f"--processes={-(-total // MOST_A_PROCESS)}")
-    words.append(f"--addresses={min(250, -(-total // MOST_AN_ADDRESS))}")
+    words.append(f"--processes={ceil_div(total, MOST_A_PROCESS)}")
+    words.append(f"--addresses={min(250, ceil_div(total, MOST_AN_ADDRESS))}")
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         words += [] if value is False else [flag] if value is True else [f"{flag}={value:g}"]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..load_client.plan import MOST_CONNECTIONS
 from ..plan.plan import Plan
-from ..runtime.sizing import HEADROOM_PERCENT, MIB, SPARE_DESCRIPTORS
+from ..runtime.sizing import HEADROOM_PERCENT, MIB, SPARE_DESCRIPTORS, ceil_div
 from .claim import Claim, Pace, judged
 
 #: Of the client's own, beside its connections.
 SPARE = 200
-#: The client refuses more connections in one run.
-MOST_CONNECTIONS = 100_000
 
 
 def judge_needs(plan: Plan, machine: Mapping[str, Any], pace: Pace) -> Claim:
@@ -29,7 +28,7 @@ def _descriptors(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
     if 0 <= there < needed:
         what = f"{needed - there} file descriptors are missing: a worker needs {needed}, a container has {there}"
         most = max(1, (there - SPARE_DESCRIPTORS) // 2 * 100 // HEADROOM_PERCENT)
-        workers = -(-plan.profile.connections // most)
+        workers = ceil_div(plan.profile.connections, most)
         advice = (
             f"Raise the nofile limit of containers to {needed} (dockerd --default-ulimit, and its own hard limit), "
         )
@@ -45,7 +44,7 @@ def _memory(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
     if short <= 0:
         return {}
     return {
-        f"{-(-short // MIB)} MiB of memory are missing: {needed // MIB} are needed": "Prove it on a larger machine."
+        f"{ceil_div(short, MIB)} MiB of memory are missing: {needed // MIB} are needed": "Prove it on a larger machine."
     }
 
 

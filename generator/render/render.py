@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from ..plan.plan import Plan
-from ..plan.proxy import size
+from ..plan.texts import docker_size
 from ..profile.field_types import memory_text
 from .filters import (
     binary,
@@ -126,7 +126,7 @@ def _environment() -> Environment:
         py=repr,
         quantity=memory_text,
         rule=rule,
-        size=size,
+        size=docker_size,
         yaml=yaml_scalar,
     )
     return environment

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..errors import Fault, nearest
 from ..profile.load import Draft
 from ..profile.schema import CpuRule, Profile
-from ..runtime.sizing import MIB, Numbers, memory_needed
+from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
 from .kubernetes import kubernetes_faults
@@ -129,7 +129,8 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
         return
     needed = memory_needed(numbers.demand, 1)
     if profile.resources.memory < needed:
-        allowed = f"at least {-(-needed // MIB)}Mi for {profile.connections} connections with one {server.name} worker"
+        least = f"{ceil_div(needed, MIB)}Mi"
+        allowed = f"at least {least} for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
     if server.holds_one_each:
         yield from _one_each(draft, profile, server, numbers.workers.value)

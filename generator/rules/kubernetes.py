@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..errors import Fault
 from ..plan import proxy
-from ..plan.kubernetes import METRICS_PORT, object_name
+from ..plan.kubernetes import METRICS_PORT
+from ..plan.places import APP_FOLDER, CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, object_name
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
 from ..profile.kubernetes import MINORS
 from ..profile.load import Draft
@@ -16,7 +17,7 @@ from ..servers.server import Server
 
 #: Volumes and folders of the kit's own, in the pod.
 _OWN_VOLUMES = ("configuration", "tmp", "shm")
-_OWN_FOLDERS = ("/app", "/dev", "/etc/kit", "/opt/venv", "/proc", "/sys", "/tmp")
+_OWN_FOLDERS = (APP_FOLDER, "/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/proc", "/sys", "/tmp")
 
 
 def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: Numbers | None) -> Iterator[Fault]:

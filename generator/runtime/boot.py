@@ -14,10 +14,11 @@ CONFIGURATION = Path("/etc/kit")
 _BIN = Path(sys.prefix) / "bin"
 #: A module of the runtime as a program; -P keeps the app's folder from shadowing what it imports.
 _MODULE = (str(_BIN / "python"), "-P", "-m")
-_COMMANDS: dict[str, tuple[str, ...]] = {
-    "gunicorn": (str(_BIN / "gunicorn"), "--config", str(CONFIGURATION / "gunicorn.conf.py")),
-    "pywsgi": (*_MODULE, "kit_runtime.pywsgi.server", "--config", str(CONFIGURATION / "pywsgi.conf.py")),
-    "flask": (*_MODULE, "kit_runtime.development.flask_server", "--config", str(CONFIGURATION / "flask.conf.py")),
+#: What each server is started by; its configuration has the same name.
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "gunicorn": (str(_BIN / "gunicorn"),),
+    "pywsgi": (*_MODULE, "kit_runtime.pywsgi.server"),
+    "flask": (*_MODULE, "kit_runtime.development.flask_server"),
 }
 
 
@@ -58,9 +59,10 @@ def main(argv: Sequence[str], execv: Callable[[str, list[str]], object] = os.exe
         check(os.environ)
     except BootError as error:
         fail(str(error))
-    if not argv or argv[0] not in _COMMANDS:
-        fail(f"the first argument must be one of: {', '.join(sorted(_COMMANDS))}")
+    if not argv or argv[0] not in PROGRAMS:
+        fail(f"the first argument must be one of: {', '.join(sorted(PROGRAMS))}")
     # gunicorn takes SENDFILE from the environment, and any value of it turns sendfile off.
     os.environ.pop("SENDFILE", None)
-    command = [*_COMMANDS[argv[0]], *argv[1:]]
+    name, *arguments = argv
+    command = [*PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments]
     execv(command[0], command)

@@ -11,15 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MIB = 1024 * 1024
-#: A worker's slots are 1.3 times its even share of the connections: the kernel does not share them out evenly.
+#: A worker's slots, of its even share of the connections: the kernel does not share them out evenly.
 HEADROOM_PERCENT = 130
+#: The same as the factor that formulas show.
+HEADROOM = f"{HEADROOM_PERCENT / 100:g}"
 #: Workers may use this part of the memory limit; the rest is for the page cache, /tmp and the kernel's buffers.
 USABLE_MEMORY_PERCENT = 80
 #: Descriptors that a worker needs beside its connections: listeners, pipes, log streams, modules being imported.
 SPARE_DESCRIPTORS = 128
 
 
-def _ceil_div(numerator: int, denominator: int) -> int:
+def ceil_div(numerator: int, denominator: int) -> int:
+    """The quotient, rounded up."""
     return -(-numerator // denominator)
 
 
@@ -110,7 +113,7 @@ def cpus(limits: Limits) -> Number:
     for millicores, name in ((limits.quota_millicores, "quota"), (limits.request_millicores, "request")):
         if millicores is None:
             continue
-        rounded = max(1, _ceil_div(millicores, 1000))
+        rounded = max(1, ceil_div(millicores, 1000))
         if limits.affinity is not None and limits.affinity < rounded:
             reason = f"affinity mask of {limits.affinity} CPU, below the {name} of {millicores / 1000:g}"
             return Number(limits.affinity, "affinity", reason)
@@ -126,18 +129,18 @@ def memory_needed(demand: Demand, workers: int) -> int:
         + demand.master_memory_bytes
         + workers * demand.worker_memory_bytes
     )
-    return _ceil_div(used * 100, USABLE_MEMORY_PERCENT)
+    return ceil_div(used * 100, USABLE_MEMORY_PERCENT)
 
 
 def memory_cap(demand: Demand, memory_bytes: int | None) -> Number | None:
-    """Most workers that fit the memory limit: (0.8 x limit - connections x bytes each - master) / worker."""
+    """Most workers that fit the memory limit: (usable part of it - connections x bytes each - master) / worker."""
     if memory_bytes is None or not demand.worker_memory_bytes:
         return None
     usable = memory_bytes * USABLE_MEMORY_PERCENT // 100
     held = demand.connections * demand.connection_memory_bytes
     value = max(0, (usable - held - demand.master_memory_bytes) // demand.worker_memory_bytes)
     reason = (
-        f"(0.8 x {memory_bytes / MIB:.0f} MiB - {demand.connections} connections x "
+        f"({USABLE_MEMORY_PERCENT / 100:g} x {memory_bytes / MIB:.0f} MiB - {demand.connections} connections x "
         f"{demand.connection_memory_bytes / 1024:g} KiB - {demand.master_memory_bytes / MIB:g} MiB master) / "
         f"{demand.worker_memory_bytes / MIB:g} MiB a worker = {value}"
     )
@@ -177,7 +180,7 @@ def workers(demand: Demand, limits: Limits, fixed: Mapping[str, int]) -> tuple[N
 def worker_connections(
     demand: Demand, worker_count: int, threads: int = 0, fixed: Mapping[str, int] | None = None
 ) -> Number | None:
-    """Connections one worker must have room for: 1.3 times its share of all of them.
+    """Connections one worker must have room for: HEADROOM times its share of all of them.
 
     More than ``threads``, since gthread keeps the difference for idle connections, and warns when there is none.
     """
@@ -186,10 +189,11 @@ def worker_connections(
     if (number := _fixed(fixed, demand.worker_connections)) is not None:
         return number
     if not demand.shares_connections:
-        value = _ceil_div(demand.connections * HEADROOM_PERCENT, 100)
-        return Number(value, "connections", f"1.3 x {demand.connections} connections: one worker may get them all")
-    value = _ceil_div(demand.connections * HEADROOM_PERCENT, 100 * worker_count)
-    reason = f"1.3 x {demand.connections} connections / {worker_count} workers, rounded up"
+        value = ceil_div(demand.connections * HEADROOM_PERCENT, 100)
+        reason = f"{HEADROOM} x {demand.connections} connections: one worker may get them all"
+        return Number(value, "connections", reason)
+    value = ceil_div(demand.connections * HEADROOM_PERCENT, 100 * worker_count)
+    reason = f"{HEADROOM} x {demand.connections} connections / {worker_count} workers, rounded up"
     if value <= threads:
         return Number(threads + 1, "threads", f"{reason}, is {value}; raised to threads + 1")
     return Number(value, "connections", reason)

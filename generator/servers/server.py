@@ -72,8 +72,14 @@ class Server:
 
     @property
     def configuration(self) -> str:
-        """Name of the configuration file, below docker/<name>/ and in the image below /etc/kit/."""
+        """Name of the configuration file, below docker/<name>/ and in the image; boot finds it by the same rule."""
         return f"{self.program}.conf.py"
+
+    @property
+    def worker_import(self) -> tuple[str, str]:
+        """Module and class of the kit's own worker class."""
+        module, _, name = self.worker_class.rpartition(".")
+        return module, name
 
     def honours(self, setting: str) -> bool:
         cell = self.settings.get(setting)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..profile.field_types import HOST
 from .problem import Problem
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_HOST = re.compile(HOST)
 #: Field: (type, required, the names in it), for what the templates write and patches may add.
 _SPEC: Mapping[str, tuple[type, bool]] = {"parentRefs": (list, True), "hostnames": (list, False), "rules": (list, True)}
 _RULE: Mapping[str, tuple[type, bool]] = {

@@ -111,8 +111,21 @@ def overwrite(path: str, text: str) -> Callable[[Path], None]:
         (None, ["{root}/web.yaml", "--set", "port=1"], "--set port:1:1: port: '1'"),
         (None, ["{root}/web.yaml", "--set", "port"], "write for example: --set resources.cpu=4"),
         (None, ["{root}/web.yaml", "{root}/web.yaml"], "docker/web is written by {root}/web.yaml already"),
-        (None, ["{root}/web.yaml", "--set", "app.path=nope"], "error: nope: no such folder below {root}; see --output"),
-        (None, ["{root}/web.yaml", "--set", "app.requirements=r"], "error: r: no such file below {root}; see --output"),
+        (
+            None,
+            ["{root}/web.yaml", "--set", "app.path=nope"],
+            "--set app.path:1:1: app.path: nope: no such folder below {root}",
+        ),
+        (
+            None,
+            ["{root}/web.yaml", "--set", "app.requirements=r"],
+            "--set app.requirements:1:1: app.requirements: r: no such file",
+        ),
+        (
+            overwrite("web.yaml", MINIMAL.replace("docker/app", "nope")),
+            ["{root}/web.yaml"],
+            "error: {root}/web.yaml:2:41: app.path: nope: no such folder below {root}; see --output",
+        ),
         (overwrite("web.yaml", "name: Web\n"), ["{root}/web.yaml"], "{root}/web.yaml:1:7: name: 'Web'\n    allowed: "),
         (overwrite("web.yaml", "na\xefve: 1\n"), ["{root}/web.yaml"], "not UTF-8 at byte 2; save it as UTF-8"),
         (overwrite("web.yaml", "\xff\xfen\0a\0"), ["{root}/web.yaml"], "not UTF-8 at byte 0; save it as UTF-8"),

@@ -106,7 +106,7 @@ def test_the_apps_own_files(path: str, is_folder: bool, message: str | None, tmp
     (root / "out").symlink_to("..")
     (root / "loop").symlink_to("loop")
     if message is None:
-        require_inputs(root, [(path, is_folder)])
+        require_inputs(root, [(path, is_folder, "web.yaml:2:1")])
     else:
         with pytest.raises(TargetError, match=message):
-            require_inputs(root, [("app", True), (path, is_folder)])
+            require_inputs(root, [("app", True, "web.yaml:1:1"), (path, is_folder, "web.yaml:2:1")])

@@ -11,7 +11,7 @@ import yaml
 from generator.pipeline import plan_profile
 from generator.plan.explain import explanation
 from generator.plan.plan import Plan
-from generator.plan.proxy import size
+from generator.plan.texts import docker_size
 from generator.render.filters import compose_scalar, compose_variable
 from generator.render.render import render
 from generator.verify.proxy import compose_problems, nginx_problems
@@ -177,7 +177,7 @@ def test_no_string_of_a_profile_becomes_a_variable_or_leaves_its_quotes() -> Non
 
 
 def test_sizes_as_docker_and_nginx_read_them() -> None:
-    assert (size(16 * 2**20), size(1_500_000)) == ("16m", "1500000")
+    assert (docker_size(16 * 2**20), docker_size(1_500_000)) == ("16m", "1500000")
 
 
 NGINX_FAULTS = [

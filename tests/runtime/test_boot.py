@@ -10,8 +10,10 @@ import sys
 
 import pytest
 
+from generator.plan.places import CONFIGURATION_FOLDER, image_paths
 from generator.runtime import VERSION, boot, report
 from generator.runtime.sizing import Demand, Limits, Rule, derive
+from generator.servers import SERVERS
 from tests.fast_support import ROOT
 
 NUMBERS = ["", "abc", "0", "-1", "+1", " 2", "2 ", "2\n", "1.5", "1e3", "0x2", "1_0", "١", "²", "9" * 10, "9" * 5000]
@@ -67,6 +69,15 @@ def test_arguments_go_to_the_server_as_they_are(monkeypatch: pytest.MonkeyPatch)
     assert argv[1:] == ["--config", "/etc/kit/gunicorn.conf.py", *more]
     assert "SENDFILE" not in os.environ
     assert os.environ["WEB_CONCURRENCY"] == "2"
+
+
+def test_boot_has_what_the_generator_says_of_images() -> None:
+    assert str(boot.CONFIGURATION) == CONFIGURATION_FOLDER
+    assert boot.PROGRAMS.keys() == {server.program for server in SERVERS.values()}
+    for server in SERVERS.values():
+        called: list[list[str]] = []
+        boot.main([server.program], execv=lambda _, argv, called=called: called.append(argv))  # type: ignore[misc]
+        assert called[0][-2:] == ["--config", image_paths(server).configuration]
 
 
 UNLIMITED = resource.RLIM_INFINITY
