@@ -15,7 +15,7 @@ help:  ## Explain every target
 generate: $(VENV)/run  ## Set up, then generate from profiles/large.yaml
 	$(BIN)/python -m generator profiles/large.yaml
 
-all-profiles: $(VENV)/run  ## Generate everything that is committed: all shipped profiles, the schema, the README's tables
+all-profiles: $(VENV)/run  ## Generate everything that is committed: all shipped profiles, the schema, parts of the docs
 	$(BIN)/python -m generator generate $(PROFILES)
 	$(BIN)/python -m generator docs
 

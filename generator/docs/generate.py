@@ -1,4 +1,4 @@
-"""Generated from the definitions themselves: profiles/schema.json and the tables of the README."""
+"""Generated from the definitions themselves: profiles/schema.json, and parts of README.md and docs/*.md."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..errors import TargetError
+from ..errors import ProfileError, TargetError
 from ..output.write import Change
 from ..profile.field_types import memory_text
+from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema
 from ..profile.schema import SETTINGS, Profile
 from ..servers import SERVERS
@@ -104,6 +105,33 @@ def _plan_excerpt(root: Path) -> str:
     return f"```python\n{text[start:end].rstrip()}\n```"
 
 
+def _measured_excerpt(root: Path) -> str:
+    """Three rows of the first measured table."""
+    text = (root / "docs/measurements.md").read_text(encoding="utf-8")
+    table = text[text.index("\n| ") + 1 :].partition("\n\n")[0].splitlines()
+    rows = ("| this kit, gevent |", "| the copied configuration, gevent |", "| gunicorn -k gevent, ")
+    return "\n".join([*table[:2], *(row for name in rows for row in table[2:] if row.startswith(name))])
+
+
+#: A profile with a fault of each kind, and the messages that it gets.
+_BAD_PROFILE = """\
+name: Shop
+app: {module: shop.wsgi, path: ../shop}
+server: gevnet
+conections: 1200
+resources: {cpu: 2 cores, memory: 1Gi}
+env: {DB_PASSWORD: hunter2}
+"""
+
+
+def _faults() -> str:
+    try:
+        faults = read_profile(_BAD_PROFILE, "shop.yaml").faults
+    except ProfileError as error:
+        faults = error.faults
+    return f"```text\n{ProfileError(faults)}\n```"
+
+
 #: What makes each generated part, from the definitions and from the files below a checkout's root.
 PARTS: Mapping[str, Callable[[Path], str]] = {
     "profile": _profile_beside_output,
@@ -112,6 +140,9 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "servers": lambda _: servers_table(),
     "honoured": lambda _: honoured_table(),
     "seed": lambda _: seed_table(),
+    "measured": _measured_excerpt,
+    "bad_profile": lambda _: f"```yaml\n{_BAD_PROFILE}```",
+    "faults": lambda _: _faults(),
 }
 
 
@@ -129,7 +160,8 @@ def renewed(name: str, text: str, root: Path) -> str:
 def changes(root: Path) -> list[Change]:
     """What renewing the documentation of the checkout at ``root`` would change. Raises TargetError elsewhere."""
     found = []
-    for path in ("profiles/schema.json", "README.md"):
+    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").glob("*.md"))
+    for path in ("profiles/schema.json", "README.md", *pages):
         file = root / path
         if not file.is_file():
             raise TargetError(f"{path}: no such file below {root}; docs is for a checkout of the kit, see --output")

@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Server:
-    """One way to serve the app; every figure was measured in the image that the kit builds (README, "Measured")."""
+    """One way to serve the app; every figure was measured in the image that the kit builds (docs/measurements.md)."""
 
     name: str
     #: Which templates it has (templates/docker/<family>/) and what the image's entry point starts.

@@ -1,4 +1,4 @@
-"""The README's own commands, as they stand there: they are the first thing that a new user runs."""
+"""The commands of README and docs, as they stand there: they are the first thing that a new user runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from generator.containers.docker import Docker
 from generator.containers.waiting import wait_until
 from tests.containers import kit
 
-README = (kit.ROOT / "README.md").read_text()
+PAGES = [kit.ROOT / "README.md", *sorted((kit.ROOT / "docs").glob("*.md"))]
 
 
 def commands(start: str) -> list[list[str]]:
-    """Commands of the README's shell blocks that begin with these words."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    """Commands of the pages' shell blocks that begin with these words; the README's come first."""
+    blocks = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
     lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(start)]
 

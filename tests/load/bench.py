@@ -161,8 +161,8 @@ def cell(values: list[float | None]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def into_readme(tables: str) -> None:
-    file = ROOT / "README.md"
+def into_docs(tables: str) -> None:
+    file = ROOT / "docs/measurements.md"
     head, begin, rest = file.read_text().partition("<!-- measured: make bench -->\n")
     _, end, tail = rest.partition("<!-- end -->")
     file.write_text(f"{head}{begin}{tables}\n{end}{tail}")
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--only", default="", metavar="REGEX", help="tables whose title it matches")
     parser.add_argument("--rivals", default="", metavar="REGEX", help="rivals whose name it matches")
-    parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/measurements.md too")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of the short pieces of work; others take longer")
     options = parser.parse_args()
@@ -188,8 +188,8 @@ def main() -> None:
     for goal in table:
         lines += (new := list(bench.measure(goal, options.rounds, options.seconds)))
         print("\n".join(new), flush=True)
-    if options.readme:
-        into_readme("\n".join(lines))
+    if options.docs:
+        into_docs("\n".join(lines))
 
 
 if __name__ == "__main__":
