@@ -13,6 +13,7 @@ from ..runtime.sizing import Number, Numbers, ceil_div
 from ..servers.server import Server
 from ..version import __version__
 from .kubernetes import KubernetesPlan, plan_kubernetes
+from .left_out import LEFT_OUT_TEXTS, LeftOut
 from .places import ImagePaths, base_image, image_paths, output_path
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
@@ -66,6 +67,7 @@ class Plan:
     proxy: Proxy
     settings: Mapping[str, Any]
     texts: Texts
+    left_out: LeftOut = LEFT_OUT_TEXTS
     #: The rendered server configuration, for the ConfigMap; filled in by render.
     configuration: str = ""
     #: The configuration of the proxy beside it in the pod, where the profile wants one; filled in by render.

@@ -12,6 +12,7 @@ from ..containers.client import Client, describe, examine, installed_clients
 from ..containers.command import EngineError
 from ..containers.docker import Docker, Image
 from ..errors import KitError
+from ..plan.left_out import is_left_out
 from ..plan.plan import Plan
 from ..render.render import render, runtime_files
 
@@ -28,10 +29,8 @@ RUN apt-get update \\
  && rm -rf /var/lib/apt/lists/*
 COPY ["load_client/", "/load_client/"]
 """
-#: Never copied into a build context: version control, caches, and where secrets lie.
-LEFT_OUT = shutil.ignore_patterns(
-    ".git", "__pycache__", ".venv", ".env", ".env.*", "*.key", "*.pem", "node_modules", "build"
-)
+#: Large, and of no use to an image: what only slows down the copy.
+_LARGE = ("node_modules", "build")
 
 
 def find_client() -> tuple[Client, bool]:
@@ -79,13 +78,18 @@ def copy_app(plan: Plan, root: Path, context: Path) -> None:
     source = root / app.path
     if not source.is_dir():
         raise KitError(f"{app.path}: no such folder below {root}; see --output")
-    shutil.copytree(source, context / app.path, ignore=LEFT_OUT, dirs_exist_ok=True)
+    shutil.copytree(source, context / app.path, ignore=_left_out, dirs_exist_ok=True)
     if app.requirements:
         if not (root / app.requirements).is_file():
             raise KitError(f"{app.requirements}: no such file below {root}; see --output")
         target = context / app.requirements
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / app.requirements, target)
+
+
+def _left_out(_folder: str, names: list[str]) -> set[str]:
+    """What the profile's own Dockerfile.dockerignore leaves out; names only, so keys in a *.pem go while building."""
+    return {name for name in names if is_left_out(name) or name in _LARGE}
 
 
 def _write(files: Mapping[str, str], context: Path) -> None:

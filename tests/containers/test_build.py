@@ -27,7 +27,9 @@ DOCKERFILE_STRINGS = [text for text in HOSTILE_STRINGS if not set(text) & set("\
 
 def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = None) -> Plan:
     """A build context with the sample app, changed, and the output of a profile like small.yaml, changed."""
-    shutil.copytree(kit.ROOT / "docker/app", folder / "docker/app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        kit.ROOT / "docker/app", folder / "docker/app", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
+    )
     for name, text in (app or {}).items():
         (folder / "docker/app" / name).write_text(text)
     profile = yaml.safe_load((kit.ROOT / "profiles/small.yaml").read_text())
@@ -141,10 +143,35 @@ def test_the_image_adds_little_to_its_base(docker: Docker, image: Any) -> None:
         assert added < 60 * 1024**2, f"{profile}: {added / 1024**2:.0f} MiB over the base"
 
 
+PRIVATE = "-----BEGIN EC PRIVATE KEY-----\n"
+PUBLIC = "-----BEGIN CERTIFICATE-----\n"
+#: File of the app: its content, and whether it stays.
+IN_THE_APP = {
+    "kept.txt": (PRIVATE, True),
+    "id_generator.py": ("x = 1\n", True),
+    "certs/ca-bundle.pem": (PUBLIC, True),
+    ".well-known/security.txt": ("x", True),
+    "certs/both.pem": (PUBLIC + PRIVATE, False),
+    "certs/Server.PEM": (PRIVATE, False),
+    "certs/server.KEY": (PRIVATE, False),
+    "certs/server.Key": (PRIVATE, False),
+    "id_work": ("-----BEGIN OPENSSH PRIVATE KEY-----\n", False),
+    ".env": ("TOKEN=1", False),
+    "deep/down/.ENV": ("TOKEN=1", False),
+    **{f"{name}/x": ("x", False) for name in (".ssh", ".aws", "sub/.git")},
+    **{name: ("x", False) for name in (".envrc", "sub/.netrc", ".git-credentials", ".htpasswd", "id_rsa", "a.p12", "a.PFX")},
+    ".flask.kit-new": ("x", False),
+}
+
+
 @pytest.mark.parametrize("buildkit", [False, True], ids=["classic", "buildkit"])
 def test_secrets_of_the_apps_folder_stay_out(docker: Docker, tmp_path: Path, buildkit: bool) -> None:
-    plan = context(tmp_path, {}, {".env": "TOKEN=1", "key.pem": "x", "kept.txt": "x"})
+    for name in IN_THE_APP:
+        (tmp_path / "docker/app" / name).parent.mkdir(parents=True, exist_ok=True)
+    plan = context(tmp_path, {}, {name: text for name, (text, _) in IN_THE_APP.items()})
     tag = kit.build(docker, plan, "kit-test-ignore:dev", tmp_path, buildkit=buildkit)
     with kit.booted(docker, tag, plan) as container:
-        listed = set(container.container.exec("ls", "-A", "/app").stdout.split())
-        assert "kept.txt" in listed and not {".env", "key.pem"} & listed
+        found = container.container.exec("find", "/app", "-type", "f", "-printf", "%P\\n").stdout.split()
+        assert {name for name in IN_THE_APP if name in found} == {n for n, (_, stays) in IN_THE_APP.items() if stays}
+        privileged = container.container.exec("find", "/", "-xdev", "-type", "f", "-perm", "/6000", check=False)
+        assert privileged.stdout == ""
