@@ -159,8 +159,8 @@ IN_THE_APP = {
     ".env": ("TOKEN=1", False),
     "deep/down/.ENV": ("TOKEN=1", False),
     **{f"{name}/x": ("x", False) for name in (".ssh", ".aws", "sub/.git")},
-    **{name: ("x", False) for name in (".envrc", "sub/.netrc", ".git-credentials", ".htpasswd", "id_rsa", "a.p12", "a.PFX")},
-    ".flask.kit-new": ("x", False),
+    **{name: ("x", False) for name in (".envrc", "sub/.netrc", ".git-credentials", ".htpasswd", "id_rsa")},
+    **{name: ("x", False) for name in (".pypirc", "a.p12", "a.PFX", ".flask.kit-new")},
 }
 
 
