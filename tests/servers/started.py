@@ -18,7 +18,7 @@ from generator.load_client.wire import request_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = """
-import os, time
+import os, socket, time
 
 kept = []
 
@@ -48,10 +48,21 @@ def app(environ, start_response):
         return [bytearray(b"x")]
     if path == "/fails":
         return fails(start_response)
+    if path == "/dup":
+        taken = environ["gunicorn.socket"].dup()
+        taken.sendall(b"ready")
+        taken.sendall(taken.recv(100))
+        taken.close()
     if path == "/nothing":
         start_response("204 No Content", [])
         return []
-    body = b"x" * 100_000 if path == "/large" else str(os.getpid()).encode()
+    body = b"x" * {"/large": 100_000, "/huge": 30_000_000}.get(path, 0) or str(os.getpid()).encode()
+    if path == "/keepalive":
+        sock = environ["gunicorn.socket"]
+        options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+        found = [sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+        found += [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+        body = " ".join(map(str, found)).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 

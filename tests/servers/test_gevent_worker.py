@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Any
 from unittest.mock import Mock
@@ -112,21 +116,152 @@ def test_stop_ends_idle_connections_and_answers_what_is_in_progress(gunicorn: Ca
 def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent", worker_connections=5)
     with connections(server, 8) as conns:
-        for conn in conns:
-            send(conn)
         held, waiting = conns[:5], conns[5:]
         for conn in held:
-            assert whole_answer(conn)
-        parked_by = monotonic() + 0.6
+            send(conn, "/sleep/1.5")  # nobody is idle, nobody finishes
         for conn in waiting:
-            conn.settimeout(0.1)
+            send(conn)
+        for conn in waiting:
+            conn.settimeout(0.2)
             with pytest.raises(TimeoutError):
                 conn.recv(1)
-        until(lambda: monotonic() > parked_by)  # parked connections count too
-        with pytest.raises(TimeoutError):
-            waiting[0].recv(1)
+        for conn in held:
+            assert whole_answer(conn)
         for conn in held[:3]:
             conn.close()
         for conn in waiting:
             conn.settimeout(5)
             assert whole_answer(conn)
+
+
+def test_a_full_worker_ends_who_is_idle_for_who_waits(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", worker_connections=5, keepalive=75)
+    with connections(server, 5) as held:
+        for conn in held:
+            whole_answer(conn, "/")
+        parked_by = monotonic() + 0.6
+        until(lambda: monotonic() > parked_by)
+        whole_answer(held[0], "/")  # idle for less long than the others
+        with connections(server, 2) as late:
+            for conn in late:
+                assert whole_answer(conn, "/")  # within connect()'s 5 s; stock: after keepalive
+        still_open = [conn for conn in held if answers(conn)]
+        assert held[0] in still_open and len(still_open) <= 3
+
+
+def answers(conn: socket.socket) -> bool:
+    try:
+        return bool(whole_answer(conn, "/"))
+    except (OSError, AssertionError):
+        return False
+
+
+def test_a_full_worker_of_busy_clients_closes_after_a_response(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", worker_connections=3, keepalive=75)
+    report: dict[str, Any] = {}
+    load = Thread(target=lambda: report.update(server.load(connections=3, duration=3)))
+    load.start()
+    try:
+        until(lambda: established(server.port) >= 3)
+        with connections(server, 2) as late:
+            for conn in late:
+                assert whole_answer(conn, "/")
+    finally:
+        load.join()
+    assert (report["failed"], report["unanswered"]) == (0, 0), report["failures"]
+    assert report["connections"]["closed_announced"] > 0
+
+
+def established(port: int) -> int:
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01" for line in lines)
+
+
+SHORT = "gevent_worker.FairGeventWorker.transfer_timeout = 0.5\n"
+
+
+def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", SHORT)
+    head = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    with connections(server, 3) as (silent, slow, unread):
+        start = monotonic()
+        silent.sendall(head + b"x")
+        unread.sendall(head.replace(b"/read", b"/") + b"x")
+        for _ in range(9):  # 1.8 s in all, never silent for long
+            slow.sendall(b"x" if _ else head + b"x")
+            pause = monotonic() + 0.2
+            until(lambda: monotonic() > pause)  # noqa: B023
+        assert whole_answer(slow)
+        assert closed_after(silent, start) < 3
+        assert whole_answer(unread)  # the app did not wait for it
+        assert unread.recv(1) == b""
+    assert "Error" not in server.log.read_text()
+
+
+def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", SHORT)
+    with connections(server, 2) as (stuck, slow):
+        send(stuck, "/huge")
+        send(slow, "/huge")
+        taken = 0
+        while taken < 20_000_000:  # in more than transfer_timeout, but never waiting for long
+            taken += len(more := slow.recv(200_000))
+            assert more, "closed in the middle"
+            pause = monotonic() + 0.01
+            until(lambda: monotonic() > pause)  # noqa: B023
+        until(lambda: established(server.port) <= 1)
+        with pytest.raises(AssertionError, match="cut"):
+            while stuck.recv(1_000_000):
+                pass
+            raise AssertionError("cut")
+    assert "Error" not in server.log.read_text()
+
+
+def test_a_head_has_an_end(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent")
+    with connections(server, 2) as (endless, long):
+        with suppress(OSError):  # it may be reset
+            endless.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+            for number in range(100):
+                endless.sendall(b"X-%d: %s\r\n" % (number, b"x" * 8000))
+        status = b""
+        with suppress(OSError):
+            status = endless.recv(100)
+        assert status == b"" or status.startswith(b"HTTP/1.1 431 ")
+        long.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 8000) * 7 + b"\r\n")
+        assert whole_answer(long)
+        # A body's bytes are not the next head's, whether the app reads it or not.
+        for path in ("/read", "/unread") * 2:
+            send(long, path, "POST", b"x" * 300_000)
+            assert whole_answer(long)
+    assert "more than 65536 bytes" in server.log.read_text()
+
+
+def test_connections_are_probed_when_silent(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent")
+    with server.connect() as conn:
+        whole_answer(conn, "/")
+        _, body = whole_answer(conn, "/keepalive")
+        assert body == b"1 60 10 6"
+
+
+def test_a_connection_can_be_duplicated(gunicorn: Callable[..., Gunicorn]) -> None:
+    """WebSocket libraries take it over so."""
+    server = gunicorn("gevent", SHORT)
+    with server.connect() as conn:
+        send(conn, "/dup")
+        assert conn.recv(100) == b"ready"
+        later = monotonic() + 0.8
+        until(lambda: monotonic() > later)  # longer than transfer_timeout
+        conn.sendall(b"hello")
+        assert conn.recv(100) == b"hello"
+
+
+def test_a_recycled_worker_leaves_the_queue_to_the_others() -> None:
+    for nr, drained in ((0, 1), (1000, 0)):
+        worker: Any = gevent_worker.FairGeventWorker.__new__(gevent_worker.FairGeventWorker)
+        worker.nr, worker.max_requests, worker.clients = nr, 1000, set()
+        worker.cfg, worker.servers = Mock(reuse_port=False, graceful_timeout=1), [Mock()]
+        worker.drain()
+        assert worker.servers[0]._do_read.call_count == drained
+        worker.servers[0].close.assert_called_once_with()

@@ -51,6 +51,7 @@ DEFINED = (
     ("gunicorn.http.wsgi", "_make_early_hints_callback", "(req, sock, resp)"),
     ("gunicorn.http.wsgi", "Response.process_headers", "(self, headers)"),
     ("gunicorn.http.body", "LengthReader", None),
+    ("gunicorn.http.errors", "LimitRequestHeaders", None),
     ("gunicorn.http.wsgi", "Response.__init__", "(self, req, sock, cfg)"),
     ("gunicorn.http.wsgi", "Response.start_response", "(self, status, headers, exc_info=None)"),
     ("gunicorn.http.wsgi", "Response.send_headers", "(self)"),
@@ -81,6 +82,10 @@ STANDS_IN = (
     ("gevent.baseserver", "BaseServer._do_read", "if self.full():"),
     ("gevent.baseserver", "BaseServer._do_read", "args = self.do_read()"),
     ("gevent.baseserver", "BaseServer._do_read", "self.do_handle(*args)"),
+    ("gevent.socket", "socket.recv", "self._wait(self._read_event)"),
+    ("gevent.socket", "socket.send", "self._wait(self._write_event)"),
+    ("gevent.socket", "socket.sendfile", "self._sendfile_use_send("),
+    ("gevent.socket", "socket._sendfile_use_send", "sock_send = self.send"),
     # The order of a request in gunicorn's asynchronous workers.
     ("gunicorn.workers.base_async", "AsyncWorker.handle", "with self.timeout_ctx():"),
     ("gunicorn.workers.base_async", "AsyncWorker.handle", "self.handle_request(listener_name, req, client, addr)"),
