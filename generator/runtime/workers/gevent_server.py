@@ -3,7 +3,6 @@
 from time import monotonic
 from typing import Any
 
-from gevent import socket
 from gevent.server import StreamServer
 from gunicorn import util
 
