@@ -14,6 +14,7 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 
 from .. import configuration, oom
 from ..configuration import begin as begin
+from ..connections import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
 from .master import forgive_freezes
@@ -72,12 +73,17 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
 
 
 def forked(server: Any, worker: Any) -> None:
-    """post_fork: let the kernel choose a worker when memory ends; let the worker heed a stop that came since the fork.
+    """post_fork: what each worker is told before it starts.
+
+    The kernel chooses it, not the master, when memory ends. The connections that it accepts are probed when silent. It
+    heeds a stop that came since the fork.
 
     Until it has handlers of its own, the master's copy of them takes its signals, for a queue that nobody reads here.
     Stock would serve on, and the master wait graceful_timeout for it.
     """
     oom.prefer_this_process()
+    for listener in worker.sockets:
+        probe_silent_peers(listener)
     stock = worker.init_signals
 
     def init_signals() -> None:

@@ -1,18 +1,22 @@
 """gunicorn's gevent worker, made fair and lean: requests start in turn, a waiting connection holds no greenlet.
 
-Ordinary requests are read by lean.py; what is neither there nor here is gunicorn's: parsing of all others, the WSGI
-call, logging, hooks, HTTP/2, TLS.
+gevent_client.py is one connection, gevent_server.py accepts them, pool.py has the greenlets, lean.py reads ordinary
+requests; this module decides: what is answered how, when a connection ends, how a worker stops. What is in none of them
+is gunicorn's: parsing of all other requests, the WSGI call, logging, hooks, HTTP/2, TLS.
 """
 
 import _socket
 import errno
 import os
 from contextlib import nullcontext, suppress
+from heapq import nsmallest
+from operator import attrgetter
+from select import POLLIN
 from time import monotonic
 from typing import Any
 
 import gevent
-from gevent import select
+from gevent import monkey, select
 from gevent.event import Event
 from gevent.pool import Group
 from gunicorn.http.body import LengthReader
@@ -20,9 +24,11 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
-from . import gevent_resolver, lean
+from .. import connections
+from . import accepting, gevent_resolver, lean
 from .balance import Balance
-from .gevent_server import Client, FairServer
+from .gevent_client import Client
+from .gevent_server import FairServer
 from .pool import Pool
 
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
@@ -30,6 +36,9 @@ LINGER = 1.0  # seconds in which a client answered just before a stop may send o
 # Looking at 5,000 connections and closing many of them at once would make the active ones wait: after so many looked
 # at, of which one that is closed counts for ten, others have their turn.
 LOOKED_AT, A_CLOSED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
+# Seconds after which a connection may be ended for one that waits: before it may be between two requests.
+IDLE = 1.0
+READ_AT_ONCE = 65536  # bytes of a body that the app did not read
 #: Shared by all workers: this module is imported before they are forked.
 BALANCE = Balance()
 
@@ -37,6 +46,8 @@ BALANCE = Balance()
 class FairGeventWorker(GeventWorker):
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
+    #: Seconds in which a client must send more of a body, or take more of a response.
+    transfer_timeout = connections.TRANSFER_TIMEOUT
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
@@ -47,6 +58,9 @@ class FairGeventWorker(GeventWorker):
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.lean = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
+        self.head_bytes = connections.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
+        self.unfinished_bytes = 0  # of all heads that gunicorn's parser is reading
+        self.somebody_waited, self.places_needed = False, 0
         gevent_resolver.install()
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
         for server in self.servers:  # together they hold worker_connections; stock: each of them
@@ -54,6 +68,7 @@ class FairGeventWorker(GeventWorker):
         while self.alive:
             self.notify()
             BALANCE.write(self.age, len(self.clients))
+            self.make_room()
             self.look_at_clients()
             if select.select([self.PIPE[0]], [], [], TICK)[0]:  # gunicorn has every signal write to it
                 os.read(self.PIPE[0], 4096)
@@ -64,6 +79,26 @@ class FairGeventWorker(GeventWorker):
         held = len(self.clients)
         BALANCE.write(self.age, held)
         return self.cfg.workers > 1 and BALANCE.ahead(self.age, held)
+
+    def make_room(self) -> None:
+        """Where a full worker has let somebody wait since the last look, so no other worker takes them: end who has
+        been idle for longest; if those are too few, connections close after their next response. A few at a time, as
+        they are accepted: of more clients than there are places each is served in its turn, without a storm of closes.
+        """
+        waited, self.somebody_waited = self.somebody_waited, any(map(somebody_waits, self.servers))
+        self.places_needed = accepting.batch(len(self.clients)) if waited and self.somebody_waited else 0
+        if self.places_needed:
+            now = monotonic()
+            idle = [client for client in self.clients if not client.busy and now - (client.idle_since or now) > IDLE]
+            idle = nsmallest(self.places_needed, idle, key=attrgetter("idle_since"))
+            for client in idle:
+                client.deadline = 0.0
+            self.places_needed -= len(idle)
+
+    def close_if_needed(self, request: Any) -> None:
+        if self.places_needed > 0:
+            self.places_needed -= 1
+            request.force_close()
 
     def look_at_clients(self, end: float = float("inf")) -> None:
         """Hang up where the time is over."""
@@ -84,9 +119,11 @@ class FairGeventWorker(GeventWorker):
 
     def drain(self) -> None:
         """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
+        recycled = self.nr >= self.max_requests and not self.cfg.reuse_port
         for server in self.servers:
             server.draining = True
-            server._do_read()  # the kernel resets what waits in its queue when the last listener closes
+            if not recycled:  # else the other workers share the queue, and the next one will
+                server._do_read()  # the kernel resets what waits in it when the last listener closes
             server.close()
         for client in self.clients:
             if client.request is not None:  # gunicorn asks whether to close before it calls the app
@@ -134,14 +171,17 @@ class FairGeventWorker(GeventWorker):
         server, address = client.server, client.address
         request = self.reader.read(data, client, address, server.address) if self.lean else None
         if request is None:
-            client.unread, client.deadline = data, monotonic() + self.header_timeout
+            client.read_head(data)
             client.stop_watching()
-            self.handle(server, client, address)
+            # Not GeventWorker's, which takes the timeout off: without one it would be socket.setdefaulttimeout's.
+            AsyncWorker.handle(self, server, client, address)
             return client.whole
         client.request = request
+        self.close_if_needed(request)
         try:
             # gevent's goes on after a stop that interrupts the app; here that is the connection's end.
             AsyncWorker.handle_request(self, server.address, request, client, address)
+            client.deadline = monotonic() + self.header_timeout
             return lean.finish_body(request, client)
         except (StopIteration, gevent.GreenletExit, SystemExit):
             pass
@@ -159,14 +199,28 @@ class FairGeventWorker(GeventWorker):
         if not isinstance(sock, Client):
             super().handle_request(listener_name, req, sock, addr)
             return
+        sock.end_head()
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
+        self.close_if_needed(req)
         super().handle_request(listener_name, req, sock, addr)
-        sock.request, sock.idle_since = None, monotonic()
+        if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):
+            self.read_to_the_end(req, sock)
+        sock.request, sock.head, sock.idle_since = None, 0, monotonic()
         sock.deadline = sock.idle_since + self.keepalive
-        body_read = isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0
-        sock.whole = self.lean and body_read and not req.unreader.buf.getvalue()
+        sock.whole = self.lean and not req.unreader.buf.getvalue()
         if not sock.whole:
             gevent.sleep(0)  # others have their turn before a request that came with this one
+
+    def read_to_the_end(self, req: Any, sock: Client) -> None:
+        """A body that the app left; gunicorn would, in front of the next head, for which its bytes would then count."""
+        sock.deadline = monotonic() + self.header_timeout
+        try:
+            while req.body.read(READ_AT_ONCE):
+                pass
+        except Exception:  # a broken one: where the next request starts is unknown
+            raise StopIteration("unread body") from None
+        if monotonic() > sock.deadline:
+            raise StopIteration("unread body")
 
     def handle_usr1(self, sig: Any, frame: Any) -> None:
         """Logs are opened anew."""
@@ -174,6 +228,17 @@ class FairGeventWorker(GeventWorker):
         self.reader.renew()
 
     def handle_http2(self, listener: Any, client: Any, addr: Any, **options: Any) -> None:
-        if isinstance(client, Client):  # its requests share the connection: no deadline for the headers
+        if isinstance(client, Client):  # its requests share the connection: no deadline for it
+            client.end_head()
+            client.settimeout(None)
             client.idle_since, client.deadline = None, float("inf")
         super().handle_http2(listener, client, addr, **options)
+
+
+def somebody_waits(server: FairServer) -> bool:
+    """Whether a connection is in the queue of a listener that does not accept, since the worker is full."""
+    if not server.full():
+        return False
+    poll = monkey.get_original("select", "poll")()
+    poll.register(server.socket.fileno(), POLLIN)
+    return bool(poll.poll(0))

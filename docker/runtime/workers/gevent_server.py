@@ -1,95 +1,14 @@
-"""The accepting side of the gevent worker, and the connections that wait for a request."""
+"""The accepting side of the gevent worker."""
 
 from time import monotonic
 from typing import Any
 
-from gevent import socket
 from gevent.server import StreamServer
 from gunicorn import util
 
 from . import accepting
 from .balance import MOMENT
-
-
-class Client(socket.socket):
-    """An accepted connection; its deadline is a number the worker looks at, not a timer object of its own.
-
-    While it waits for a request it has a watcher and no greenlet. The watcher goes on while a request is answered,
-    since stopping and starting it are two system calls; what comes meanwhile stops it.
-    """
-
-    __slots__ = (
-        "address",
-        "busy",
-        "deadline",
-        "idle_since",
-        "request",
-        "server",
-        "unread",
-        "watched",
-        "watcher",
-        "whole",
-    )
-
-    def __init__(self, server: Any, address: Any, fileno: int) -> None:
-        super().__init__(server.family, socket.SOCK_STREAM, fileno=fileno)
-        self.server, self.address = server, address
-        self.idle_since: float | None = monotonic()  # None from a request's first byte to its response
-        self.deadline = self.idle_since + server.worker.header_timeout
-        self.request: Any = None
-        self.unread = b""  # bytes read that nobody has looked at
-        self.whole = False  # gunicorn has answered a request, and nothing of the next one came with it
-        self.busy = True  # in the pool, not waiting
-        self.watcher = server.loop.io(fileno, 1)
-        self.watched = False
-
-    def wait(self) -> None:
-        """For the next request's first bytes."""
-        self.busy = self.whole = False
-        if not self.watched:
-            self.watched = True
-            self.watcher.start(self.readable)
-
-    def readable(self) -> None:
-        if self.busy:
-            self.stop_watching()
-        else:
-            self.busy = True
-            self.deadline = float("inf")  # its time runs from its turn on
-            self.server.worker.pool.add(self)
-
-    def stop_watching(self) -> None:
-        if self.watched:
-            self.watched = False
-            self.watcher.stop()
-
-    def recv(self, *args: Any) -> bytes:
-        """For gunicorn's parser and body readers; behind a request that gunicorn parsed the greenlet is given up."""
-        if self.unread:
-            data, self.unread = self.unread, b""
-            return data
-        if self.whole:
-            raise StopIteration("idle")  # AsyncWorker.handle ends quietly on it, and calls close()
-        data = super().recv(*args)
-        return data if monotonic() < self.deadline else b""
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Nearly every response fits the socket's buffer; gevent's asks for the buffer's size first."""
-        if not isinstance(data, bytes):  # an app's, through environ["gunicorn.socket"]
-            super().sendall(data, flags)
-            return
-        try:
-            sent = self._sock.send(data, flags)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            super().sendall(memoryview(data)[sent:], flags)
-
-    def close(self) -> None:
-        if not self.whole:
-            self.stop_watching()
-            self.watcher.close()
-            super().close()
+from .gevent_client import Client
 
 
 class FairServer(StreamServer):

@@ -1,0 +1,172 @@
+"""A connection of the gevent worker: what it waits for, and how long it may."""
+
+import errno
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from gevent import socket
+from gunicorn.http.errors import LimitRequestHeaders
+
+from ..connections import FEW_HEAD_BYTES, UNFINISHED_BYTES
+
+
+class Client(socket.socket):
+    """An accepted connection; its deadline is a number the worker looks at, not a timer object of its own.
+
+    While it waits for a request it has a watcher and no greenlet. The watcher goes on while a request is answered,
+    since stopping and starting it are two system calls; what comes meanwhile stops it. It is
+
+    - idle: ``idle_since`` is a time, and nothing of the next request has been read;
+    - reading a head that gunicorn parses: ``head`` counts its bytes;
+    - in a request: the app has it, and may take as long as it likes, but the client may be silent in the middle of the
+      body, or take nothing of the response, for ``transfer_timeout`` at a time.
+    """
+
+    __slots__ = (
+        "address",
+        "busy",
+        "deadline",
+        "head",
+        "idle_since",
+        "request",
+        "server",
+        "unread",
+        "watched",
+        "watcher",
+        "whole",
+    )
+
+    def __init__(self, server: Any, address: Any, fileno: int) -> None:
+        super().__init__(server.family, socket.SOCK_STREAM, fileno=fileno)
+        self.settimeout(server.worker.transfer_timeout)
+        self.server, self.address = server, address
+        self.idle_since: float | None = monotonic()  # None from a request's first byte to its response
+        self.deadline = self.idle_since + server.worker.header_timeout
+        self.head: int | None = None
+        self.request: Any = None
+        self.unread = b""  # bytes read that nobody has looked at
+        self.whole = False  # gunicorn has answered a request, and nothing of the next one came with it
+        self.busy = True  # in the pool, not waiting
+        self.watcher = server.loop.io(fileno, 1)
+        self.watched = False
+
+    # --- Waiting ---
+
+    def wait(self) -> None:
+        """For the next request's first bytes."""
+        self.busy = self.whole = False
+        if not self.watched:
+            self.watched = True
+            self.watcher.start(self.readable)
+
+    def readable(self) -> None:
+        if self.busy:
+            self.stop_watching()
+        else:
+            self.busy = True
+            self.deadline = float("inf")  # its time runs from its turn on
+            self.server.worker.pool.add(self)
+
+    def stop_watching(self) -> None:
+        if self.watched:
+            self.watched = False
+            self.watcher.stop()
+
+    # --- Reading: for gunicorn's parser and body readers ---
+
+    def recv(self, *args: Any) -> bytes:
+        if self.head is None:
+            return self.recv_body(*args)
+        data, self.unread = self.unread, b""
+        if not data:
+            if self.whole:  # behind a request that gunicorn parsed the greenlet is given up
+                raise StopIteration("idle")  # AsyncWorker.handle ends quietly on it, and calls close()
+            data = self.recv_head(*args)
+        self.count_head(len(data))
+        return data
+
+    def recv_head(self, *args: Any) -> bytes:
+        """More of a head, or with settings for which there is no short way, the next one's first bytes."""
+        while True:
+            with suppress(TimeoutError):  # transfer_timeout; the worker ends this by the deadline
+                data: bytes = super().recv(*args)
+                break
+        if self.idle_since is not None:
+            self.idle_since, self.deadline = None, monotonic() + self.server.worker.header_timeout
+        return data if monotonic() < self.deadline else b""
+
+    def recv_body(self, *args: Any) -> bytes:
+        if self.unread:
+            data, self.unread = self.unread, b""
+            return data
+        try:
+            data = super().recv(*args)
+        except TimeoutError as error:
+            raise self.gone("sent nothing more of the body", error) from None
+        return data if monotonic() < self.deadline else b""
+
+    def read_head(self, data: bytes) -> None:
+        """gunicorn's parser gets the head, which begins with ``data``, and has header_timeout for it."""
+        self.unread, self.head, self.deadline = data, 0, monotonic() + self.server.worker.header_timeout
+
+    def count_head(self, count: int) -> None:
+        """Raise what gunicorn makes a 431 of once a head is too long; shorter ones are when the worker has too much."""
+        assert self.head is not None
+        worker = self.server.worker
+        self.head += count
+        worker.unfinished_bytes += count
+        limit = worker.head_bytes if worker.unfinished_bytes <= UNFINISHED_BYTES else FEW_HEAD_BYTES
+        if self.head > limit:
+            raise LimitRequestHeaders(f"more than {limit} bytes")
+
+    def end_head(self) -> None:
+        """It is complete, or the connection is over."""
+        self.server.worker.unfinished_bytes -= self.head or 0
+        self.head = None
+
+    # --- Writing ---
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        try:
+            return int(super().send(data, flags))
+        except TimeoutError as error:
+            raise self.gone("took nothing more of the response", error) from None
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Nearly every response fits the socket's buffer; gevent's asks for the buffer's size first.
+
+        gevent's timeout is for all of the data; this one begins anew with each piece that the client takes.
+        """
+        if not isinstance(data, bytes):  # an app's, through environ["gunicorn.socket"]
+            data = memoryview(data).cast("B")
+        try:
+            sent = self._sock.send(data, flags)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            rest = memoryview(data)[sent:]
+            while rest:
+                rest = rest[self.send(rest, flags) :]
+
+    def gone(self, what: str, timed_out: TimeoutError) -> OSError:
+        """gunicorn and Flask take it for a client that has gone, which it is; an app's own timeout stays what it is."""
+        if self.timeout != self.server.worker.transfer_timeout:
+            return timed_out
+        return ConnectionResetError(errno.ECONNRESET, f"the client {what} for {self.timeout:g} s")
+
+    # --- Whose it is, and its end ---
+
+    def dup(self) -> Any:
+        """A plain socket without a limit, for an app that takes the connection over, as WebSocket libraries do."""
+        taken = socket.socket(self.family, self.type, self.proto, fileno=socket.dup(self.fileno()))
+        taken.settimeout(None)  # or it would have socket.setdefaulttimeout's
+        return taken
+
+    def close(self) -> None:
+        """At the end of gunicorn's part; of the connection, unless it has to wait for its next request."""
+        self.end_head()
+        if not self.whole:
+            self.stop_watching()
+            self.watcher.close()
+            super().close()
