@@ -15,7 +15,7 @@ from kit_runtime.workers import configuration as _kit
 from kit_runtime.workers.gevent import FairGeventWorker as _Worker
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='1')
+_kit.begin(runtime='ebe674dd6e79')
 
 # What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -111,7 +111,14 @@ def on_starting(server):
 
 def when_ready(server):
     """The app is imported, no worker is forked: freeze what they will share, and report."""
-    _kit.ready(server, _numbers, globals(), profile='small', served_by='gevent')
+    _kit.ready(
+        server,
+        _numbers,
+        globals(),
+        profile='small',
+        served_by='gevent',
+        kit='0.1.0',
+    )
 
 
 def post_fork(server, worker):

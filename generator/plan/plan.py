@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from ..profile.schema import EXPLAINED, SETTINGS, Profile
-from ..runtime import VERSION
 from ..runtime.sizing import Number, Numbers, ceil_div
+from ..runtime.version import runtime_version
 from ..servers.server import Server
 from ..version import __version__
 from .kubernetes import KubernetesPlan, plan_kubernetes
@@ -105,7 +105,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
     return Plan(
         profile=profile,
         server=server,
-        runtime_version=VERSION,
+        runtime_version=runtime_version(),
         numbers=numbers,
         folder=f"docker/{path}",
         manifest=f"k8s/{path}.yaml",

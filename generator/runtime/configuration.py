@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import VERSION
 from .boot import BootError, fail, positive_int
 from .limits import read_limits
 from .report import boot_report, raise_descriptor_limit, write_report
 from .sizing import Demand, Numbers, Rule, derive
+from .version import runtime_version
 
 Outside = Mapping[str, Mapping[str, Any]]
 
@@ -23,8 +23,8 @@ def begin(runtime: str) -> None:
     The kernel drops a signal with no handler for PID 1, and gunicorn installs its own only after the import:
     without this, stopping a container during a slow import waits for SIGKILL.
     """
-    if runtime != VERSION:
-        fail(f"this configuration is for runtime {runtime}, the image has {VERSION}: generate both in one run")
+    if runtime != (own := runtime_version()):
+        fail(f"this configuration is for runtime {runtime}, the image has {own}: generate both in one run")
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import VERSION
 from .sizing import Numbers
+from .version import runtime_version
 
 
 def boot_report(
@@ -33,7 +33,7 @@ def boot_report(
             fixed[name] = {"value": value, **({"decided_by": "configuration"} if inside else _OUTSIDE)}
     return {
         "event": "boot",
-        "runtime": VERSION,
+        "runtime": runtime_version(),
         "python": platform.python_version(),
         **about,
         "numbers": derived,

@@ -11,8 +11,9 @@ import sys
 import pytest
 
 from generator.plan.places import CONFIGURATION_FOLDER, image_paths
-from generator.runtime import VERSION, boot, report
+from generator.runtime import boot, report
 from generator.runtime.sizing import Demand, Limits, Rule, derive
+from generator.runtime.version import runtime_version
 from generator.servers import SERVERS
 from tests.fast_support import ROOT
 
@@ -140,7 +141,7 @@ def test_the_report_says_what_was_set_outside_the_file(capsys: pytest.CaptureFix
     }
     assert (found["event"], found["runtime"], found["profile"], found["served_by"]) == (
         "boot",
-        VERSION,
+        runtime_version(),
         "web",
         "gevent",
     )

@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='1')
+_kit.begin(runtime='ebe674dd6e79')
 
 _numbers = _kit.numbers(
     connections=10,
@@ -39,4 +39,11 @@ debug = False
 
 def when_ready(server):
     """Report on stdout what is in force."""
-    _kit.ready(server, _numbers, {}, profile='flask', served_by='flask')
+    _kit.ready(
+        server,
+        _numbers,
+        {},
+        profile='flask',
+        served_by='flask',
+        kit='0.1.0',
+    )

@@ -9,7 +9,7 @@
 from kit_runtime.workers import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='1')
+_kit.begin(runtime='ebe674dd6e79')
 
 # What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -100,7 +100,14 @@ def on_starting(server):
 
 def when_ready(server):
     """The app is imported, no worker is forked: freeze what they will share, and report."""
-    _kit.ready(server, _numbers, globals(), profile='meinheld', served_by='meinheld')
+    _kit.ready(
+        server,
+        _numbers,
+        globals(),
+        profile='meinheld',
+        served_by='meinheld',
+        kit='0.1.0',
+    )
 
 
 def post_fork(server, worker):

@@ -9,7 +9,7 @@
 from kit_runtime import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='1')
+_kit.begin(runtime='ebe674dd6e79')
 
 # What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -85,4 +85,11 @@ forwarded_allow_ips = '127.0.0.1,::1'
 
 def when_ready(server):
     """No worker is forked yet: raise the limit on open files, which they inherit, warn, and report."""
-    _kit.ready(server, _numbers, {}, profile='pywsgi', served_by='pywsgi')
+    _kit.ready(
+        server,
+        _numbers,
+        {},
+        profile='pywsgi',
+        served_by='pywsgi',
+        kit='0.1.0',
+    )
