@@ -1,8 +1,8 @@
 """Which runtime this is: a configuration states the one it was written for, and boot refuses another.
 
 In a pod the configuration comes from a ConfigMap, which may be newer or older than the image. The two share functions
-and classes that the file names, and formulas whose results its comments and the manifests state. So the runtime's source
-itself is the version; a number that people must remember to raise would guard nothing.
+and classes that the file names, and formulas whose results its comments and the manifests state. So the source itself
+is the version; a number that people must remember to raise would guard nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='ebe674dd6e79')
+_kit.begin(runtime='29512ca4d869')
 
 _numbers = _kit.numbers(
     connections=10,
