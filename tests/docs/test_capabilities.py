@@ -16,16 +16,6 @@ from generator.servers import SERVERS
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = [(s.name, name) for s in SERVERS.values() for name, cell in s.settings.items() if cell.verdict != "honoured"]
 SAMPLES = {"int": "3", "bool": "true", "str": "x", "list": "[x]", "dict": "{x: y}"}
-OWN_SAMPLES = {
-    "preload_app": "true",
-    "forwarded_allow_ips": '"*"',
-    "loglevel": "debug",
-    "access_log": "text",
-    "gunicorn": "{limit_request_fields: 50}",
-    "app.hooks": "hooks",
-    "header_timeout": "5",
-    "backlog": "128",
-}
 
 
 def container_tests() -> dict[str, str]:
@@ -66,7 +56,7 @@ def test_every_refused_setting(server: str, setting: str) -> None:
         value = next(iter(CHOICES.get(setting, ())), SAMPLES[known_settings()[setting]["type"]])
         override, path = f"gunicorn={{{setting}: {value}}}", f"gunicorn.{setting}"
     else:
-        override, path = f"{setting}={OWN_SAMPLES.get(setting, '3')}", setting
+        override, path = f"{setting}={SETTINGS[setting].type.example}", setting
     with pytest.raises(ProfileError) as raised:
         plan_profile(profile, "profile.yaml", (override,))
     cell = SERVERS[server].settings[setting]
