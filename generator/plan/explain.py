@@ -29,6 +29,8 @@ def explanation(plan: Plan) -> dict[str, Any]:
 
 def command_line(plan: Plan) -> str:
     """What one would type without the kit; it lacks the worker class' own limits, the report and the checks."""
+    if plan.server.family == "standalone":
+        return "none: gevent's server has no command, and serves from one process"
     if plan.server.family != "gunicorn":
         return "python code.py"
     numbers = plan.numbers

@@ -97,7 +97,8 @@ def _sentence(clause: str) -> str:
 def _preload_note(server: Server, preload_app: bool) -> str:
     if not preload_app:
         return "Each worker imports the app by itself, after the fork."
-    shared = "Connections opened at import would be shared by all workers: open them in the app's post_fork hook."
+    where = "the app's post_fork hook" if server.family == "gunicorn" else "a worker's first request"
+    shared = f"Connections opened at import would be shared by all workers: open them in {where}."
     return f"The app is {server.preload_why}. {shared}"
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -527,6 +527,21 @@ def test_text_line_is_gunicorns_default_format() -> None:
     assert re.fullmatch(shape, line)
 
 
+@pytest.mark.parametrize(
+    ("requestline", "referer", "said"),
+    [
+        ("GET http://me:secret@x/a?secret HTTP/1.1", "https://me:secret@y/b?secret#secret", "GET http://x/a HTTP/1.1"),
+        ("GET /a#secret HTTP/1.1", "//secret@y/b#secret", "GET /a HTTP/1.1"),
+        ("GET /a@b?secret HTTP/1.1", "/a@b", "GET /a@b HTTP/1.1"),
+        ("GET /a\x85\x9b HTTP/1.1", "\x9b?secret", "GET /a\\x85\\x9b HTTP/1.1"),
+    ],
+)
+def test_text_line_has_no_secret(requestline: str, referer: str, said: str) -> None:
+    exchange = pywsgi_log.Exchange("::1", requestline, "GET", "/a", 200, 5, 0.01, 1e9, referer=referer)
+    line = pywsgi_log.text_line(exchange)
+    assert f'"{said}" 200' in line and "secret" not in line and line.isprintable()
+
+
 def test_the_user_of_basic_authorization_is_logged() -> None:
     words = {"Basic YWxpY2U6cHc=": "alice", "Basic %%%": "-", "Bearer x": "-"}
     for given, user in words.items():
@@ -588,6 +603,14 @@ def test_hup_brings_new_code_without_dropping_a_request(shared: Running) -> None
             client.join()
     assert failures == []
     assert shared.get("/version")[2] == b"two"
+
+
+def test_the_kernel_takes_a_worker_before_the_supervisor(shared: Running) -> None:
+    def adjustment(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    until(lambda: len(shared.workers) == 2)
+    assert all(adjustment(worker) > adjustment(shared.process.pid) for worker in shared.workers)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.6, 2.5])
@@ -678,21 +701,105 @@ def test_max_requests_replaces_the_worker_without_a_gap(start: Callable[..., Run
     until(lambda: len(running.workers) == 1)
 
 
-def test_over_the_pool_limit_clients_wait_and_get_their_turn(start: Callable[..., Running]) -> None:
+def test_a_full_worker_takes_who_waits_when_a_response_ends(start: Callable[..., Running]) -> None:
     running = start(worker_connections=2, keepalive=60, header_timeout=60)
-    with running.connect() as first, running.connect() as second:
-        assert exchange(first, "/")[0] == exchange(second, "/")[0] == 200
-        third = running.connect()
-        third.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        third.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            third.recv(1)
-        # Someone waits, so the next answer gives its slot back.
-        status, headers, _ = exchange(first, "/")
-        assert (status, headers["connection"]) == (200, "close")
-        third.settimeout(8)
+    with running.connect() as first, running.connect() as second, running.connect() as third:
+        for busy in (first, second):
+            busy.sendall(b"GET /sleep/0.6 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.1)
+        third.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
+        # Someone waits, so a response gives its slot back; with it nobody waits any more.
+        assert {answer(first)[1].get("connection"), answer(second)[1].get("connection")} <= {"close", None}
         assert answer(third)[0] == 200
-        third.close()
+
+
+def test_a_worker_full_of_idle_clients_hangs_up_the_longest_idle(start: Callable[..., Running]) -> None:
+    running = start(worker_connections=3, keepalive=60, header_timeout=60)
+    with ExitStack() as stack:
+        first, second, third = (stack.enter_context(running.connect()) for _ in range(3))
+        for client in (third, second, first):  # the third has idled longest
+            assert exchange(client, "/")[0] == 200
+        newcomer = stack.enter_context(running.connect())
+        assert exchange(newcomer, "/")[0] == 200
+        assert closed_after(third) < 3
+        assert exchange(first, "/")[0] == exchange(second, "/")[0] == exchange(newcomer, "/")[0] == 200
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+def test_a_body_may_pause_but_not_for_long(start: Callable[..., Running], framing: str) -> None:
+    running = start(client_body_timeout=2)
+    with running.connect() as slow, running.connect() as silent:
+        for client, path in ((slow, "/length"), (silent, "/length")):
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode())
+        for _ in range(8):  # together longer than the limit
+            slow.sendall(b"1\r\na\r\n")
+            time.sleep(0.3)
+        assert answer(silent)[0] == 408
+        with pytest.raises(BlockingIOError):
+            slow.setblocking(False)
+            slow.recv(1)
+        slow.setblocking(True)
+        assert answer(slow)[0] == 408
+
+
+def test_a_body_that_nobody_reads_has_the_same_limit(start: Callable[..., Running]) -> None:
+    running = start(client_body_timeout=0.5, keepalive=60)
+    with running.connect() as client:
+        client.sendall(b"POST /pid HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+        assert answer(client)[0] == 200
+        assert closed_after(client) < 4
+
+
+def test_a_reader_may_be_slow_but_not_stop(start: Callable[..., Running]) -> None:
+    running = start(send_timeout=0.5)
+    with running.connect() as slow, running.connect() as stopped:
+        for client in (slow, stopped):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            client.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = 0
+        started = time.monotonic()
+        while data := slow.recv(200_000):
+            received += len(data)
+            time.sleep(0.01)
+        assert received > 20_000_000 and time.monotonic() - started > 0.5
+        cut = len(everything(stopped))
+        assert cut < 20_000_000
+    assert "Traceback" not in running.err
+
+
+def test_unfinished_heads_cost_a_bounded_memory(start: Callable[..., Running]) -> None:
+    """150 heads that end in the middle took 6.5 MB each; a worker of 256 MiB was killed."""
+    running = start(header_timeout=60, worker_connections=500)
+    (worker,) = running.workers
+    before = resident_mb(worker)
+    with ExitStack() as stack:
+        line = b"X-A: " + b"a" * 1000 + b"\r\n"
+        clients = [stack.enter_context(running.connect()) for _ in range(150)]
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + line * 60)
+        assert running.get()[0] == 200
+        until(lambda: sum(refused(client) for client in clients) > 50)
+        assert resident_mb(worker) - before < 60
+    assert running.workers == [worker]
+
+
+def refused(client: socket.socket) -> bool:
+    client.setblocking(False)
+    with suppress(BlockingIOError):
+        return client.recv(99, socket.MSG_PEEK).startswith(b"HTTP/1.1 431 ")
+    return False
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+@pytest.mark.parametrize("lines", [90, 10_000])
+def test_a_head_beyond_64_kib_is_refused(shared: Running, lines: int) -> None:
+    with shared.connect() as client:
+        with suppress(ConnectionError):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"X-A: " + b"a" * 1000 + b"\r\n") * lines)
+        assert answer(client)[0] == 431
 
 
 def test_a_busy_client_does_not_starve_others(start: Callable[..., Running]) -> None:

@@ -7,7 +7,10 @@ import faulthandler
 import os
 import random
 import signal
+import socket
+import struct
 import sys
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -17,6 +20,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
+from .. import oom
 from ..workers import accepting, gevent_resolver
 from .configuration import address_of, load_app, peers_of
 from .handler import Handler
@@ -28,6 +32,8 @@ from .reader import UnfinishedHeads
 BOOT_ERROR = 3
 #: A client that asked just before the stop gets this long for its next request, answered Connection: close.
 LINGER_SECONDS = 2.0
+#: How often a full worker looks whether clients wait.
+ROOM_SECONDS = 0.1
 _original_poll = monkey.get_original("select", "poll")
 
 
@@ -49,12 +55,14 @@ class Server(WSGIServer):  # type: ignore[misc]
         self._requests_left = cfg.max_requests + jitter if cfg.max_requests else 0
         self._recycled = recycled
         self._complained = -60.0
+        self._listening, self._waited = listener, False
         self._backlog = _original_poll()
         self._backlog.register(listener, 1)
         # SERVER_NAME here, or gevent asks DNS for it at boot.
         environ = {"SERVER_NAME": address_of(cfg.bind)[1][0], "wsgi.multiprocess": cfg.workers > 1}
         environ["wsgi.multithread"] = True
         super().__init__(listener, app, spawn=Pool(cfg.worker_connections), log=None, environ=environ)
+        self._room = self.loop.timer(ROOM_SECONDS, repeat=ROOM_SECONDS)
         of_a_request = ("wsgi.url_scheme", "SCRIPT_NAME", "SERVER_NAME")
         self.of_every_request = {name: value for name, value in self.environ.items() if name not in of_a_request}
 
@@ -91,6 +99,28 @@ class Server(WSGIServer):  # type: ignore[misc]
         seconds = float(self.cfg.header_timeout if first else self.cfg.keepalive)
         return seconds if self._drained_at is None else max(0.01, min(seconds, self._drained_at - monotonic()))
 
+    def _do_read(self) -> None:
+        """gevent's; full of idle connections it would let clients wait for as long as keepalive."""
+        super()._do_read()
+        if self.full() and self._drained_at is None and not self._room.active:
+            self._room.start(self._make_room)
+
+    def _make_room(self) -> None:
+        """While full: hang up the connections that have idled longest, one for each client in the backlog.
+
+        Only for clients that were there a moment ago too: another worker may be about to accept them.
+        """
+        if not self.full() or self.closed:
+            self._room.stop()
+            self._waited = False
+            return
+        waits = bool(self._backlog.poll(0))
+        if waits and self._waited:
+            idle = islice(self.waiting, max(1, backlog_length(self._listening)))
+            for handler in list(idle):
+                handler.hang_up()
+        self._waited = waits
+
     def wants_close(self) -> bool:
         """Whether an answer ends its connection: stopping, no keep-alive, or no slot left for who waits."""
         if self._drained_at is not None or not self.cfg.keepalive:
@@ -123,10 +153,16 @@ class Server(WSGIServer):  # type: ignore[misc]
             handler.hang_up()
 
 
+def backlog_length(listener: Any) -> int:
+    """How many clients wait to be accepted: tcpi_unacked of a listening socket, after eight bytes and four words."""
+    return int(struct.unpack_from("I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)[0])
+
+
 def run(supervisor: Any, worker: Any, listener: Any, app: Any) -> int:
     """The life of a worker after the fork; its exit code."""
     cfg, heartbeat = supervisor.cfg, worker.heartbeat
     _take_signals_during_import()
+    oom.prefer_this_process()
     try:
         if cfg.post_fork:
             cfg.post_fork(supervisor, worker)

@@ -15,7 +15,8 @@ from gevent.pywsgi import WSGIHandler
 from gevent.socket import wait_read
 from gunicorn.http.errors import NoMoreData, ParseException
 
-from .log import Exchange, escape, log
+from ..log_text import escape, without_secrets
+from .log import Exchange, log
 from .reader import Reader
 from .request import BrokenBody, Head, Input, environ_of, refusal
 from .response import checked, omits_body
@@ -161,7 +162,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             self._fail(error.status)
         except BaseException as error:
             if not isinstance(error, GreenletExit):
-                log.error("Error handling request %s", escape(self.path or "-"), exc_info=sys.exc_info())
+                log.error(
+                    "Error handling request %s", escape(without_secrets(self.path or "-")), exc_info=sys.exc_info()
+                )
             self._fail("500 Internal Server Error")
         finally:
             self.time_finish = time()

@@ -8,17 +8,15 @@ import contextlib
 import json
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-log = logging.getLogger("kit.pywsgi")
+from ..log_text import escape, without_secrets
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
-_QUERY = re.compile(r"\?\S*")
+log = logging.getLogger("kit.pywsgi")
 
 
 @dataclass(slots=True)
@@ -64,18 +62,13 @@ def access_writer(as_json: bool, quiet_paths: tuple[str, ...]) -> Callable[[Exch
     return write
 
 
-def escape(value: str) -> str:
-    """A path with a control character would otherwise start a log line of the client's own making."""
-    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", value)
-
-
 def text_line(exchange: Exchange) -> str:
-    """gunicorn's default access format, but without the query string: it carries tokens."""
-    request = escape(_QUERY.sub("", exchange.requestline, count=1))
+    """gunicorn's default access format, but without query strings and user info of the target and the Referer."""
+    request = escape(without_secrets(exchange.requestline))
     return (
         f"{exchange.remote_addr} - {escape(_user(exchange.authorization))} {_clock(int(exchange.finished))} "
         f'"{request}" {exchange.status} {exchange.body_bytes} '
-        f'"{escape(exchange.referer or "-")}" "{escape(exchange.user_agent or "-")}"'
+        f'"{escape(without_secrets(exchange.referer or "-"))}" "{escape(exchange.user_agent or "-")}"'
     )
 
 

@@ -1,0 +1,77 @@
+"""Sends the hostile cases to a server, and compares what its app saw with what gunicorn's parser lets through."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from tests.containers.hostile_cases import CASES, Case
+from tests.containers.hostile_reference import Reading
+
+Verdict = Literal["same", "stricter", "more lenient"]
+_SEEN = re.compile(rb"^X-Seen: (\w+)-(\w+)-(\w*)\r\n", re.MULTILINE | re.IGNORECASE)
+_AT_ONCE = 24
+#: Seconds without a byte after which the client says that it has sent all; a server that waits for more ends then.
+_QUIET_SECONDS = 1.0
+_DEADLINE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one connection brought."""
+
+    case: Case
+    came: bytes
+    core: list[str]
+    whole: list[str]
+    asked: list[str]
+    statuses: list[int]
+
+    def verdict(self, expected: Reading, whole: bool = False) -> Verdict:
+        """More lenient is also who read the same number of requests otherwise."""
+        saw, lets = (self.whole, expected.whole) if whole else (self.core, expected.core)
+        if saw == lets:
+            return "same"
+        return "stricter" if saw == lets[: len(saw)] else "more lenient"
+
+
+def ask(address: tuple[str, int], case: Case) -> Found:
+    """One connection, until the server ends it."""
+    came = b""
+    with socket.create_connection(address, _DEADLINE_SECONDS) as connection, suppress(ConnectionError):
+        with suppress(ConnectionError):  # refused in the middle: what was answered is read all the same
+            connection.sendall(case.whole)
+        connection.settimeout(_QUIET_SECONDS)
+        while True:
+            try:
+                data = connection.recv(65536)
+            except TimeoutError:
+                if connection.gettimeout() != _QUIET_SECONDS:
+                    raise
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(_DEADLINE_SECONDS)
+                continue
+            if not data:
+                break
+            came += data
+    seen = _SEEN.findall(came)
+    return Found(
+        case,
+        came,
+        [core.decode() for core, _, _ in seen],
+        [whole.decode() for _, whole, _ in seen],
+        [bytes.fromhex(asked.decode()).decode("latin-1") for _, _, asked in seen],
+        [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", came, re.MULTILINE)],
+    )
+
+
+def ask_all(address: tuple[str, int], cases: Sequence[Case] = CASES) -> list[Found]:
+    """All cases, some connections at a time."""
+    one: Callable[[Case], Found] = lambda case: ask(address, case)  # noqa: E731
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(one, cases))

@@ -1,0 +1,35 @@
+"""The app behind the hostile tests: says in a header of its response what request it saw. Runs in every image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+#: What a server may add or write its own way: the connection, and what only its own process knows.
+_OWN = ("REMOTE_PORT", "SERVER_NAME", "SERVER_PORT", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "RAW_URI")
+
+
+def core(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """What a request asks for, in whichever words it came: equal for two servers that read the same request."""
+    seen = {name: environ.get(name) for name in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")}
+    return {**seen, "scheme": environ["wsgi.url_scheme"], "body": hashlib.sha256(body).hexdigest()}
+
+
+def whole(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """All that the app is told of the request."""
+    told = {name: value for name, value in environ.items() if "." not in name and name not in _OWN}
+    return {**core(environ, body), **told}
+
+
+def digest(seen: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    body = environ["wsgi.input"].read()
+    asked = f"{environ['REQUEST_METHOD'][:20]} {environ['PATH_INFO'][:60]}".encode("latin-1").hex()
+    seen = f"{digest(core(environ, body))}-{digest(whole(environ, body))}-{asked}"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2"), ("X-Seen", seen)])
+    return [b"ok"]

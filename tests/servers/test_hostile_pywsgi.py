@@ -1,0 +1,42 @@
+"""The hostile cases on a started pywsgi: it lets through what gunicorn does, and tells the app the same of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers import hostile_client, hostile_reference
+from tests.containers.support import hostile_app
+from tests.servers.test_pywsgi_server import Running, _starter, until
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "tiny.py").write_text(Path(hostile_app.__file__).read_text())
+    starter = _starter(folder)
+    yield next(starter)(wsgi_app="tiny:app")
+    next(starter, None)
+
+
+def test_every_case_is_read_as_gunicorn_reads_it(server: Running) -> None:
+    found = hostile_client.ask_all(("127.0.0.1", server.port))
+    expected = [hostile_reference.gunicorn([each.case.whole]) for each in found]
+    assert len(found) >= 300
+    pairs = list(zip(found, expected, strict=True))
+    verdicts = Counter(each.verdict(read, whole=True) for each, read in pairs)
+    others = [(e.case.name, e.asked, e.statuses, r) for e, r in pairs if e.verdict(r, whole=True) != "same"]
+    # Stricter once: a head of 90 kB, which gunicorn takes.
+    assert verdicts == {"same": len(found) - 1, "stricter": 1}, others
+    assert [statuses for _, _, statuses, _ in others] == [[431]]
+    # Some reach the app, and of these many two or more times: else all of it would prove nothing.
+    assert sum(len(each.core) for each in found) > len(found) / 2
+
+
+def test_nothing_of_it_broke_the_server(server: Running) -> None:
+    (worker,) = server.workers
+    until(server.serves)
+    assert server.workers == [worker] and "Traceback" not in server.err
