@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='29512ca4d869')
+_kit.begin(runtime='ce248a260d31')
 
 _numbers = _kit.numbers(
     connections=10,

@@ -9,7 +9,7 @@
 from kit_runtime import configuration as _kit
 
 # Refuses to run in an image of another runtime version.
-_kit.begin(runtime='29512ca4d869')
+_kit.begin(runtime='ce248a260d31')
 
 # What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -34,7 +34,7 @@ wsgi_app = 'flask_server:app'
 bind = '0.0.0.0:8000'
 
 # The app is imported once and frozen before the fork: 46 MiB instead of 62 MiB with 2 workers. Connections
-# opened at import would be shared by all workers: open them in the app's post_fork hook.
+# opened at import would be shared by all workers: open them in a worker's first request.
 preload_app = True
 
 # --- How many ---
