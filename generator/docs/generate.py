@@ -45,7 +45,7 @@ def _default(one: Setting) -> str:
 
 
 def servers_table() -> str:
-    """What each server is for, as the table of truths has it."""
+    """What each server is for, as the capability table has it."""
     rows = ["| `server:` | what it is | workers | threads | a worker | a connection | proxy in front |"]
     rows.append("| --- | --- | --- | --- | --- | --- | --- |")
     for server in SERVERS.values():

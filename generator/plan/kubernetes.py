@@ -73,23 +73,23 @@ class KubernetesPlan:
 
 def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id: int) -> KubernetesPlan:
     """The manifests' own values; the rules have refused what contradicts itself."""
-    wanted = profile.kubernetes
-    least, most = replica_range(profile)
-    replicas = None if wanted.replicas is None else Number(wanted.replicas, "profile", fixed_reason(profile))
-    newest = wanted.maximum_version or MINORS[-1]
+    section = profile.kubernetes
+    minimum, maximum = replica_range(profile)
+    replicas = None if section.replicas is None else Number(section.replicas, "profile", fixed_reason(profile))
+    newest = section.maximum_version or MINORS[-1]
     statsd = ("--statsd-host", f"127.0.0.1:{STATSD_PORT}", "--statsd-prefix", profile.name)
     policy, why = _pull_policy(profile)
     memory = profile.resources.memory
     return KubernetesPlan(
         name=object_name(profile),
-        minors=tuple(dict.fromkeys((wanted.minimum_version, newest))),
+        minors=tuple(dict.fromkeys((section.minimum_version, newest))),
         kinds=tuple(_kinds(profile)),
         replicas=replicas,
-        min_replicas=replicas or least,
-        max_replicas=replicas or most,
+        min_replicas=replicas or minimum,
+        max_replicas=replicas or maximum,
         target_cpu=target_cpu(profile),
         max_surge=MAX_SURGE,
-        backend_connections=backend_connections(profile, server, numbers, (replicas or most).value),
+        backend_connections=backend_connections(profile, server, numbers, (replicas or maximum).value),
         memory=_memory(numbers, memory),
         # Sizing leaves part of the limit to anything but workers (USABLE_MEMORY_PERCENT); /dev/shm fits into it.
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
@@ -97,14 +97,14 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         image_pull_policy=policy,
         image_pull_reason=why,
         pre_stop=_pre_stop(profile),
-        user_id=None if wanted.openshift else user_id,
-        fs_group=user_id if any(v.claim for v in wanted.volumes) and not wanted.openshift else None,
-        args=(*(statsd if wanted.metrics == "prometheus" else ()), *_believed_proxy(wanted.proxy, server)),
-        app_port_name="app" if wanted.proxy else "http",
-        disruption_note=_disruption_note(replicas or least),
+        user_id=None if section.openshift else user_id,
+        fs_group=user_id if any(v.claim for v in section.volumes) and not section.openshift else None,
+        args=(*(statsd if section.metrics == "prometheus" else ()), *_believed_proxy(section.proxy, server)),
+        app_port_name="app" if section.proxy else "http",
+        disruption_note=_disruption_note(replicas or minimum),
         network_note=_network_note(profile),
         # OpenShift's DNS pods listen on 5353, and policies see the port behind the Service.
-        dns_ports=(53, 5353) if wanted.openshift else (53,),
+        dns_ports=(53, 5353) if section.openshift else (53,),
     )
 
 
@@ -143,15 +143,15 @@ def _pre_stop(profile: Profile) -> str | None:
 
 
 def _kinds(profile: Profile) -> Iterator[str]:
-    wanted = profile.kubernetes
-    if wanted.create_namespace:
+    section = profile.kubernetes
+    if section.create_namespace:
         yield "namespace"
     yield from ("serviceaccount", "configmap", "service", "deployment")
-    if wanted.replicas is None:
+    if section.replicas is None:
         yield "horizontalpodautoscaler"
     yield from ("poddisruptionbudget", "networkpolicy")
-    if wanted.route.kind != "none":
-        yield wanted.route.kind
+    if section.route.kind != "none":
+        yield section.route.kind
 
 
 def _believed_proxy(has_proxy: bool, server: Server) -> tuple[str, ...]:
@@ -164,18 +164,18 @@ def _whole_mib(size: int) -> int:
     return max(1, size // MIB) * MIB
 
 
-def _disruption_note(least: Number) -> str:
-    if least.value == 1:
+def _disruption_note(minimum: Number) -> str:
+    if minimum.value == 1:
         return "there is only one, so it is down until another node has started it"
-    return f"the other {least.value - 1} or more go on"
+    return f"the other {minimum.value - 1} or more go on"
 
 
 def _network_note(profile: Profile) -> str:
-    wanted = profile.kubernetes
-    ports = "the ports http and metrics" if wanted.metrics == "prometheus" else "the port http"
+    section = profile.kubernetes
+    ports = "the ports http and metrics" if section.metrics == "prometheus" else "the port http"
     out = (
         "Out go only the connections listed here"
-        if wanted.egress is not None
+        if section.egress is not None
         else ("What the pods connect to is not limited: list kubernetes.egress in the profile to change that")
     )
     return f"In come only connections to {ports} from the namespaces listed here. {out}."

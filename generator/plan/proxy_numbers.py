@@ -8,7 +8,7 @@ from ..servers.server import Server
 from .texts import cpu_text
 
 #: Room beside the promised connections: whoever is slow on purpose comes on top of them, and a slot costs 0.4 KiB.
-LEAST_CONNECTIONS = 1024
+MINIMUM_CONNECTIONS = 1024
 #: Listeners, the channel between the processes, the health check.
 SPARE_CONNECTIONS = 64
 #: Where the server itself has no limit for the headers.
@@ -22,7 +22,7 @@ CONNECTION_BYTES = 96 * 1024
 #: Bodies and answers of the largest size that /tmp, which is memory, holds at once.
 SPOOLED_BODIES = 16
 #: Idle connections kept to a server that answers more at once than it has threads.
-MOST_IDLE = 256
+MAXIMUM_IDLE = 256
 
 
 def cpus(profile: Profile) -> Number:
@@ -39,21 +39,21 @@ def workers(numbers: Numbers) -> Number:
 
 
 def _held(profile: Profile) -> tuple[int, str]:
-    """Clients that must fit, and the words for it."""
-    if profile.connections >= LEAST_CONNECTIONS:
+    """Clients that must fit, and how a reason names them."""
+    if profile.connections >= MINIMUM_CONNECTIONS:
         return profile.connections, f"{profile.connections} connections"
-    return LEAST_CONNECTIONS, f"{profile.connections} connections, raised to {LEAST_CONNECTIONS} for slow clients"
+    return MINIMUM_CONNECTIONS, f"{profile.connections} connections, raised to {MINIMUM_CONNECTIONS} for slow clients"
 
 
 def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
     """worker_connections and descriptors of one process."""
-    held, words = _held(profile)
+    held, clients = _held(profile)
     if processes > 1:
         # The kernel spreads them by a hash of the client's port: evenly, but not exactly.
         held = ceil_div(held * HEADROOM_PERCENT, 100 * processes)
-        words = f"{held} clients ({HEADROOM} x {words} / {processes} processes)"
+        clients = f"{held} clients ({HEADROOM} x {clients} / {processes} processes)"
     slots = 2 * held + SPARE_CONNECTIONS
-    reason = f"2 x {words} + {SPARE_CONNECTIONS}: each has one connection on its own side and one on the app's"
+    reason = f"2 x {clients} + {SPARE_CONNECTIONS}: each has one connection on its own side and one on the app's"
     files = f"worker_connections ({slots}) + {held} files of what is buffered in /tmp"
     return Number(slots, "connections", reason), Number(slots + held, "connections", files)
 
@@ -94,11 +94,11 @@ def sizes(profile: Profile) -> tuple[Number, Number, Number]:
     """Bodies, the memory that /tmp is, and all of the container's memory."""
     body = profile.proxy_max_body
     spooled = SPOOLED_BODIES * body
-    held, words = _held(profile)
+    held, clients = _held(profile)
     # Whole MiB, as every reader of these files writes them.
     buffers = ceil_div(held * CONNECTION_BYTES, MIB) * MIB
     reason = (
-        f"{BASE_BYTES // MIB} MiB + {words} x {CONNECTION_BYTES // 1024} KiB + {spooled / MIB:g} MiB of /tmp, "
+        f"{BASE_BYTES // MIB} MiB + {clients} x {CONNECTION_BYTES // 1024} KiB + {spooled / MIB:g} MiB of /tmp, "
         "which is memory"
     )
     return (
@@ -117,8 +117,8 @@ def idle(profile: Profile, server: Server, numbers: Numbers, processes: int) -> 
         at_once = numbers.workers.value * numbers.threads.value
         reason = f"{numbers.workers.value} workers x {numbers.threads.value} threads answer at once"
     else:
-        at_once = min(MOST_IDLE, profile.connections)
-        reason = f"the smaller of {MOST_IDLE} and {profile.connections} connections"
+        at_once = min(MAXIMUM_IDLE, profile.connections)
+        reason = f"the smaller of {MAXIMUM_IDLE} and {profile.connections} connections"
     reason += f", shared by {processes} processes" if processes > 1 else ""
     count = Number(ceil_div(at_once, processes), "keepalive", reason)
     why = f"four fifths of the app's keepalive of {profile.keepalive} s: the side that asks must be the one that closes"

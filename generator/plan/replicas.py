@@ -8,7 +8,7 @@ from ..servers.server import Server
 from .texts import cpu_text
 
 #: Two, so that one may be replaced, drained or lost while the other answers.
-LEAST_REPLICAS = 2
+MINIMUM_REPLICAS = 2
 #: How many pods a rollout may add for a while; none of the old ones goes before a new one is ready.
 MAX_SURGE = 1
 
@@ -20,26 +20,31 @@ def pods_needed(profile: Profile) -> int:
 
 def replica_range(profile: Profile) -> tuple[Number, Number]:
     """Fewest and most pods of the autoscaler, each as the profile gives it or from the promised connections."""
-    wanted = profile.kubernetes
-    total = wanted.connections or profile.connections
+    section = profile.kubernetes
     needed = pods_needed(profile)
-    formula = f"{total} connections / {profile.connections} a pod = {needed}"
-    if wanted.min_replicas is not None:
-        least = Number(wanted.min_replicas, "profile", f"fixed at {wanted.min_replicas} by profile; {formula} needed")
-    elif needed + 1 > LEAST_REPLICAS:
-        least = Number(needed + 1, "connections", f"{formula}, and one that may be missing")
+    formula = f"{section.connections or profile.connections} connections / {profile.connections} a pod = {needed}"
+    if section.min_replicas is not None:
+        minimum = Number(section.min_replicas, "profile", _fixed(section.min_replicas, formula))
+    elif needed + 1 > MINIMUM_REPLICAS:
+        minimum = Number(needed + 1, "connections", f"{formula}, and one that may be missing")
     else:
-        least = Number(LEAST_REPLICAS, "availability", f"{formula}, raised to 2: one may be missing")
-    percent = wanted.headroom_percent
-    roomy = ceil_div(needed * (100 + percent), 100)
-    reason = f"{needed} needed + {percent} % head-room, rounded up = {roomy}"
-    if wanted.max_replicas is not None:
-        most = Number(wanted.max_replicas, "profile", f"fixed at {wanted.max_replicas} by profile; {formula} needed")
-    elif roomy > least.value:
-        most = Number(roomy, "headroom_percent", reason)
+        raised = f"raised to {MINIMUM_REPLICAS}: one may be missing"
+        minimum = Number(MINIMUM_REPLICAS, "availability", f"{formula}, {raised}")
+    percent = section.headroom_percent
+    with_headroom = ceil_div(needed * (100 + percent), 100)
+    reason = f"{needed} needed + {percent} % head-room, rounded up = {with_headroom}"
+    if section.max_replicas is not None:
+        maximum = Number(section.max_replicas, "profile", _fixed(section.max_replicas, formula))
+    elif with_headroom > minimum.value:
+        maximum = Number(with_headroom, "headroom_percent", reason)
     else:
-        most = Number(least.value + 1, "min_replicas", f"{reason}, raised to one above the minimum of {least.value}")
-    return least, most
+        raised = f"raised to one above the minimum of {minimum.value}"
+        maximum = Number(minimum.value + 1, "min_replicas", f"{reason}, {raised}")
+    return minimum, maximum
+
+
+def _fixed(count: int, formula: str) -> str:
+    return f"fixed at {count} by profile; {formula} needed"
 
 
 def fixed_reason(profile: Profile) -> str:

@@ -106,14 +106,14 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
 
 def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> Iterator[Fault]:
     """A worker holds one connection; behind a proxy, which holds the clients', the others wait in the backlog."""
-    most = workers + profile.backlog if profile.proxy else workers
-    if profile.connections <= most:
+    room = workers + profile.backlog if profile.proxy else workers
+    if profile.connections <= room:
         return
     if profile.proxy:
-        allowed = f"at most {most} with {server.name}: {workers} workers and, behind proxy, backlog ({profile.backlog})"
+        allowed = f"at most {room} with {server.name}: {workers} workers and, behind proxy, backlog ({profile.backlog})"
         yield draft.fault("connections", allowed, "lower it, or raise backlog and somaxconn")
         return
-    allowed = f"at most {most} with {server.name}: a connection occupies a whole worker"
+    allowed = f"at most {room} with {server.name}: a connection occupies a whole worker"
     remedy = "lower it, raise workers, set proxy: true if one holds them, or choose gthread or gevent"
     yield draft.fault("connections", allowed, remedy)
 
@@ -129,8 +129,8 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
         return
     needed = memory_needed(numbers.demand, 1)
     if profile.resources.memory < needed:
-        least = f"{ceil_div(needed, MIB)}Mi"
-        allowed = f"at least {least} for {profile.connections} connections with one {server.name} worker"
+        minimum = f"{ceil_div(needed, MIB)}Mi"
+        allowed = f"at least {minimum} for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
     if server.holds_one_each:
         yield from _one_each(draft, profile, server, numbers.workers.value)

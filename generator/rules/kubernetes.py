@@ -41,14 +41,14 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: N
 
 def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
     """More connections to a backend than it allows: nobody else multiplies workers, threads and pods."""
-    wanted = profile.kubernetes
-    limit = wanted.backend_connections
+    section = profile.kubernetes
+    limit = section.backend_connections
     if limit is None:
-        if wanted.backend_pool is not None:
+        if section.backend_pool is not None:
             allowed = "only with backend_connections: a pool is checked against what the backend allows"
             yield draft.fault("kubernetes.backend_pool", allowed, "add kubernetes.backend_connections")
         return
-    pods = wanted.replicas or replica_range(profile)[1].value
+    pods = section.replicas or replica_range(profile)[1].value
     product = backend_connections(profile, server, numbers, pods)
     if product is None or product.value <= limit:
         return
@@ -57,46 +57,46 @@ def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -
     setting = "threads" if name == "threads" else "kubernetes.backend_pool"
     remedy = f"lower {setting} to {fits} or less"
     if not fits or name == "request at a time":
-        remedy = "lower workers, or kubernetes." + ("replicas" if wanted.replicas else "max_replicas")
+        remedy = "lower workers, or kubernetes." + ("replicas" if section.replicas else "max_replicas")
     allowed = f"at least {product.value}: {numbers.workers.value} workers x {each} {name} x {pods} pods may all be open"
     yield draft.fault("kubernetes.backend_connections", allowed, f"{remedy}, or raise the backend's limit")
 
 
 def _versions_and_namespace(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    wanted = profile.kubernetes
-    newest = wanted.maximum_version or MINORS[-1]
-    if MINORS.index(newest) < MINORS.index(wanted.minimum_version):
-        allowed = f"minimum_version ({wanted.minimum_version}) or newer"
+    section = profile.kubernetes
+    newest = section.maximum_version or MINORS[-1]
+    if MINORS.index(newest) < MINORS.index(section.minimum_version):
+        allowed = f"minimum_version ({section.minimum_version}) or newer"
         yield draft.fault("kubernetes.maximum_version", allowed, "raise it, or lower minimum_version")
     if len(object_name(profile)) > 63:
         allowed = f"at most {62 - len(profile.name)} characters: the objects are named {object_name(profile)}"
         yield draft.fault("group", allowed, "shorten it, or name")
-    if wanted.create_namespace and wanted.namespace in (None, "default"):
+    if section.create_namespace and section.namespace in (None, "default"):
         allowed = "only with a namespace of its own"
         yield draft.fault("kubernetes.create_namespace", allowed, "add kubernetes.namespace, or remove it")
 
 
 def _replicas(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    wanted, needed = profile.kubernetes, pods_needed(profile)
-    total = wanted.connections or profile.connections
+    section, needed = profile.kubernetes, pods_needed(profile)
+    total = section.connections or profile.connections
     for name in ("min_replicas", "max_replicas"):
-        value = getattr(wanted, name)
-        if value is not None and wanted.replicas is not None:
+        value = getattr(section, name)
+        if value is not None and section.replicas is not None:
             allowed = "not beside replicas: a fixed number has no range"
             yield draft.fault(f"kubernetes.{name}", allowed, "remove it, or replicas")
     for name in ("replicas", "min_replicas", "max_replicas"):
-        value = getattr(wanted, name)
+        value = getattr(section, name)
         if value is not None and value < needed:
             allowed = f"at least {needed}: {total} connections, {profile.connections} a pod, whatever their CPUs do"
             yield draft.fault(f"kubernetes.{name}", allowed, "raise it, lower kubernetes.connections, or leave it out")
-    least, most = replica_range(profile)
-    if wanted.max_replicas is not None and most.value < least.value:
-        allowed = f"at least the minimum of {least.value} ({least.reason})"
+    minimum, maximum = replica_range(profile)
+    if section.max_replicas is not None and maximum.value < minimum.value:
+        allowed = f"at least the minimum of {minimum.value} ({minimum.reason})"
         yield draft.fault("kubernetes.max_replicas", allowed, "raise it, or set min_replicas")
 
 
 def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    wanted, route = profile.kubernetes, profile.kubernetes.route
+    section, route = profile.kubernetes, profile.kubernetes.route
     belongs = {
         "class_name": "ingress",
         "tls_secret": "ingress",
@@ -113,29 +113,29 @@ def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
         yield draft.fault("kubernetes.route.host", "a host name: one route takes no other's requests", "add it")
     if route.kind == "httproute" and route.gateway is None:
         yield draft.fault("kubernetes.route.gateway", "the name of a Gateway", "add it")
-    if not wanted.allowed_namespaces:
+    if not section.allowed_namespaces:
         allowed = "the namespace that the requests come from, or the NetworkPolicy stops them"
         remedy = "name the ingress controller's or the Gateway's namespace; your own, if it is there"
         yield draft.fault("kubernetes.allowed_namespaces", allowed, remedy)
 
 
 def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
-    wanted = profile.kubernetes
-    metrics = wanted.metrics == "prometheus"
-    if metrics and wanted.metrics_image is None:
+    section = profile.kubernetes
+    metrics = section.metrics == "prometheus"
+    if metrics and section.metrics_image is None:
         yield draft.fault("kubernetes.metrics_image", "an image, since metrics is on", "add kubernetes.metrics_image")
-    if wanted.metrics_image is not None and not metrics:
+    if section.metrics_image is not None and not metrics:
         yield draft.fault("kubernetes.metrics_image", "only with metrics", "remove it, or turn metrics on")
-    for given, switch in ((metrics, "metrics"), (wanted.proxy, "proxy")):
-        if given and MINORS.index(wanted.minimum_version) < MINORS.index("1.29"):
+    for given, switch in ((metrics, "metrics"), (section.proxy, "proxy")):
+        if given and MINORS.index(section.minimum_version) < MINORS.index("1.29"):
             allowed = "1.29 or newer with metrics or proxy: sidecars that stop after the server are on since then"
             yield draft.fault("kubernetes.minimum_version", allowed, f"raise it, or turn {switch} off")
     if metrics and not _counts(server):
         allowed = f"off with {server.name}, which counts nothing for statsd"
         yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread")
-    for given, taken in ((metrics, METRICS_PORT), (wanted.proxy, proxy.PORT), (wanted.proxy, proxy.HEALTH_PORT)):
-        if given and profile.port == taken:
-            yield draft.fault("port", f"not {taken}, which a sidecar has", "choose another")
+    for given, port in ((metrics, METRICS_PORT), (section.proxy, proxy.PORT), (section.proxy, proxy.HEALTH_PORT)):
+        if given and profile.port == port:
+            yield draft.fault("port", f"not {port}, which a sidecar has", "choose another")
 
 
 def _counts(server: Server) -> bool:

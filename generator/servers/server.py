@@ -1,4 +1,4 @@
-"""What the table of truths says of a server: its columns, and the verdicts on settings."""
+"""The columns of the capability table: what is known of a server, and its verdict on each setting."""
 
 from __future__ import annotations
 

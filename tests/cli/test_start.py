@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from generator.cli.commands import commands
 from tests.fast_support import MINIMAL, ROOT
 
-LIBRARIES = [sys.executable, "-c", "import jinja2, yaml, click"]
+LIBRARIES = [sys.executable, "-c", "import jinja2, yaml, jsonschema_rs, click"]
 ROUNDS = 5
 
 
@@ -30,7 +30,7 @@ def test_a_run_costs_little_more_than_importing_its_libraries() -> None:
     command = [sys.executable, "-m", "generator", "check", "profiles/large.yaml"]
     rounds = [(cpu_seconds(command), cpu_seconds(LIBRARIES)) for _ in range(ROUNDS)]
     ours, theirs = (min(column) for column in zip(*rounds, strict=True))  # what another process adds is no cost of it
-    assert ours <= 3 * theirs, f"{ours:.2f} s of CPU, its libraries alone {theirs:.2f} s"
+    assert ours <= 2.5 * theirs, f"{ours:.2f} s of CPU, its libraries alone {theirs:.2f} s"
 
 
 def test_the_cost_is_linear_in_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def plan_of(profile: str, *overrides: str) -> Plan:
 
 
 def honouring(setting: str) -> list[str]:
-    """The shipped profiles whose server honours a setting: the table of truths says what a test may expect."""
+    """The shipped profiles whose server honours a setting: the capability table says what a test may expect."""
     return [profile for profile in PROFILES if plan_of(profile).server.honours(setting)]
 
 

@@ -1,4 +1,4 @@
-"""The table of truths: no cell without a test that shows it or a reason why none does; every refusal really refused."""
+"""The capability table: each cell has a test that shows it or a reason why none does; each refusal is a refusal."""
 
 from __future__ import annotations
 
