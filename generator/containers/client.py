@@ -82,7 +82,7 @@ def examine(client: Client) -> Verdict:
 def _builds(client: Client, buildkit: str, problems: list[str]) -> bool:
     """Whether a build from stdin leaves an image behind; the image is removed again."""
     # The label is random, so that two sessions at once never remove each other's image.
-    text = f"FROM scratch\nLABEL kit-test.capability={secrets.token_hex(8)}\n"
+    text = f"FROM scratch\nLABEL dev.container-kit.capability={secrets.token_hex(8)}\n"
     try:
         built = client.call("build", "-q", "-", stdin=text, env={"DOCKER_BUILDKIT": buildkit}, timeout=60)
     except EngineError as error:

@@ -108,19 +108,6 @@ class Container:
         health = self.state().get("Health")
         return health["Status"] if health else None
 
-    def health_log(self) -> list[dict[str, Any]]:
-        """The last probes of the HEALTHCHECK: ExitCode, Output, Start, End."""
-        log: list[dict[str, Any]] = (self.state().get("Health") or {}).get("Log") or []
-        return log
-
-    def ip(self) -> str:
-        """Its address on the first network it is in, reachable from this machine only."""
-        networks: dict[str, dict[str, Any]] = self.inspect()["NetworkSettings"]["Networks"]
-        addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
-        if not addresses:
-            raise EngineError(f"container {self.id[:12]} has no address of its own\n{self.describe()}")
-        return str(addresses[0])
-
     def host_port(self, container_port: int) -> int:
         """The free port that `publish="127.0.0.1::PORT"` was given on this machine."""
         bound = self.client.call("port", self.id, f"{container_port}/tcp").stdout.splitlines()

@@ -11,7 +11,6 @@ from .client import Client
 from .command import CommandFailed, Completed
 from .container import Container
 
-RUN_LABEL = "kit-test"
 BUILD_SECONDS = 900.0
 
 Option = str | int | float | bool | Path | Sequence[str] | Mapping[str, object] | None
@@ -29,7 +28,7 @@ class Image:
 class Docker:
     """The docker commands that are needed. Whatever it starts carries the label <label>=<run id>."""
 
-    def __init__(self, client: Client, run_id: str | None = None, label: str = RUN_LABEL) -> None:
+    def __init__(self, client: Client, label: str, run_id: str | None = None) -> None:
         self.client = client
         self.label = label
         self.run_id = run_id or secrets.token_hex(6)
@@ -59,21 +58,10 @@ class Docker:
     ) -> Image:
         """`docker build` of a folder, with the builder that `buildkit` chooses."""
         words = [*flags(options), *flags({"file": dockerfile, "build_arg": build_args or {}, "tag": tag})]
-        return self._build([*words, str(context)], tag, buildkit, None, timeout)
+        return self.build_from([*words, str(context)], tag, buildkit, None, timeout)
 
-    def build_text(
-        self,
-        dockerfile: str,
-        tag: str,
-        *,
-        buildkit: bool = False,
-        timeout: float = BUILD_SECONDS,
-        **options: Option,
-    ) -> Image:
-        """`docker build` of a Dockerfile that needs no context."""
-        return self._build([*flags(options), "--tag", tag, "-"], tag, buildkit, dockerfile, timeout)
-
-    def _build(self, words: Sequence[str], tag: str, buildkit: bool, stdin: str | None, timeout: float) -> Image:
+    def build_from(self, words: Sequence[str], tag: str, buildkit: bool, stdin: str | None, timeout: float) -> Image:
+        """`docker build` with these words. Raises CommandFailed, also where the client leaves no image."""
         env = {"DOCKER_BUILDKIT": "1" if buildkit else "0"}
         built = self.call("build", *words, stdin=stdin, env=env, timeout=timeout)
         identity = self.image_id(tag)
@@ -86,11 +74,6 @@ class Docker:
         found = self.call("image", "inspect", "--format", "{{.Id}}", reference, check=False)
         return found.stdout.strip() if found.returncode == 0 else None
 
-    def image_label(self, reference: str, label: str) -> str:
-        """One label of a local image; empty where it has none."""
-        form = f'{{{{index .Config.Labels "{label}"}}}}'
-        return self.call("image", "inspect", "--format", form, reference).stdout.strip()
-
     def run_detached(self, image: str, *args: str, timeout: float = 60, **options: Option) -> Container:
         """`docker run --detach IMAGE ARGS`; `read_only=True`, `env={...}`, `tmpfs=[...]` become its flags."""
         words = ["--detach", "--label", f"{self.label}={self.run_id}", *flags(options)]
@@ -101,34 +84,6 @@ class Docker:
                 Container(self.client, identity).remove()
             raise CommandFailed(started)
         return Container(self.client, identity)
-
-    def run_once(
-        self,
-        image: str,
-        *args: str,
-        timeout: float = 120,
-        stdin: str | None = None,
-        check: bool = True,
-        **options: Option,
-    ) -> Completed:
-        """`docker run --rm IMAGE ARGS` to its end; past the time limit the container is removed too."""
-        name = f"{self.label}-{secrets.token_hex(8)}"
-        words = [
-            "--rm",
-            "--sig-proxy=false",
-            "--name",
-            name,
-            "--label",
-            f"{self.label}={self.run_id}",
-            *flags(options),
-        ]
-        if stdin is not None:
-            words.append("--interactive")
-        try:
-            return self.call("run", *words, image, *args, timeout=timeout, stdin=stdin, check=check)
-        except BaseException:
-            self.call("rm", "--force", "--volumes", name, check=False)
-            raise
 
     def leftovers(self, run_id: str | None = None) -> list[str]:
         """Ids of containers of a run: this one, another one's id, or of any with '*'."""

@@ -19,7 +19,9 @@ from ..render.render import render, runtime_files
 #: What runs in the load container, as plain files: a package that imports nothing of ours.
 LOAD_CLIENT = Path(__file__).resolve().parents[1] / "load_client"
 #: Containers of a proof carry it as a label, so that they are found and removed.
-LABEL = "kit-proof"
+LABEL = "dev.container-kit.proof"
+#: The images of a proof, and its temporary folders.
+PREFIX = "kit-proof"
 DOCKERFILE = """\
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
@@ -51,25 +53,25 @@ def base_image(plan: Plan, given: str | None) -> str:
 
 def build_load_image(docker: Docker, base: str, buildkit: bool) -> Image:
     """Debian's load tools and the kit's client; the builder's cache makes a second call quick."""
-    with tempfile.TemporaryDirectory(prefix="kit-proof-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-") as name:
         context = Path(name)
         (context / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
         shutil.copytree(LOAD_CLIENT, context / "load_client", ignore=shutil.ignore_patterns("__pycache__"))
         arguments = {"BASE_IMAGE": base, **host_proxies()}
         return docker.build(
-            context, context / "Dockerfile", f"{LABEL}-load:dev", buildkit=buildkit, build_args=arguments
+            context, context / "Dockerfile", f"{PREFIX}-load:dev", buildkit=buildkit, build_args=arguments
         )
 
 
 def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, buildkit: bool) -> Image:
     """The image as the generated Dockerfile says, overrides included, without writing below the output root."""
-    with tempfile.TemporaryDirectory(prefix="kit-proof-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-") as name:
         context = Path(name)
         copy_app(plan, root, context)
         _write({**runtime_files(), **render(plan)}, context)
         arguments = {"BASE_IMAGE": base, **host_build_args()}
         file = context / plan.folder / "Dockerfile"
-        tag = f"{LABEL}-{plan.folder.replace('/', '-')}:dev"
+        tag = f"{PREFIX}-{plan.folder.replace('/', '-')}:dev"
         return docker.build(context, file, tag, buildkit=buildkit, build_args=arguments)
 
 

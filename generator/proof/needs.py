@@ -10,9 +10,6 @@ from ..plan.plan import Plan
 from ..runtime.sizing import HEADROOM_PERCENT, MIB, SPARE_DESCRIPTORS, ceil_div
 from .claim import Claim, Pace, judged
 
-#: Of the client's own, beside its connections.
-SPARE = 200
-
 
 def judge_needs(plan: Plan, machine: Mapping[str, Any], pace: Pace) -> Claim:
     """Descriptors, memory and CPUs, against what a container of this engine may have."""

@@ -13,6 +13,7 @@ import testinfra
 from generator.containers.docker import Docker
 from tests.containers import kit
 from tests.containers.support.base_image import ensure_base_image
+from tests.containers.support.docker import LABEL
 from tests.containers.support.engine import ensure_engine
 from tests.containers.support.images import ensure_load_image, ensure_probe_image, sidecar
 
@@ -26,7 +27,7 @@ def docker(request: pytest.FixtureRequest) -> Iterator[Docker]:
     with capture.global_and_fixture_disabled():
         engine = ensure_engine()
     with engine:
-        docker = Docker(engine.client)
+        docker = Docker(engine.client, LABEL)
         try:
             with capture.global_and_fixture_disabled():
                 ensure_base_image(docker)

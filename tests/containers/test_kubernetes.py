@@ -15,6 +15,7 @@ from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from tests.containers import kit, pod
 from tests.containers.support.base_image import TAG as BASE
+from tests.containers.support.docker import build_text
 
 PRODUCTION = [path for path in kit.PROFILES if kit.plan_of(path).server.production]
 NGINX = "kit-nginx-pod:test"
@@ -80,8 +81,8 @@ def test_a_probe_that_must_fail_does(docker: Docker, image: Callable[[str], str]
 
 def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
     """nginx with the ConfigMap's text, as restricted as the manifest says, in the server's network namespace."""
-    docker.build_text(
-        f"FROM {BASE}\nRUN apt-get update && apt-get install -y --no-install-recommends nginx-light\n", NGINX
+    build_text(
+        docker, f"FROM {BASE}\nRUN apt-get update && apt-get install -y --no-install-recommends nginx-light\n", NGINX
     )
     overrides = ("kubernetes.proxy=true", f"proxy_image={NGINX}")
     manifest = pod.Manifest.of(kit.plan_of("profiles/servers/gthread.yaml", *overrides))

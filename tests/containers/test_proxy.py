@@ -18,6 +18,7 @@ from generator.containers.waiting import wait_until
 from generator.render.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
+from tests.containers.support.docker import run_once
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
 from tests.containers.test_faults import in_background, in_flight
@@ -59,7 +60,7 @@ def test_nginx_accepts_every_file(composing: Client, docker: Docker, tmp_path: P
     tmp_path.chmod(0o755)
     script = "for file in /conf/*.conf; do nginx -e stderr -t -c $file || exit 1; done"
     options: dict[str, Any] = {"volume": f"{tmp_path}:/conf:ro", "user": "101", "read_only": True, "tmpfs": "/tmp"}
-    said = docker.run_once(NGINX_TAG, "sh", "-c", script, cap_drop="ALL", network="none", **options).output
+    said = run_once(docker, NGINX_TAG, "sh", "-c", script, cap_drop="ALL", network="none", **options).output
     assert said.count("test is successful") == len(PRODUCTION) + len(changes) - 1
     assert "warn" not in said and "alert" not in said
 

@@ -115,20 +115,20 @@ def test_no_plugin_off_debian_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_local_base_image_is_kept() -> None:
     machine = FakeMachine({"inspect": "sha256:1\n"})
-    assert base_image.ensure_base_image(Docker(Client("docker", run=machine))).id == "sha256:1"
+    assert base_image.ensure_base_image(Docker(Client("docker", run=machine), "kit-test")).id == "sha256:1"
     assert len(machine.asked) == 1
 
 
 def test_an_image_that_nobody_can_stand_in_for_is_an_error() -> None:
     machine = FakeMachine({"inspect": 1, "pull": 1})
     with pytest.raises(EngineError, match=r"python:3\.12-slim cannot be pulled \(said no\); stand-ins exist for"):
-        base_image.ensure_base_image(Docker(Client("docker", run=machine)), "python:3.12-slim")
+        base_image.ensure_base_image(Docker(Client("docker", run=machine), "kit-test"), "python:3.12-slim")
 
 
 def test_an_image_that_cannot_be_pulled_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
     monkeypatch.setattr(base_image, "build_stand_in", lambda docker, tag, suite: built.append(f"{tag} {suite}"))
-    base_image.ensure_base_image(Docker(Client("docker", run=FakeMachine({"inspect": 1, "pull": 1}))))
+    base_image.ensure_base_image(Docker(Client("docker", run=FakeMachine({"inspect": 1, "pull": 1})), "kit-test"))
     assert built == ["python:3.13-slim-trixie trixie"]
 
 
@@ -154,11 +154,11 @@ def test_mmdebstrap_is_installed_by_root_and_named_to_others(monkeypatch: pytest
     monkeypatch.setattr(host, "find_program", lambda name: None)
     monkeypatch.setattr(host, "is_debian", lambda: True)
     machine = FakeMachine({"image inspect": "sha256:1\n"})
-    base_image.build_stand_in(Docker(Client("docker", run=machine)), "t:1", "trixie", machine)
+    base_image.build_stand_in(Docker(Client("docker", run=machine), "kit-test"), "t:1", "trixie", machine)
     assert any(argv[:2] == ["apt-get", "install"] and argv[-1] == "mmdebstrap" for argv in machine.asked)
     monkeypatch.setattr(host, "is_root", lambda: False)
     with pytest.raises(EngineError, match=r"neither local nor pullable.*apt-get install mmdebstrap"):
-        base_image.build_stand_in(Docker(Client("docker", run=machine)), "t:1", "trixie", machine)
+        base_image.build_stand_in(Docker(Client("docker", run=machine), "kit-test"), "t:1", "trixie", machine)
 
 
 def test_index_settings_come_from_files_and_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from generator.containers.command import CommandFailed
 from generator.containers.container import Container, ContainerDied, NotInTime
 from generator.containers.docker import Docker, Option, flags
 from generator.containers.waiting import wait_until
+from tests.containers.support.docker import LABEL, build_text, run_once
 from tests.containers.support.images import dockerfile, host_build_args, run_beside, sidecar
 from tests.engine.machine import FakeMachine
 
@@ -32,13 +33,13 @@ def test_keywords_become_long_flags(options: dict[str, Option], words: list[str]
 
 def docker(**answers: Any) -> tuple[Docker, FakeMachine]:
     machine = FakeMachine({key.replace("_", " "): value for key, value in answers.items()})
-    return Docker(Client("docker", run=machine), run_id="r1"), machine
+    return Docker(Client("docker", run=machine), LABEL, run_id="r1"), machine
 
 
 def test_every_container_carries_the_label_of_its_run() -> None:
     engine, machine = docker(run="c1\n")
     assert engine.run_detached("app:dev", "serve", read_only=True).id == "c1"
-    engine.run_once("app:dev", "true")
+    run_once(engine, "app:dev", "true")
     assert machine.lines()[0] == "docker run --detach --label kit-test=r1 --read-only app:dev serve"
     assert "--rm" in machine.asked[1] and "kit-test=r1" in machine.asked[1]
 
@@ -46,14 +47,14 @@ def test_every_container_carries_the_label_of_its_run() -> None:
 def test_a_container_that_could_not_start_is_removed() -> None:
     engine, machine = docker(run=127)
     with pytest.raises(CommandFailed, match="exit code 127: docker run"):
-        engine.run_once("app:dev", "nonsense")
+        run_once(engine, "app:dev", "nonsense")
     assert machine.lines()[-1].startswith("docker rm --force --volumes kit-test-")
 
 
 @pytest.mark.parametrize(("buildkit", "value"), [(False, "0"), (True, "1")])
 def test_the_builder_is_chosen_by_the_environment(buildkit: bool, value: str) -> None:
     engine, machine = docker(inspect="sha256:1\n", build="log")
-    built = engine.build_text("FROM scratch\n", "x:1", buildkit=buildkit, build_arg={"A": "b"})
+    built = build_text(engine, "FROM scratch\n", "x:1", buildkit=buildkit, build_arg={"A": "b"})
     assert (built.id, built.log) == ("sha256:1", "log")
     assert machine.lines()[0] == "docker build --build-arg=A=b --tag x:1 -"
     assert machine.environments[0] is not None and machine.environments[0]["DOCKER_BUILDKIT"] == value
@@ -62,7 +63,7 @@ def test_the_builder_is_chosen_by_the_environment(buildkit: bool, value: str) ->
 def test_a_build_that_left_no_image_is_a_failure() -> None:
     engine, _ = docker(inspect=1)
     with pytest.raises(CommandFailed, match="left no image x:1"):
-        engine.build_text("FROM scratch\n", "x:1")
+        build_text(engine, "FROM scratch\n", "x:1")
 
 
 def test_cleanup_removes_what_this_run_has_left() -> None:

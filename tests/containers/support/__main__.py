@@ -10,13 +10,14 @@ from generator.containers import client
 from generator.containers.command import EngineError, say
 from generator.containers.docker import Docker
 from tests.containers.support import base_image, daemon, images
+from tests.containers.support.docker import LABEL
 from tests.containers.support.engine import ensure_engine
 
 
 def up() -> int:
     """Engine, base image and side-car images; whatever is there already is kept, and all of it stays."""
     engine = ensure_engine()
-    docker = Docker(engine.client)
+    docker = Docker(engine.client, LABEL)
     print(f"engine   {engine.server_version}, by {engine.client.path}")
     print(_image_line(docker, "base", base_image.ensure_base_image(docker).tag))
     print(_image_line(docker, "probe", images.ensure_probe_image(docker).tag))
@@ -34,7 +35,7 @@ def status() -> int:
     if best is None:
         print("engine   none that works; `up` gets one")
         return 1
-    docker = Docker(best.client)
+    docker = Docker(best.client, LABEL)
     print(f"engine   {best.server_version}, by {best.client.path}")
     tags = {"base": base_image.TAG, "probe": images.PROBE_TAG, "load": images.LOAD_TAG}
     for name, tag in tags.items():
@@ -47,7 +48,7 @@ def down() -> int:
     """Remove every test container, and stop the dockerd if it was started from here; images stay."""
     best = next((found for found in client.installed_clients() if client.ask_server(found)[0]), None)
     if best is not None:
-        print(f"removed {len(Docker(best).cleanup('*'))} test containers")
+        print(f"removed {len(Docker(best, LABEL).cleanup('*'))} test containers")
     ours = daemon.remembered()
     if ours is None:
         print("no dockerd was started from here; an engine that was found keeps running")

@@ -11,6 +11,7 @@ from pathlib import Path
 from generator.containers.command import CommandFailed, EngineError, Runner, run, say
 from generator.containers.docker import Docker, Image
 from tests.containers.support import host
+from tests.containers.support.docker import image_label
 from tests.containers.support.pip_settings import host_index_settings
 
 TAG = "python:3.13-slim-trixie"
@@ -62,7 +63,7 @@ def ensure_base_image(docker: Docker, tag: str = TAG, pull_seconds: float = PULL
 
 def is_stand_in(docker: Docker, tag: str = TAG) -> bool:
     """Whether the local image is the one built here from Debian packages."""
-    return docker.image_label(tag, STAND_IN_LABEL) != ""
+    return image_label(docker, tag, STAND_IN_LABEL) != ""
 
 
 def build_stand_in(docker: Docker, tag: str, suite: str = "trixie", run: Runner = run) -> Image:

@@ -8,6 +8,7 @@ from generator.containers.command import Completed
 from generator.containers.container import Container
 from generator.containers.docker import Docker, Image, Option
 from tests.containers.support.base_image import TAG as BASE_TAG
+from tests.containers.support.docker import build_text, run_once
 
 PROBE_TAG = "kit-probe:test"
 LOAD_TAG = "kit-load:test"
@@ -49,7 +50,7 @@ def ensure_nginx_image(docker: Docker, base: str = BASE_TAG) -> Image:
 
 
 def _ensure(docker: Docker, tag: str, base: str) -> Image:
-    return docker.build_text(dockerfile(tag, base), tag, build_arg=host_proxies())
+    return build_text(docker, dockerfile(tag, base), tag, build_arg=host_proxies())
 
 
 def sidecar(docker: Docker, container: Container, image: str = PROBE_TAG, **options: Option) -> Container:
@@ -72,7 +73,8 @@ def run_beside(
     **options: Option,
 ) -> Completed:
     """One command in the container's network namespace, where the server is 127.0.0.1."""
-    return docker.run_once(
+    return run_once(
+        docker,
         image,
         *argv,
         timeout=timeout,
