@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import Fault, KitError, ProfileError
+from .files import read_regular
 from .plan.numbers import size
 from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
@@ -45,9 +46,8 @@ def read_plans(profiles: Sequence[str], overrides: Sequence[str] = ()) -> list[P
 
 def _text(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode("utf-8")  # more than that is refused, however much there is
-    except OSError as error:
+        return read_regular(Path(path), MAX_BYTES).decode("utf-8")
+    except FileNotFoundError as error:
         raise KitError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise KitError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
@@ -56,10 +56,14 @@ def _text(path: str) -> str:
 def _refuse_shared_names(plans: Sequence[Plan], profiles: Sequence[str]) -> None:
     """Two profiles of one run must not write the same files, nor objects of one name into the same namespace."""
     owners: dict[str, str] = {}
+    written = {"docker", "docker/runtime", "k8s", *(plan.folder for plan in plans)}
     for plan, path in zip(plans, profiles, strict=True):
         if plan.folder in owners:
             raise KitError(f"{path}: {plan.folder} is written by {owners[plan.folder]} already; change name or group")
         owners[plan.folder] = path
+        if plan.profile.app.path in written:
+            place, folder = plan.profile.place("app.path"), plan.profile.app.path
+            raise KitError(f"{place}: app.path: {folder} is a folder that the generator writes; move the app")
         if plan.server.production:
             namespace = plan.profile.kubernetes.namespace or "(kubectl chooses)"
             objects = f"namespace {namespace}, objects named {plan.kubernetes.name}"

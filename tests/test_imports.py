@@ -18,16 +18,17 @@ PACKAGE = ROOT / "generator"
 #: `runtime.sizing` is arithmetic that the images run too; nothing else of the runtime is imported by the generator.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "files": {"errors"},
     "version": set(),
     "profile": {"errors", "runtime.sizing"},
     "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
-    "output": {"errors"},
+    "output": {"errors", "files"},
     "plan": {"errors", "version", "runtime", "runtime.sizing", "profile", "servers"},
     "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},  # and not plan.plan: see below
     "render": {"errors", "runtime.sizing", "profile", "plan"},
     "verify": {"errors", "profile"},
-    "pipeline": {"errors", "profile", "servers", "plan", "rules"},
+    "pipeline": {"errors", "files", "profile", "servers", "plan", "rules"},
     "docs": {"errors", "profile", "servers", "plan", "output"},
     "proof": {
         "errors",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ..docs.generate import changes, schema
-from ..output.write import apply_changes
+from ..output.paths import output_root
+from ..output.write import write_changes
 from . import options
 
 
@@ -24,12 +23,13 @@ def docs(check: bool, only_schema: bool, output: str) -> int:
     if only_schema:
         click.echo(schema(), nl=False)
         return 0
-    found = changes(Path(output))
+    root = output_root(output)
+    found = changes(root)
     if check:
         drift = [change.diff() for change in found if change.verb != "unchanged"]
         click.echo("".join(drift), nl=False)
         return 1 if drift else 0
-    apply_changes(Path(output), found)
+    write_changes(root, found)
     for change in found:
         click.echo(f"{change.verb:9} {change.path}")
     return 0

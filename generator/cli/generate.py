@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from ..output.write import Bundle, Change, apply_changes, plan_changes, require_inputs
+from ..output.drift import Bundle, Change
+from ..output.paths import output_root, require_inputs
+from ..output.write import find_drift, write_bundles
 from ..pipeline import read_plans
 from ..plan.plan import Plan
 from ..render.render import render, runtime_files
@@ -44,12 +46,11 @@ def generate(
     plans = read_plans(profiles, overrides)
     if explain or as_json:
         return _explain(plans, as_json)
-    root = Path(output)
-    changes = _changes(plans, root, schema, force=force or check)
+    root = output_root(output)
+    bundles = _bundles(plans, root, schema)
     if check:
-        return _report_drift(changes)
-    apply_changes(root, changes)
-    for change in changes:
+        return _report_drift(find_drift(root, bundles))
+    for change in write_bundles(root, bundles, force):
         click.secho(f"{change.verb:9} {change.path}", fg=_COLOURS.get(change.verb))
     return 0
 
@@ -65,7 +66,8 @@ def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], sc
 
     Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
-    return _report_drift(_changes(read_plans(profiles, overrides), Path(output), schema, force=True))
+    plans, root = read_plans(profiles, overrides), output_root(output)
+    return _report_drift(find_drift(root, _bundles(plans, root, schema)))
 
 
 @click.command()
@@ -78,15 +80,15 @@ def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
     return _explain(read_plans(profiles, overrides), as_json)
 
 
-def _changes(plans: list[Plan], root: Path, schema: bool, force: bool) -> list[Change]:
-    """What generating would change below ``root``; verified, and nothing written."""
+def _bundles(plans: list[Plan], root: Path, schema: bool) -> list[Bundle]:
+    """All files of these plans, verified; the app's own must lie below ``root``."""
     for plan in plans:
         _warn(plan)
     require_inputs(root, _inputs(plans))
     bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
     for plan, bundle in zip(plans, bundles[1:], strict=True):
         verify(bundle.files, plan.kubernetes.minors if schema else (), bool(plan.profile.kubernetes.patches))
-    return plan_changes(root, bundles, force=force)
+    return bundles
 
 
 def _inputs(plans: Iterable[Plan]) -> Iterator[tuple[str, bool, str]]:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from ..errors import KitError
+from ..output.paths import output_root
 from ..pipeline import read_plans
 from ..proof.prove import Findings, run_proof
 from ..proof.report import About, make_report, print_table, write_report
@@ -56,7 +56,7 @@ def prove(
     (plan,) = read_plans((profile,), overrides)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
     with _progress() as begin:
-        run_proof(plan, Path(output), request, image, base_image, quick, begin, found)
+        run_proof(plan, output_root(output), request, image, base_image, quick, begin, found)
     about = About(
         at.isoformat(timespec="seconds"),
         round(time.monotonic() - began, 1),
@@ -67,7 +67,7 @@ def prove(
         found.machine,
     )
     report = make_report(plan, request, about, found.claims, found.samples)
-    files = write_report(report, Path(output))
+    files = write_report(report, output_root(output))
     print_table(found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}")
     click.echo("\n".join(str(file) for file in files))
     return 0 if report["passed"] else 1

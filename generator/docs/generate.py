@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import ProfileError, TargetError
-from ..output.write import Change
+from ..output.drift import Change
 from ..profile.field_types import memory_text
 from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema

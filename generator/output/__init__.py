@@ -1,1 +1,1 @@
-"""Files on disk: ownership, drift and an atomic write."""
+"""Files on disk: lock, ownership, drift, journal, and a write that is whole or not at all; it never looks inside."""

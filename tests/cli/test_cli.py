@@ -111,7 +111,7 @@ def overwrite(path: str, text: str) -> Callable[[Path], None]:
     ("prepare", "arguments", "message"),
     [
         (None, ["{root}/none.yaml"], "error: {root}/none.yaml: No such file or directory"),
-        (None, ["{root}"], "error: {root}: Is a directory"),
+        (None, ["{root}"], "error: {root}: a folder, not a file"),
         (None, [], "Missing argument 'PROFILE...'"),
         (None, ["--nope", "{root}/web.yaml"], "No such option"),
         (None, ["{root}/web.yaml", "--set", "port=1"], "--set port:1:1: port: '1'"),

@@ -49,14 +49,14 @@ def test_a_reader_that_goes_away_is_no_error(root: Path, words: list[str]) -> No
 def test_an_output_folder_that_is_a_file_or_fails_ends_with_2(
     root: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.read_bytes
+    real = os.open
 
-    def failing(self: Path) -> bytes:  # as root every folder can be read: the error is the kernel's own, made here
-        if self.is_relative_to(root / path):
-            raise PermissionError(13, "Permission denied", str(self))
-        return real(self)
+    def failing(name: str | Path, *rest: int, **named: int) -> int:
+        if Path(name).is_relative_to(root / path):  # root may read every folder: the error is the kernel's, made here
+            raise PermissionError(13, "Permission denied", str(name))
+        return real(name, *rest, **named)
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(os, "open", failing)
     result = run(root, str(root / "web.yaml"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Permission denied" in result.stderr
@@ -70,7 +70,7 @@ def test_any_other_error_of_the_machine_ends_with_2_and_one_of_the_kits_own_file
         def read(*_: object) -> None:
             raise OSError(5, "Input/output error", str(path))
 
-        monkeypatch.setattr("generator.cli.generate.plan_changes", lambda *_, **__: read())
+        monkeypatch.setattr("generator.cli.generate.write_bundles", lambda *_, **__: read())
 
     broken(root / "docker")
     mine = run(root, str(root / "web.yaml"))

@@ -12,7 +12,8 @@ import yaml
 
 from generator.containers.command import CommandFailed
 from generator.containers.docker import Docker
-from generator.output.write import Bundle, apply_changes, plan_changes
+from generator.output.drift import Bundle
+from generator.output.write import write_bundles
 from generator.pipeline import read_plans
 from generator.plan.plan import Plan
 from generator.render.render import render, runtime_files
@@ -40,7 +41,7 @@ def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = 
     file.write_text(yaml.safe_dump(profile, allow_unicode=False))
     plan = read_plans((str(file),), ())[0]
     bundles = [Bundle("docker/runtime", runtime_files()), Bundle(plan.folder, render(plan))]
-    apply_changes(folder, plan_changes(folder, bundles))
+    write_bundles(folder, bundles)
     return plan
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from generator.errors import TargetError
-from generator.output.write import Bundle, apply_changes, plan_changes
+from generator.output.drift import Bundle, Change
+from generator.output.write import find_drift, write_bundles
 
 A = Bundle("docker/a", {"docker/a/Dockerfile": "FROM a\n", "docker/a/conf.py": "x = 1\n", "k8s/a.yaml": "kind: A\n"})
 B = Bundle("docker/b", {"docker/b/Dockerfile": "FROM b\n", "k8s/b.yaml": "kind: B\n"})
@@ -22,8 +24,10 @@ def version(number: int) -> Bundle:
 
 def run(root: Path, *bundles: Bundle, force: bool = False) -> dict[str, str]:
     """Write the bundles; what was done to each path."""
-    changes = plan_changes(root, bundles, force)
-    apply_changes(root, changes)
+    return verbs(write_bundles(root, bundles, force))
+
+
+def verbs(changes: list[Change]) -> dict[str, str]:
     return {change.path: change.verb for change in changes}
 
 
@@ -110,6 +114,7 @@ def test_a_file_no_longer_made_is_kept_once_it_was_changed_by_hand(tmp_path: Pat
     [
         {"docker/b/Dockerfile", "k8s/b.yaml", "docker/b/.generated.json"},
         {"docker/a/../b/Dockerfile", "docker/ab/x", "k8s/b.yaml", "README.md", "/etc/hostname", "../outside", ""},
+        {"docker/a/\0", "docker/a/\ud800", "docker/a/" + "x" * 300, "docker/a//x", "docker/a/./x", "docker/a/\n"},
     ],
 )
 @pytest.mark.parametrize("force", [False, True])
@@ -129,7 +134,10 @@ def test_never_another_profiles_file_even_when_the_list_names_it(copied: set[str
     assert {path: after.get(path) for path in others} == others
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"a": ', "\ufeff{}"])
+BROKEN_LISTS = ["", "{", "[]", "3", '{"a": ', "\ufeff{}", "\0", "[" * 200_000, '{"a":' * 200_000]
+
+
+@pytest.mark.parametrize("text", BROKEN_LISTS, ids=lambda text: ascii(text[:6]))
 def test_a_broken_list_is_named(text: str, tmp_path: Path) -> None:
     run(tmp_path, A)
     (tmp_path / LIST).write_text(text)
@@ -178,3 +186,41 @@ def test_a_file_or_folder_in_the_way_is_the_users_fault(in_the_way: str, tmp_pat
     with pytest.raises(TargetError):
         run(tmp_path, A, force=True)
     assert tree(tmp_path) == before
+
+
+def large(path: Path) -> None:
+    """3 GB, none of it on the disk."""
+    with path.open("wb") as file:
+        file.truncate(3 * 10**9)
+
+
+@pytest.mark.parametrize("path", ["docker/a/Dockerfile", LIST, "docker/a/.Dockerfile.kit-new"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir(), large], ids=["FIFO", "folder", "3 GB"])
+@pytest.mark.parametrize("write", [True, False])
+def test_what_is_no_file_of_the_generator_is_refused_at_once(
+    path: str, make: Callable[[Path], None], write: bool, tmp_path: Path
+) -> None:
+    run(tmp_path, A)
+    (tmp_path / path).unlink(missing_ok=True)
+    make(tmp_path / path)
+    with pytest.raises(TargetError, match=r"(a FIFO, not a file|a folder, not a file|too large).*; move it away"):
+        write_bundles(tmp_path, [version(2)], force=True) if write else find_drift(tmp_path, [version(2)])
+    assert (tmp_path / "docker/a/conf.py").read_text() == A.files["docker/a/conf.py"]
+
+
+@pytest.mark.parametrize("path", ["", "docker/a", LIST, "k8s/a.yaml"])
+@pytest.mark.parametrize("write", [True, False])
+def test_what_cannot_be_read_is_the_users_fault(
+    path: str, write: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, A)
+    original = os.open
+
+    def failing(name: str | Path, *rest: int, **named: int) -> int:  # root may read everything, so it is made here
+        if Path(name).is_relative_to(tmp_path / path):
+            raise PermissionError(13, "Permission denied", str(name))
+        return original(name, *rest, **named)
+
+    monkeypatch.setattr(os, "open", failing)
+    with pytest.raises(TargetError, match="Permission denied"):
+        write_bundles(tmp_path, [version(2)]) if write else find_drift(tmp_path, [version(2)])
