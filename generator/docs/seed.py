@@ -48,7 +48,7 @@ SEED = (
         "refused for `gevent`; `threads: {per_cpu: 2}` for `gthread`",
         "threads",
         "{per_cpu: 2}",
-        "serves each connection in a greenlet",
+        "serves requests in greenlets",
     ),
     Line(
         "backlog = 2048",

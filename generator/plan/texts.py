@@ -96,9 +96,14 @@ def _sentence(clause: str) -> str:
 
 def _preload_note(server: Server, preload_app: bool) -> str:
     if not preload_app:
+<<<<<<< ours
         return "Each worker imports the app by itself, after the fork."
     where = "the app's post_fork hook" if server.family == "gunicorn" else "a worker's first request"
     shared = f"Connections opened at import would be shared by all workers: open them in {where}."
+=======
+        return "Each worker imports the app itself, after the fork."
+    shared = "Workers would share connections that are opened at import: open them in a post_fork hook."
+>>>>>>> theirs
     return f"The app is {server.preload_why}. {shared}"
 
 
@@ -111,11 +116,11 @@ def _proxy_note(profile: Profile, server: Server) -> str:
 
 def _max_requests_note(profile: Profile) -> str:
     if profile.max_requests:
-        return "A worker is replaced after this many requests, not all at once: for an app that leaks memory."
-    return "No worker is replaced for its age; only an app that leaks memory needs it."
+        return "Workers are replaced after this many requests, at different times: for an app that leaks memory."
+    return "Workers are never recycled; only an app that leaks memory needs that."
 
 
 def _worker_memory_note(profile: Profile) -> str:
     if profile.resources.worker_memory is None:
-        return "The sample app's, measured; measure yours and set resources.worker_memory."
+        return "Measured with the sample app; measure yours and set resources.worker_memory."
     return "From the profile's resources.worker_memory."

@@ -24,8 +24,8 @@ _OF_GUNICORN = {
     ),
 }
 HANG = (
-    "A worker that has hung for this long is killed and replaced. It limits no request: the loop or another thread "
-    "goes on meanwhile."
+    "Seconds without a heartbeat after which a worker counts as hung and is replaced. It does not limit a request: "
+    "the event loop or another thread keeps the heartbeat going."
 )
 
 

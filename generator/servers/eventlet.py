@@ -15,7 +15,7 @@ EVENTLET = Server(
     worker_class="eventlet",
     worker_class_why="the last gunicorn that has it is 25.3; eventlet itself is in maintenance only",
     workers=Rule(per_cpu=1),
-    workers_why="one a CPU, as for gevent",
+    workers_why="one per CPU, as for gevent",
     threads=None,
     threads_why="",
     preload_app=False,

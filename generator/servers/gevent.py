@@ -9,18 +9,18 @@ from .server import Server, honoured, ignored
 GEVENT = Server(
     name="gevent",
     family="gunicorn",
-    summary="gunicorn with gevent: one greenlet a connection, thousands of connections a worker",
+    summary="gunicorn with gevent: a greenlet for each request in progress, thousands of connections per worker",
     packages=("gunicorn==27.0.1", "gevent==26.9.0", "packaging==26.3"),
     pythons=("3.13",),
     worker_class="kit_runtime.workers.gevent.FairGeventWorker",
     worker_class_why=(
-        "gunicorn's gevent worker that accepts in batches and lets no busy connection starve the others: with the "
-        "stock class 9,793 of 10,000 connections never got an answer, with this one 0"
+        "gunicorn's gevent worker with fair scheduling and a short path for ordinary requests: of 10,000 "
+        "connections the stock class left 9,793 without any response, this one 0"
     ),
     workers=Rule(per_cpu=1),
     workers_why=(
-        "one a CPU: with 10,000 connections on a 50 ms backend 2 x CPU + 1 gave 0.9 of the throughput, a p99 of 5.6 s "
-        "instead of 3.9, and 13 % more memory"
+        "one per CPU: with 10,000 connections on a 50 ms backend, 2 x CPU + 1 workers gave 0.9 of the throughput, "
+        "a p99 of 5.6 s instead of 3.9 s, and used 13 % more memory"
     ),
     threads=None,
     threads_why="",
@@ -42,7 +42,7 @@ GEVENT = Server(
     settings=cells(
         "gunicorn",
         {
-            "threads": ignored("gevent serves each connection in a greenlet, not in a thread"),
+            "threads": ignored("gevent serves requests in greenlets, not in threads"),
             "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
         },
     ),

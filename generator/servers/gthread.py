@@ -14,13 +14,13 @@ GTHREAD = Server(
     pythons=("3.13",),
     worker_class="kit_runtime.workers.gthread.FairThreadWorker",
     worker_class_why=(
-        "gunicorn's thread worker that accepts in batches and gives a connection a thread only once it asks: with the "
-        "stock class 9,011 of 10,000 connections never got an answer, and a silent one held a thread for 5 s"
+        "gunicorn's thread worker, where a connection gets a thread only when a request arrives: of 10,000 "
+        "connections the stock class left 9,011 without any response, and a silent one held a thread for 5 s"
     ),
     workers=Rule(per_cpu=1, at_least=2),
-    workers_why="one a CPU, since threads of one process share one CPU; two at least, so that one may be replaced",
+    workers_why="one per CPU, because the threads of a process share one; at least two, so that one can be replaced",
     threads=Rule(per_cpu=16, at_least=16, at_most=64),
-    threads_why="16 a CPU, 64 at most: 64 gave 3 times the throughput of 16 on 50 ms calls, 200 less than 64",
+    threads_why="16 per CPU, at most 64: on 50 ms calls 64 gave 3 times the throughput of 16, and 200 gave less",
     preload_app=True,
     preload_why="imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers",
     header_timeout=None,

@@ -19,11 +19,11 @@ MEINHELD = Server(
     pythons=("3.13",),
     worker_class="kit_runtime.workers.meinheld.MeinheldWorker",
     worker_class_why=(
-        "the kit's worker for the meinheld that this image builds: stock, one dead worker takes the master along, "
-        "timeout is not enforced, a stop cuts requests, and 8,063 of 10,000 connections never got an answer; here 0"
+        "the kit's worker for the patched meinheld in this image. With the stock one a dead worker takes the master "
+        "down, timeout is not enforced, a stop cuts requests, and 8,063 of 10,000 connections got no response; here 0"
     ),
     workers=Rule(per_cpu=1),
-    workers_why="one a CPU: each is one loop, and cooperative sockets fill the time that a backend takes",
+    workers_why="one per CPU: each worker is one event loop, and cooperative sockets use the time that a backend takes",
     threads=None,
     threads_why="",
     preload_app=False,

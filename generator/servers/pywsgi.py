@@ -18,7 +18,7 @@ PYWSGI = Server(
     worker_class="",
     worker_class_why="",
     workers=Rule(per_cpu=1),
-    workers_why="one a CPU: greenlets share one CPU whatever their number",
+    workers_why="one per CPU: all greenlets of a process share one CPU",
     threads=None,
     threads_why="",
     preload_app=True,

@@ -15,7 +15,7 @@ SYNC = Server(
     worker_class="sync",
     worker_class_why="gunicorn's simplest worker: it holds one connection from its first byte to its last",
     workers=Rule(per_cpu=2, plus=1),
-    workers_why="2 x CPU + 1, gunicorn's own rule: while one waits, another computes; a worker is all its concurrency",
+    workers_why="2 x CPU + 1, gunicorn's own rule: a worker handles one request at a time",
     threads=None,
     threads_why="",
     preload_app=True,

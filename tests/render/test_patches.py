@@ -52,7 +52,7 @@ CHANGES = [
         f"{{op: remove, path: {POD}/enableServiceLinks, why: they are wanted}}",
         [
             "+ # Without /Deployment/spec/template/spec/enableServiceLinks, by the profile: they are wanted",
-            next(f"- {line}" for line in manifest().splitlines() if "neighbours' Services" in line),
+            next(f"- {line}" for line in manifest().splitlines() if "variables for other Services" in line),
             "-       enableServiceLinks: false",
         ],
     ),

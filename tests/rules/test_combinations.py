@@ -58,7 +58,7 @@ REFUSED = [
     # --set, field path, part of what is allowed, part of what to do
     (("server=gunicorn",), "server", SERVER_NAMES, "take one of them"),
     (("server=gevnt",), "server", SERVER_NAMES, "did you mean gevent?"),
-    (("threads=4",), "threads", "ignored: gevent serves each connection in a greenlet", "remove it"),
+    (("threads=4",), "threads", "ignored: gevent serves requests in greenlets", "remove it"),
     (("server=gthread", "header_timeout=10"), "header_timeout", "ignored: gthread waits for headers", "another server"),
     (("gunicorn.asgi_loop=auto",), "gunicorn.asgi_loop", "only gunicorn's asgi worker reads it", "another server"),
     (("python=3.12",), "python", "one of 3.13 for gevent", "write 3.13"),

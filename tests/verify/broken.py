@@ -193,8 +193,8 @@ REFERENCES = [
     (INGRESS, "container: app", "container: server", "no container is named 'server'"),
     (
         INGRESS,
-        "spec:\n  # No replicas",
-        "spec:\n  replicas: 2\n  # No replicas",
+        "spec:\n  # replicas is left out",
+        "spec:\n  replicas: 2\n  # replicas is left out",
         "(Deployment web): spec.replicas: an autoscaler sets them",
     ),
     (INGRESS, "targetPort: http", "targetPort: web", "(Service web): spec.ports.0.targetPort: no port is named 'web'"),
