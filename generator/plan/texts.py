@@ -96,14 +96,9 @@ def _sentence(clause: str) -> str:
 
 def _preload_note(server: Server, preload_app: bool) -> str:
     if not preload_app:
-<<<<<<< ours
-        return "Each worker imports the app by itself, after the fork."
-    where = "the app's post_fork hook" if server.family == "gunicorn" else "a worker's first request"
-    shared = f"Connections opened at import would be shared by all workers: open them in {where}."
-=======
         return "Each worker imports the app itself, after the fork."
-    shared = "Workers would share connections that are opened at import: open them in a post_fork hook."
->>>>>>> theirs
+    where = "the app's post_fork hook" if server.family == "gunicorn" else "a worker's first request"
+    shared = f"Workers would share connections that are opened at import: open them in {where}."
     return f"The app is {server.preload_why}. {shared}"
 
 

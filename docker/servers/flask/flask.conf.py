@@ -4,7 +4,7 @@
 
 from kit_runtime import configuration as _kit
 
-# Refuses to run in an image of another runtime version.
+# Stops here if the image has another version of the runtime than the one this file was generated for.
 _kit.begin(runtime='ce248a260d31')
 
 _numbers = _kit.numbers(
@@ -16,7 +16,7 @@ _numbers = _kit.numbers(
     shares_connections=True,
     counts_connections=False,
     master_memory_bytes=40 * 1024 * 1024,
-    # The sample app's, measured; measure yours and set resources.worker_memory.
+    # Measured with the sample app; measure yours and set resources.worker_memory.
     worker_memory_bytes=40 * 1024 * 1024,
     connection_memory_bytes=64 * 1024,
 )

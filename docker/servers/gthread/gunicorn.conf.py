@@ -2,16 +2,16 @@
 # 1200 connections on 1 CPU and 256Mi of memory, served by gthread.
 #
 # Written by the generator; change the profile, not this file. In the image it is /etc/kit/gunicorn.conf.py;
-# in a pod a ConfigMap lies over that file. Comments give each number at the profile's own limits; where it
-# depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
-# A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
+# in a pod a ConfigMap is mounted over it. Comments give each number at the profile's limits. At boot, numbers that
+# depend on the machine are computed again from the container's real limits and reported on stdout.
+# Names with a leading underscore are helpers of this file; gunicorn reads every other name as a setting.
 
 from kit_runtime.workers import configuration as _kit
 
-# Refuses to run in an image of another runtime version.
+# Stops here if the image has another version of the runtime than the one this file was generated for.
 _kit.begin(runtime='ce248a260d31')
 
-# What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
+# Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
     connections=1200,
     workers={'per_cpu': 1, 'plus': 0, 'at_least': 2, 'at_most': None},
@@ -21,7 +21,7 @@ _numbers = _kit.numbers(
     shares_connections=True,
     counts_connections=True,
     master_memory_bytes=20 * 1024 * 1024,
-    # The sample app's, measured; measure yours and set resources.worker_memory.
+    # Measured with the sample app; measure yours and set resources.worker_memory.
     worker_memory_bytes=28 * 1024 * 1024,
     connection_memory_bytes=6 * 1024,
 )
@@ -30,81 +30,81 @@ _numbers = _kit.numbers(
 
 wsgi_app = 'flask_server:app'
 
-# All addresses of the container: gunicorn's own default, 127.0.0.1, no Service and no other container reaches.
+# Listen on every interface: a Service or another container cannot reach 127.0.0.1, gunicorn's default.
 bind = ['0.0.0.0:8000']
 
-# The app is imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers. Connections
-# opened at import would be shared by all workers: open them in the app's post_fork hook.
+# The app is imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers. Workers would
+# share connections that are opened at import: open them in the app's post_fork hook.
 preload_app = True
 
 # --- How many ---
 
 # 2: 1 x 1 CPU = 1, raised to at_least 2.
-# One a CPU, since threads of one process share one CPU; two at least, so that one may be replaced.
+# One per CPU, because the threads of a process share one; at least two, so that one can be replaced.
 workers = _numbers.workers.value
 
-# Gunicorn's thread worker that accepts in batches and gives a connection a thread only once it asks: with the
-# stock class 9,011 of 10,000 connections never got an answer, and a silent one held a thread for 5 s.
+# Gunicorn's thread worker, where a connection gets a thread only when a request arrives: of 10,000
+# connections the stock class left 9,011 without any response, and a silent one held a thread for 5 s.
 worker_class = 'kit_runtime.workers.gthread.FairThreadWorker'
 
 # 16: 16 x 1 CPU = 16.
-# 16 a CPU, 64 at most: 64 gave 3 times the throughput of 16 on 50 ms calls, 200 less than 64.
+# 16 per CPU, at most 64: on 50 ms calls 64 gave 3 times the throughput of 16, and 200 gave less.
 threads = _numbers.threads.value
 
 # 780: 1.3 x 1200 connections / 2 workers, rounded up.
-# A worker that is full stops accepting; what does not fit elsewhere waits in the backlog.
-# Open files, a limit raised at boot:
+# A full worker stops accepting; connections that no worker can take wait in the backlog.
+# The limit on open files follows from it and is raised at boot:
 # 1688: 2 x 780 worker_connections (the client's socket and one to a backend) + 128.
 worker_connections = _numbers.worker_connections.value
 
-# Connections that the kernel has accepted and no worker yet; it cuts this at net.core.somaxconn (4096).
+# Connections that wait in the kernel's queue for a worker. The kernel caps it at net.core.somaxconn (4096).
 backlog = _numbers.backlog.value
 
 # --- How long ---
 
-# An idle connection stays open for this long: longer than the 60 s after which most proxies drop theirs, since
-# the side that closes first must be the one that sends requests.
+# Seconds an idle connection stays open: more than the 60 s of most load balancers. The client side must close
+# first, or it may send a request on a connection that the server is closing.
 keepalive = 75
 
-# A worker that has hung for this long is killed and replaced. It limits no request: the loop or another
-# thread goes on meanwhile.
+# Seconds without a heartbeat after which a worker counts as hung and is replaced. It does not limit a
+# request: the event loop or another thread keeps the heartbeat going.
 timeout = 30
 
-# After SIGTERM requests in flight have this long. What stops the container waits 40 s:
+# Seconds that requests in flight have to finish after SIGTERM. Whatever stops the container must wait 40 s:
 # 5 preStop + 30 graceful_timeout + 5 to exit.
 graceful_timeout = 30
 
-# No worker is replaced for its age; only an app that leaks memory needs it.
+# Workers are never recycled; only an app that leaks memory needs that.
 max_requests = 0
 max_requests_jitter = 0
 
 # --- Logs: the container's own streams ---
 
-# Errors to stderr, requests to stdout; a file in a container is lost, and a read-only root refuses it.
+# Errors go to stderr, requests to stdout. A log file would be lost with the container, and the root is read-only.
 errorlog = "-"
 loglevel = 'info'
-# Off by the profile: formatting costs 20 to 40 % of throughput, and most ingresses keep an access log.
+# Off (access_log: off): formatting a line costs 20 to 40 % of throughput, and most ingresses log requests already.
 accesslog = None
 
 # --- What gunicorn's defaults get wrong in a container ---
 
-# The heartbeat file: the default, /tmp, may be a disk, whose pauses look like a hung worker, or not writable.
+# Heartbeat files in memory: on a disk (/tmp, the default) a slow write looks like a hung worker, or /tmp is read-only.
 worker_tmp_dir = "/dev/shm"
 
-# On by default since 25.1: a socket that can stop workers, and an error line on a read-only root.
+# Since 25.1 gunicorn opens a control socket by default: it can stop workers, and it fails on a read-only root.
 control_socket_disable = True
 
-# Proxies whose X-Forwarded-Proto is believed.
+# Proxies that are trusted to set X-Forwarded-Proto, and so the scheme that the app sees.
 forwarded_allow_ips = '127.0.0.1,::1'
 
 
 def on_starting(server):
-    """Raise the limit on open files, which workers inherit, and warn of what does not fit."""
+    """Raise the limit on open files (workers inherit it) and warn about limits that are too low."""
     _kit.starting(server, _numbers)
 
 
 def when_ready(server):
-    """The app is imported, no worker is forked: freeze what they will share, and report."""
+    """Before the first worker is forked: freeze the objects that workers share, and print the boot report."""
     _kit.ready(
         server,
         _numbers,
@@ -116,5 +116,5 @@ def when_ready(server):
 
 
 def post_fork(server, worker):
-    """A stop between the fork and the worker's own signal handlers would be lost, and take graceful_timeout."""
+    """Do not lose a stop that arrives before the worker has its signal handlers; it would cost graceful_timeout."""
     _kit.forked(server, worker)

@@ -8,10 +8,10 @@
 
 from kit_runtime import configuration as _kit
 
-# Refuses to run in an image of another runtime version.
+# Stops here if the image has another version of the runtime than the one this file was generated for.
 _kit.begin(runtime='ce248a260d31')
 
-# What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
+# Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
     connections=1200,
     workers={'per_cpu': 1, 'plus': 0, 'at_least': 1, 'at_most': None},
@@ -21,7 +21,7 @@ _numbers = _kit.numbers(
     shares_connections=True,
     counts_connections=True,
     master_memory_bytes=22 * 1024 * 1024,
-    # The sample app's, measured; measure yours and set resources.worker_memory.
+    # Measured with the sample app; measure yours and set resources.worker_memory.
     worker_memory_bytes=20 * 1024 * 1024,
     connection_memory_bytes=26 * 1024,
 )
@@ -30,61 +30,61 @@ _numbers = _kit.numbers(
 
 wsgi_app = 'flask_server:app'
 
-# All addresses of the container: one that listens on 127.0.0.1 no Service and no other container reaches.
+# Listen on every interface: a Service or another container cannot reach 127.0.0.1.
 bind = '0.0.0.0:8000'
 
-# The app is imported once and frozen before the fork: 46 MiB instead of 62 MiB with 2 workers. Connections
-# opened at import would be shared by all workers: open them in a worker's first request.
+# The app is imported once and frozen before the fork: 46 MiB instead of 62 MiB with 2 workers. Workers would
+# share connections that are opened at import: open them in a worker's first request.
 preload_app = True
 
 # --- How many ---
 
 # 1: 1 x 1 CPU = 1.
-# One a CPU: greenlets share one CPU whatever their number.
+# One per CPU: all greenlets of a process share one CPU.
 workers = _numbers.workers.value
 
-# A client has this long to send a request's headers, however long keepalive lets it idle between requests.
+# Seconds a client may take to send the headers of a request; idle time between requests is keepalive's matter.
 header_timeout = 10
 
 # 1560: 1.3 x 1200 connections / 1 workers, rounded up.
-# A worker that is full stops accepting; what does not fit elsewhere waits in the backlog.
-# Open files, a limit raised at boot:
+# A full worker stops accepting; connections that no worker can take wait in the backlog.
+# The limit on open files follows from it and is raised at boot:
 # 3248: 2 x 1560 worker_connections (the client's socket and one to a backend) + 128.
 worker_connections = _numbers.worker_connections.value
 
-# Connections that the kernel has accepted and no worker yet; it cuts this at net.core.somaxconn (4096).
+# Connections that wait in the kernel's queue for a worker. The kernel caps it at net.core.somaxconn (4096).
 backlog = _numbers.backlog.value
 
 # --- How long ---
 
-# An idle connection stays open for this long: longer than the 60 s after which most proxies drop theirs, since
-# the side that closes first must be the one that sends requests.
+# Seconds an idle connection stays open: more than the 60 s of most load balancers. The client side must close
+# first, or it may send a request on a connection that the server is closing.
 keepalive = 75
 
-# A worker that has hung for this long is killed and replaced. It limits no request: the loop or another
-# thread goes on meanwhile.
+# Seconds without a heartbeat after which a worker counts as hung and is replaced. It does not limit a
+# request: the event loop or another thread keeps the heartbeat going.
 timeout = 30
 
-# After SIGTERM requests in flight have this long. What stops the container waits 40 s:
+# Seconds that requests in flight have to finish after SIGTERM. Whatever stops the container must wait 40 s:
 # 5 preStop + 30 graceful_timeout + 5 to exit.
 graceful_timeout = 30
 
-# No worker is replaced for its age; only an app that leaks memory needs it.
+# Workers are never recycled; only an app that leaks memory needs that.
 max_requests = 0
 max_requests_jitter = 0
 
 # --- Logs: the container's own streams, errors on stderr, requests on stdout ---
 
 loglevel = 'info'
-# Off by the profile: formatting costs 20 to 40 % of throughput, and most ingresses keep an access log.
+# Off (access_log: off): formatting a line costs 20 to 40 % of throughput, and most ingresses log requests already.
 accesslog = None
 
-# Proxies whose X-Forwarded-Proto is believed.
+# Proxies that are trusted to set X-Forwarded-Proto, and so the scheme that the app sees.
 forwarded_allow_ips = '127.0.0.1,::1'
 
 
 def when_ready(server):
-    """No worker is forked yet: raise the limit on open files, which they inherit, warn, and report."""
+    """Before the first worker is forked: raise the limit on open files, warn if it is too low, and report."""
     _kit.ready(
         server,
         _numbers,

@@ -2,16 +2,16 @@
 # 3 connections on 1 CPU and 256Mi of memory, served by sync.
 #
 # Written by the generator; change the profile, not this file. In the image it is /etc/kit/gunicorn.conf.py;
-# in a pod a ConfigMap lies over that file. Comments give each number at the profile's own limits; where it
-# depends on the machine, boot works it out again from the container's real ones and reports it on stdout.
-# A name with a leading underscore is this file's own; gunicorn takes every other one for a setting.
+# in a pod a ConfigMap is mounted over it. Comments give each number at the profile's limits. At boot, numbers that
+# depend on the machine are computed again from the container's real limits and reported on stdout.
+# Names with a leading underscore are helpers of this file; gunicorn reads every other name as a setting.
 
 from kit_runtime.workers import configuration as _kit
 
-# Refuses to run in an image of another runtime version.
+# Stops here if the image has another version of the runtime than the one this file was generated for.
 _kit.begin(runtime='ce248a260d31')
 
-# What the profile asks for and what was measured of this server; the formulas are in kit_runtime/sizing.py.
+# Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
     connections=3,
     workers={'per_cpu': 2, 'plus': 1, 'at_least': 1, 'at_most': None},
@@ -21,7 +21,7 @@ _numbers = _kit.numbers(
     shares_connections=True,
     counts_connections=False,
     master_memory_bytes=20 * 1024 * 1024,
-    # The sample app's, measured; measure yours and set resources.worker_memory.
+    # Measured with the sample app; measure yours and set resources.worker_memory.
     worker_memory_bytes=16 * 1024 * 1024,
     connection_memory_bytes=4 * 1024,
 )
@@ -30,23 +30,23 @@ _numbers = _kit.numbers(
 
 wsgi_app = 'flask_server:app'
 
-# All addresses of the container: gunicorn's own default, 127.0.0.1, no Service and no other container reaches.
+# Listen on every interface: a Service or another container cannot reach 127.0.0.1, gunicorn's default.
 bind = ['0.0.0.0:8000']
 
-# The app is imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers. Connections
-# opened at import would be shared by all workers: open them in the app's post_fork hook.
+# The app is imported once and frozen before the fork: 60 MiB instead of 87 MiB with 4 workers. Workers would
+# share connections that are opened at import: open them in the app's post_fork hook.
 preload_app = True
 
 # --- How many ---
 
 # 3: 2 x 1 CPU + 1 = 3.
-# 2 x CPU + 1, gunicorn's own rule: while one waits, another computes; a worker is all its concurrency.
+# 2 x CPU + 1, gunicorn's own rule: a worker handles one request at a time.
 workers = _numbers.workers.value
 
 # Gunicorn's simplest worker: it holds one connection from its first byte to its last.
 worker_class = 'sync'
 
-# Connections that the kernel has accepted and no worker yet; it cuts this at net.core.somaxconn (4096).
+# Connections that wait in the kernel's queue for a worker. The kernel caps it at net.core.somaxconn (4096).
 backlog = _numbers.backlog.value
 
 # --- How long ---
@@ -54,41 +54,41 @@ backlog = _numbers.backlog.value
 # A request that takes longer costs its worker: it is killed and replaced. Slow clients count too.
 timeout = 30
 
-# After SIGTERM requests in flight have this long. What stops the container waits 40 s:
+# Seconds that requests in flight have to finish after SIGTERM. Whatever stops the container must wait 40 s:
 # 5 preStop + 30 graceful_timeout + 5 to exit.
 graceful_timeout = 30
 
-# No worker is replaced for its age; only an app that leaks memory needs it.
+# Workers are never recycled; only an app that leaks memory needs that.
 max_requests = 0
 max_requests_jitter = 0
 
 # --- Logs: the container's own streams ---
 
-# Errors to stderr, requests to stdout; a file in a container is lost, and a read-only root refuses it.
+# Errors go to stderr, requests to stdout. A log file would be lost with the container, and the root is read-only.
 errorlog = "-"
 loglevel = 'info'
-# Off by the profile: formatting costs 20 to 40 % of throughput, and most ingresses keep an access log.
+# Off (access_log: off): formatting a line costs 20 to 40 % of throughput, and most ingresses log requests already.
 accesslog = None
 
 # --- What gunicorn's defaults get wrong in a container ---
 
-# The heartbeat file: the default, /tmp, may be a disk, whose pauses look like a hung worker, or not writable.
+# Heartbeat files in memory: on a disk (/tmp, the default) a slow write looks like a hung worker, or /tmp is read-only.
 worker_tmp_dir = "/dev/shm"
 
-# On by default since 25.1: a socket that can stop workers, and an error line on a read-only root.
+# Since 25.1 gunicorn opens a control socket by default: it can stop workers, and it fails on a read-only root.
 control_socket_disable = True
 
-# Proxies whose X-Forwarded-Proto is believed.
+# Proxies that are trusted to set X-Forwarded-Proto, and so the scheme that the app sees.
 forwarded_allow_ips = '127.0.0.1,::1'
 
 
 def on_starting(server):
-    """Raise the limit on open files, which workers inherit, and warn of what does not fit."""
+    """Raise the limit on open files (workers inherit it) and warn about limits that are too low."""
     _kit.starting(server, _numbers)
 
 
 def when_ready(server):
-    """The app is imported, no worker is forked: freeze what they will share, and report."""
+    """Before the first worker is forked: freeze the objects that workers share, and print the boot report."""
     _kit.ready(
         server,
         _numbers,
@@ -100,5 +100,5 @@ def when_ready(server):
 
 
 def post_fork(server, worker):
-    """A stop between the fork and the worker's own signal handlers would be lost, and take graceful_timeout."""
+    """Do not lose a stop that arrives before the worker has its signal handlers; it would cost graceful_timeout."""
     _kit.forked(server, worker)
