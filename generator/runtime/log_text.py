@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
@@ -17,3 +19,35 @@ def escape(value: str) -> str:
 def without_secrets(text: str) -> str:
     """A URL, or a line with one, without user, password, query and fragment: they carry tokens."""
     return _BEHIND_THE_PATH.sub("", _USER_INFO.sub("//", text, count=1), count=1)
+
+
+def json_line(
+    *,
+    remote_addr: str | None,
+    forwarded_for: str | None,
+    method: str | None,
+    path: str | None,
+    status: int | None,
+    body_bytes: int | None,
+    duration_seconds: float,
+    user_agent: str | None,
+) -> str:
+    """One access line as a JSON object in ASCII, the same for every server; null is what is not known.
+
+    ``path`` is WSGI's PATH_INFO, without the query, its bytes as Latin-1. A serialiser writes the line, since a format
+    string breaks on a backslash.
+    """
+    return json.dumps(
+        {
+            "remote_addr": remote_addr,
+            "forwarded_for": forwarded_for,
+            "method": method,
+            "path": None if path is None else path.encode("latin-1", "replace").decode("utf-8", "replace"),
+            "status": status,
+            "bytes": body_bytes,
+            "duration_ms": round(duration_seconds * 1000, 3),
+            "user_agent": user_agent,
+            "pid": os.getpid(),
+        },
+        default=str,
+    )

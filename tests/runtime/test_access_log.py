@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from generator.runtime.pywsgi import log as pywsgi_log
 from generator.runtime.workers.access_log import JsonLogger, TextLogger
 from generator.verify.files import configuration_problems
 from tests.fast_support import HOSTILE_STRINGS, UNWRITABLE_STRINGS, plan_of
@@ -102,6 +104,23 @@ def test_a_json_line_is_one_object_that_gives_the_text_back(text: str) -> None:
     assert (found["user_agent"], found["forwarded_for"]) == (text, text)
     assert found["path"] == text.encode("latin-1").decode("utf-8", "replace")
     assert (found["status"], found["bytes"], found["duration_ms"], found["method"]) == (200, 17, 12.345, "GET")
+
+
+def test_both_servers_write_the_same_fields() -> None:
+    ours = json.loads(Log(JsonLogger).write(path="/a", HTTP_X_FORWARDED_FOR="10.9.9.9"))
+    exchange = pywsgi_log.Exchange(
+        "10.0.0.1", "GET /a?token=s3cr3t HTTP/1.1", "GET", "/a", 200, 17, 0.012345, 0.0, None, "curl", "10.9.9.9"
+    )
+    assert ours == json.loads(pywsgi_log.json_line(exchange))
+    assert ours["pid"] == os.getpid()
+
+
+def test_what_is_not_known_is_null_and_raises_nothing() -> None:
+    log = Log(JsonLogger)
+    for status in (None, "", "what"):
+        entry = json.loads(log.write(status=status, agent=None, PATH_INFO=None))  # type: ignore[arg-type]
+        assert (entry["status"], entry["path"], entry["user_agent"]) == (None, None, None)
+    assert json.loads(log.write(status=204))["status"] == 204  # type: ignore[arg-type]
 
 
 def test_a_path_beyond_ascii_is_readable_in_json() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .. import log_text
 from ..log_text import escape, without_secrets
 
 log = logging.getLogger("kit.pywsgi")
@@ -73,19 +73,16 @@ def text_line(exchange: Exchange) -> str:
 
 
 def json_line(exchange: Exchange) -> str:
-    """The same fields as the kit's gunicorn logger writes; the serialiser escapes."""
-    return json.dumps(
-        {
-            "remote_addr": exchange.remote_addr,
-            "forwarded_for": exchange.forwarded_for,
-            "method": exchange.method,
-            "path": exchange.path and exchange.path.encode("latin-1", "replace").decode("utf-8", "replace"),
-            "status": exchange.status,
-            "bytes": exchange.body_bytes,
-            "duration_ms": round(exchange.duration_seconds * 1000, 3),
-            "user_agent": exchange.user_agent,
-            "pid": os.getpid(),
-        }
+    """The same fields as the kit's gunicorn logger writes."""
+    return log_text.json_line(
+        remote_addr=exchange.remote_addr,
+        forwarded_for=exchange.forwarded_for,
+        method=exchange.method,
+        path=exchange.path,
+        status=exchange.status,
+        body_bytes=exchange.body_bytes,
+        duration_seconds=exchange.duration_seconds,
+        user_agent=exchange.user_agent,
     )
 
 
