@@ -12,8 +12,11 @@ EVENTLET = Server(
     summary="legacy: gunicorn 25 with eventlet; gunicorn 26 removed this worker, take gevent instead",
     packages=("gunicorn==25.3.0", "eventlet==0.41.3"),
     pythons=("3.13",),
-    worker_class="eventlet",
-    worker_class_why="the last gunicorn that has it is 25.3; eventlet itself is in maintenance only",
+    worker_class="kit_runtime.workers.eventlet.DrainingEventletWorker",
+    worker_class_why=(
+        "the last gunicorn that has it is 25.3, and eventlet itself is in maintenance only; with the stock class a "
+        "worker that once had no descriptor left never accepted again, and a stop reset those who waited in its queue"
+    ),
     workers=Rule(per_cpu=1),
     workers_why="one per CPU, as for gevent",
     threads=None,

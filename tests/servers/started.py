@@ -101,6 +101,9 @@ worker_class = "generator.runtime.workers.gevent.FairGeventWorker"
 worker_class = "generator.runtime.workers.gthread.FairThreadWorker"
 threads = 8
 """,
+    "sync": """
+worker_class = "generator.runtime.workers.sync.DrainingSyncWorker"
+""",
 }
 
 

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from gunicorn.http.errors import LimitRequestHeaders
 
-from generator.runtime.connections import FEW_HEAD_BYTES, HEAD_BYTES, UNFINISHED_BYTES
+from generator.runtime.http_limits import FEW_HEAD_BYTES, HEAD_BYTES, UNFINISHED_HEADS_BYTES
 from generator.runtime.workers.gevent_client import Client
 
 
@@ -24,7 +24,7 @@ def test_large_heads_are_refused_and_small_ones_even_in_a_flood() -> None:
         Client.count_head(alone, 1)
     Client.end_head(alone)
     assert worker.unfinished_bytes == 0
-    flood = [reading(worker, 0) for _ in range(UNFINISHED_BYTES // HEAD_BYTES)]
+    flood = [reading(worker, 0) for _ in range(UNFINISHED_HEADS_BYTES // HEAD_BYTES)]
     for client in flood:
         Client.count_head(client, HEAD_BYTES)
     small = reading(worker, 0)

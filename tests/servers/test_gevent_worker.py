@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -217,26 +216,6 @@ def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunic
     assert "Error" not in server.log.read_text()
 
 
-def test_a_head_has_an_end(gunicorn: Callable[..., Gunicorn]) -> None:
-    server = gunicorn("gevent")
-    with connections(server, 2) as (endless, long):
-        with suppress(OSError):  # it may be reset
-            endless.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
-            for number in range(100):
-                endless.sendall(b"X-%d: %s\r\n" % (number, b"x" * 8000))
-        status = b""
-        with suppress(OSError):
-            status = endless.recv(100)
-        assert status == b"" or status.startswith(b"HTTP/1.1 431 ")
-        long.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 8000) * 7 + b"\r\n")
-        assert whole_answer(long)
-        # A body's bytes are not the next head's, whether the app reads it or not.
-        for path in ("/read", "/unread") * 2:
-            send(long, path, "POST", b"x" * 300_000)
-            assert whole_answer(long)
-    assert "more than 65536 bytes" in server.log.read_text()
-
-
 def test_connections_are_probed_when_silent(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with server.connect() as conn:
@@ -250,11 +229,11 @@ def test_a_connection_can_be_duplicated(gunicorn: Callable[..., Gunicorn]) -> No
     server = gunicorn("gevent", SHORT)
     with server.connect() as conn:
         send(conn, "/dup")
-        assert conn.recv(100) == b"ready"
+        assert conn.recv(5) == b"ready"
         later = monotonic() + 0.8
         until(lambda: monotonic() > later)  # longer than transfer_timeout
         conn.sendall(b"hello")
-        assert conn.recv(100) == b"hello"
+        assert conn.recv(5) == b"hello"
 
 
 def test_a_recycled_worker_leaves_the_queue_to_the_others() -> None:

@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -203,3 +203,24 @@ def test_an_app_that_fails_before_anything_is_sent_gets_500(start: Start) -> Non
             assert conn.recv(65536).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert server.log.read_text().count("Error handling request") == 2
     server.log.write_text("")  # its tracebacks are what this test is about
+
+
+def test_a_head_has_an_end(start: Start) -> None:
+    server = start()
+    with connections(server, 2) as (endless, long):
+        with suppress(OSError):  # it may be reset
+            endless.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+            for number in range(100):
+                endless.sendall(b"X-%d: %s\r\n" % (number, b"x" * 8000))
+        status = b""
+        with suppress(OSError):
+            status = endless.recv(100)
+        assert status == b"" or status.startswith(b"HTTP/1.1 431 ")
+        long.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 8000) * 7 + b"\r\n")
+        assert whole_answer(long)
+        for _ in range(2):  # a body's bytes are not the next head's, whether the app reads it or not
+            send(long, "/read", "POST", b"x" * 300_000)
+            assert whole_answer(long)
+            send(long, "/unread", "POST", b"x" * 60_000)  # more, unread, and gthread hangs up
+            assert whole_answer(long)
+    assert "more than 65536 bytes" in server.log.read_text()

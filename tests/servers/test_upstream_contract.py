@@ -183,7 +183,7 @@ def test_every_private_name_that_the_workers_use_stands_above() -> None:
         word for _, _, text in STANDS_IN for word in text.replace("(", " ").replace(".", " ").split()
     }
     used, own = set(), {"_asdict", "_socket"}
-    for file in WORKERS.glob("*.py"):
+    for file in set(WORKERS.glob("*.py")) - {WORKERS / "eventlet.py"}:  # gunicorn 25.3, the last that has it
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 if isinstance(node.ctx, ast.Store):

@@ -1,0 +1,56 @@
+"""The sync worker class under a real gunicorn."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from tests.servers.started import Gunicorn, connections, send, until, whole_answer
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stop_answers_those_who_wait_in_the_queue(gunicorn: Callable[..., Gunicorn], workers: int) -> None:
+    server = gunicorn("sync", workers=workers)
+    pids = until(lambda: len(found := {int(server.asks()) for _ in range(20)}) == workers and found)
+    with connections(server, 12) as (*conns, silent):
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # so that requests and signal are there before one of them runs again
+        for conn in conns:
+            send(conn)
+        server.kill(signal.SIGTERM)
+        until(lambda: "Handling signal: term" in server.log.read_text())
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGCONT)
+        for conn in conns:
+            header, _ = whole_answer(conn)
+            assert header.startswith("HTTP/1.1 200") and "Connection: close" in header
+        with suppress(ConnectionResetError):
+            assert silent.recv(1) == b""
+    assert server.ended_within(10)
+
+
+def test_max_requests_fails_nothing(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("sync", workers=2, max_requests=10)
+    assert all([server.asks() for _ in range(60)])
+    assert server.log.read_text().count("Booting worker") > 4
+
+
+def test_a_head_has_an_end_and_a_failing_app_gets_500(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("sync")
+    with server.connect() as conn, suppress(OSError):
+        conn.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 8000) * 100)
+        conn.recv(100)
+    assert "more than 65536 bytes" in until(server.log.read_text)
+    with server.connect() as conn:
+        send(conn, "/read", "POST", b"x" * 300_000)  # a body's bytes are not the head's
+        assert whole_answer(conn)
+    for path in ("/bytearray", "/fails"):
+        with server.connect() as conn:
+            send(conn, path)
+            assert conn.recv(65536).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    server.log.write_text("")  # its tracebacks are what this test is about
