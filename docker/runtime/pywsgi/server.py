@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..boot import fail
-from ..http_limits import IDLE_SECONDS
+from ..http_limits import IDLE_SECONDS, probe_silent_peers
 from .configuration import (
     HOOK,
     ConfigError,
@@ -135,8 +135,7 @@ def listen(bind: str, backlog: int) -> Any:
     listener = monkey.get_original("socket", "socket")(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A client whose machine vanished in the middle of a request would hold its slot for ever.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    probe_silent_peers(listener)
     listener.bind(address)
     listener.listen(backlog)
     listener.setblocking(False)

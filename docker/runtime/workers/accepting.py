@@ -6,6 +6,8 @@ import errno
 MOST = 64
 #: What accept says without a descriptor or memory for one more connection, which stays in the kernel's queue.
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: The client has hung up before it was accepted, or a signal came.
+GONE = (errno.ECONNABORTED, errno.EINTR)
 #: Seconds until it is tried again: the listener stays readable, so trying at once would spin.
 PAUSE = 0.2
 

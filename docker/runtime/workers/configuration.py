@@ -14,7 +14,7 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 
 from .. import configuration, oom
 from ..configuration import begin as begin
-from ..connections import probe_silent_peers
+from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
 from .master import forgive_freezes

@@ -24,7 +24,7 @@ from gunicorn.sock import ssl_context
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
-from .. import connections
+from .. import http_limits
 from . import accepting, gevent_resolver, lean
 from .balance import Balance
 from .gevent_client import Client
@@ -47,7 +47,7 @@ class FairGeventWorker(GeventWorker):
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
     #: Seconds in which a client must send more of a body, or take more of a response.
-    transfer_timeout = connections.TRANSFER_TIMEOUT
+    transfer_timeout = http_limits.IDLE_SECONDS
 
     def run(self) -> None:
         """Not stock's: that makes servers of its own, and looks only each second whether to stop."""
@@ -58,7 +58,7 @@ class FairGeventWorker(GeventWorker):
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.lean = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
-        self.head_bytes = connections.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
+        self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         self.unfinished_bytes = 0  # of all heads that gunicorn's parser is reading
         self.somebody_waited, self.places_needed = False, 0
         gevent_resolver.install()

@@ -8,7 +8,7 @@ from typing import Any
 from gevent import socket
 from gunicorn.http.errors import LimitRequestHeaders
 
-from ..connections import FEW_HEAD_BYTES, UNFINISHED_BYTES
+from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
 
 
 class Client(socket.socket):
@@ -116,7 +116,7 @@ class Client(socket.socket):
         worker = self.server.worker
         self.head += count
         worker.unfinished_bytes += count
-        limit = worker.head_bytes if worker.unfinished_bytes <= UNFINISHED_BYTES else FEW_HEAD_BYTES
+        limit = worker.head_bytes if worker.unfinished_bytes <= UNFINISHED_HEADS_BYTES else FEW_HEAD_BYTES
         if self.head > limit:
             raise LimitRequestHeaders(f"more than {limit} bytes")
 

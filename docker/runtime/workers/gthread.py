@@ -1,6 +1,5 @@
 """gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only once they ask."""
 
-import errno
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -11,10 +10,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
+from .. import http_limits
 from . import accepting
 from . import response as gunicorn_response
+from .heads import HeadSocket
 
-GONE = (errno.ECONNABORTED, errno.EINTR)
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
 LINGER = 2.0  # seconds that a client has to close after its last answer, as stock has it
 
@@ -63,6 +63,7 @@ class FairThreadWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()
         self.paused_until = self.warned = float("-inf")
+        self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
 
     def run(self) -> None:
         gunicorn_response.install()
@@ -79,11 +80,24 @@ class FairThreadWorker(ThreadWorker):
                 if error.errno in accepting.NO_ROOM:
                     self.pause(error)
                     return
-                if error.errno in GONE:
+                if error.errno in accepting.GONE:
                     continue
                 raise
             self.nr_conns += 1
-            self.wait_for_first_byte(Conn(self, sock, address, listener.getsockname()))
+            conn = Conn(self, HeadSocket(sock, self.head_bytes), address, listener.getsockname())
+            self.wait_for_first_byte(conn)
+
+    def handle(self, conn: TConn) -> Any:
+        """In a thread. A head holds it: threads are the number of unfinished ones, and the proxy in front keeps off all
+        that are slow."""
+        if isinstance(conn.sock, HeadSocket):  # not TLS
+            conn.sock.head = 0
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        if isinstance(conn.sock, HeadSocket):
+            conn.sock.head = None
+        return super().handle_request(req, conn)
 
     def pause(self, error: OSError) -> None:
         """Stock's worker ends. The loop tries again each second at least."""

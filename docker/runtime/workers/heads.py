@@ -1,0 +1,25 @@
+"""A cap on a request's head for the workers with blocking sockets."""
+
+import socket
+from typing import Any
+
+from gunicorn.http.errors import LimitRequestHeaders
+
+
+class HeadSocket(socket.socket):
+    """A client's connection that counts what is read of a head, and raises what gunicorn makes a 431 of."""
+
+    __slots__ = ("head", "limit")
+
+    def __init__(self, accepted: socket.socket, limit: int) -> None:
+        super().__init__(fileno=accepted.detach())
+        self.limit = limit
+        self.head: int | None = 0  # bytes of the head; None while the app has the request
+
+    def recv(self, *args: Any) -> bytes:
+        data = super().recv(*args)
+        if self.head is not None:
+            self.head += len(data)
+            if self.head > self.limit:
+                raise LimitRequestHeaders(f"more than {self.limit} bytes")
+        return data
