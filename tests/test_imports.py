@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: What a folder of the runtime may import besides the standard library: what is installed where it runs.
 RUNTIME_NEEDS = {
     "": set(),
-    "workers": {"gunicorn", "gevent", "meinheld"},
+    "workers": {"gunicorn", "gevent", "meinheld", "eventlet"},
     "pywsgi": {"gevent", "gunicorn"},
     "development": {"werkzeug", "flask"},
 }
@@ -137,7 +137,7 @@ def test_the_runtime_needs_only_the_server_of_its_folder(path: Path) -> None:
     package = ".".join(["generator", "runtime", *inside])
     foreign = {name.split(".")[0] for name in imports(path, package)} - sys.stdlib_module_names - {"generator"}
     allowed = RUNTIME_NEEDS[inside[0] if inside else ""]
-    if path.parent.name == "workers" and path.stem in ("gevent", "gthread", "meinheld"):
+    if path.parent.name == "workers" and path.stem in ("gevent", "gthread", "meinheld", "sync", "eventlet"):
         allowed = {"gunicorn", path.stem} & allowed
     assert foreign <= allowed
 
