@@ -14,7 +14,7 @@ _eventlet.monkey_patch()
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='1aa280bc6a63')
+_kit.begin(runtime='d4e19fc235e0')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -47,8 +47,10 @@ preload_app = False
 # One per CPU, as for gevent.
 workers = _numbers.workers.value
 
-# The last gunicorn that has it is 25.3; eventlet itself is in maintenance only.
-worker_class = 'eventlet'
+# The last gunicorn that has it is 25.3, and eventlet itself is in maintenance only; with the stock class a
+# worker that once had no descriptor left never accepted again, and a stop reset those who waited in its
+# queue.
+worker_class = 'kit_runtime.workers.eventlet.DrainingEventletWorker'
 
 # 1560: 1.3 x 1200 connections / 1 workers, rounded up.
 # A full worker stops accepting; connections that no worker can take wait in the backlog.
