@@ -61,8 +61,9 @@ def test_a_large_answer_read_slowly_arrives_whole_at_no_cost(boot: Boot) -> None
         used = cpu_seconds(container) - before
         assert length == MEGABYTES * 1_000_000
         assert digest.digest() == hashlib.sha256(b"x" * length).digest()
-        assert used < 0.2 * (time.monotonic() - start), f"{used:.1f} s of CPU"
-        assert slowest < 1.5, "the second client is served meanwhile"
+        whole = time.monotonic() - start
+        assert used < 0.2 * whole, f"{used:.1f} s of CPU"
+        assert slowest < 0.5 * whole, "the second client is served meanwhile; stock lets it wait for the whole of it"
 
 
 def cpu_seconds(container: kit.Booted) -> float:

@@ -144,7 +144,7 @@ class Gunicorn:
             return b""
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 5)
+        return socket.create_connection(("127.0.0.1", self.port), 30)
 
     def kill(self, number: int) -> None:
         self.process.send_signal(number)
@@ -188,5 +188,6 @@ def connections(server: Gunicorn, count: int) -> Iterator[list[socket.socket]]:
 
 
 def closed_after(conn: socket.socket, start: float) -> float:
+    """Seconds from ``start`` until the server hung up; the connection's own timeout is the deadline."""
     assert conn.recv(1) == b""
     return monotonic() - start

@@ -201,9 +201,11 @@ def test_idle_connections_are_held_and_their_loss_is_seen() -> None:
 
 def test_slow_clients_say_when_they_were_closed() -> None:
     with server(*[hangs_up_after(0.4)] * 3, *[silent] * 2, keeps(delay=0.01)) as address:
+        start = monotonic()
         report = load(address, slow=5, connections=1)
+        whole = monotonic() - start
     assert report["slow"]["asked"] == 5 and report["slow"]["held"] == 2
-    assert [0.3 <= seconds <= 0.7 for seconds in report["slow"]["closed_after"]] == [True] * 3
+    assert [0.3 <= seconds <= whole for seconds in report["slow"]["closed_after"]] == [True] * 3
     assert failures(report) == {}
 
 
@@ -211,28 +213,36 @@ def test_open_loop_latency_counts_from_when_a_request_was_due() -> None:
     with server(keeps(delay=0.1)) as address:  # 10 a second at most, 30 are due
         report = load(address, connections=1, rate=30, timeout=2.0, duration=1.0, finish=0.0)
         closed = load(address, connections=1, duration=0.4, finish=0.0)
-    assert closed["latency_ms"]["p99"] < 300
-    assert report["latency_ms"]["max"] > 500
-    assert report["answered"] + report["unfinished"] in (30, 31)
+
+    def together(report: dict[str, Any]) -> float:
+        """Seconds of latency, of all responses together."""
+        return float(report["latency_ms"]["mean"] * report["answered"] / 1e3)
+
+    assert together(closed) <= 1.05 * closed["seconds"], "one connection, one request after the other"
+    assert together(report) > 1.5 * report["seconds"], "they have waited at the same time"
+    assert report["answered"] < report["answered"] + report["unfinished"] <= 30 * report["seconds"] + 1
 
 
 def test_latency_histogram_and_timeline_agree_with_the_counts() -> None:
     with server(keeps(delay=0.1)) as address:
         report = load(address, connections=4, duration=2.1, finish=0.0)
-    assert 100 <= report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"] < 300
+    assert 100 <= report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"]
+    assert report["latency_ms"]["max"] <= 1e3 * report["seconds"]
     assert sum(count for _, count in report["histogram_ms"]) == report["answered"]
-    assert [row[:2] for row in report["timeline"]] == [[0, 4], [1, 4]]
+    assert [row[:2] for row in report["timeline"]][:2] == [[0, 4], [1, 4]]
     assert 0 < sum(row[2] for row in report["timeline"]) <= report["answered"]
-    assert report["rps"] == pytest.approx(report["answered"] / 2.1, rel=0.1)
+    assert report["rps"] == pytest.approx(report["answered"] / report["seconds"], rel=0.01)
 
 
 def test_ramp_and_request_limit() -> None:
     with server(keeps(delay=0.01)) as address:
-        report = load(address, connections=50, ramp=40, duration=0.5)
-        few = load(address, connections=1, requests=3, duration=20)
-    assert 18 <= report["connections"]["opened"] <= 22
-    assert report["connections"]["never_connected"] == 50 - report["connections"]["opened"]
-    assert few["answered"] == 3 and few["seconds"] < 2
+        report = load(address, connections=500, ramp=40, duration=0.5)
+        few = load(address, connections=1, requests=3, duration=60)
+        whole = load(address, connections=5, ramp=40, duration=0.5, requests=10_000)
+    assert 1 < report["connections"]["opened"] <= 40 * report["seconds"] + 1, "by the time that the run itself reports"
+    assert report["connections"]["never_connected"] == 500 - report["connections"]["opened"]
+    assert few["answered"] == 3 and few["seconds"] < 60, "ended by the number of requests"
+    assert whole["connections"]["opened"] == 5
 
 
 @pytest.mark.parametrize("processes", [1, 2])
