@@ -35,6 +35,7 @@ class Number:
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return {"value": self.value, "decided_by": self.decided_by, "reason": self.reason}
 
 
@@ -48,6 +49,7 @@ class Rule:
     at_most: int | None = None
 
     def apply(self, cpus: int) -> Number:
+        """The number for so many CPUs, and which bound decided it."""
         raw = self.per_cpu * cpus + self.plus
         formula = f"{self.per_cpu} x {cpus} CPU" + (f" + {self.plus}" if self.plus else "") + f" = {raw}"
         if raw < self.at_least:
@@ -104,6 +106,7 @@ class Numbers:
     warnings: tuple[str, ...] = field(default=())
 
     def by_name(self) -> dict[str, Number]:
+        """The numbers that there are, by the names that the boot report gives them."""
         names = ("cpus", "workers", "threads", "worker_connections", "descriptors", "backlog")
         return {name: number for name in names if (number := getattr(self, name)) is not None}
 

@@ -46,6 +46,7 @@ def command_line(plan: Plan) -> str:
 
 
 def as_json(plans: list[Plan]) -> str:
+    """The explanations of all plans as one JSON list."""
     return json.dumps([explanation(plan) for plan in plans], indent=2)
 
 

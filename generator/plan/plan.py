@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ..profile.schema import EXPLAINED, SETTINGS, Profile
+from ..profile.schema import EXPLAINED, Profile
 from ..runtime.sizing import Number, Numbers, ceil_div
 from ..runtime.version import runtime_version
 from ..servers.server import Server
@@ -75,12 +75,13 @@ class Plan:
 
     @property
     def name(self) -> str:
+        """The profile's."""
         return self.profile.name
 
     @property
     def explained(self) -> dict[str, Any]:
         """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
-        return {path: effective(self.profile, self.server, path) for path in EXPLAINED}
+        return {path: self.server.effective(self.profile, path) for path in EXPLAINED}
 
     @property
     def kit_version(self) -> str:
@@ -100,7 +101,7 @@ class Plan:
 
 def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
     """The plan of a profile that has no faults; ``numbers`` are what ``size`` makes of it."""
-    preload = effective(profile, server, "preload_app")
+    preload = server.effective(profile, "preload_app")
     path = output_path(profile)
     return Plan(
         profile=profile,
@@ -114,7 +115,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
         paths=image_paths(server),
         user_id=USER_ID,
         preload_app=preload,
-        header_timeout=effective(profile, server, "header_timeout"),
+        header_timeout=server.effective(profile, "header_timeout"),
         probes=_probes(profile),
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
@@ -123,14 +124,6 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload, PROBE_TIMEOUT_SECONDS),
     )
-
-
-def effective(profile: Profile, server: Server, path: str) -> Any:
-    """The value of a setting, the server's own where the profile leaves the choice to it."""
-    value: Any = profile
-    for name in path.split("."):
-        value = getattr(value, name)
-    return getattr(server, path) if value is None and SETTINGS[path].server_default else value
 
 
 def _probes(profile: Profile) -> Probes:

@@ -7,27 +7,28 @@ from ..runtime.sizing import HEADROOM, HEADROOM_PERCENT, MIB, Number, Numbers, c
 from ..servers.server import Server
 from .texts import cpu_text
 
-#: Room beside the promised connections: whoever is slow on purpose comes on top of them, and a slot costs 0.4 KiB.
+#: At least so many clients: attackers that are slow on purpose come on top of the promised ones. A slot costs 0.4 KiB.
 MINIMUM_CONNECTIONS = 1024
 #: Listeners, the channel between the processes, the health check.
 SPARE_CONNECTIONS = 64
 #: Where the server itself has no limit for the headers.
 HEADER_SECONDS = 10
-#: Between the last moment in which the server may answer and the one in which the proxy gives up.
+#: The proxy gives up this much later than the server may send its last response.
 PATIENCE_SECONDS = 5
 #: nginx needs 5 MiB idle and 10 KiB for a request that waits (both measured), but slow clients may fill the buffers of
-#: each: headers 33 KiB, body 16 KiB, answer 40 KiB, nginx's own 7 KiB. It must not be killed for its memory then.
+#: each: headers 33 KiB, body 16 KiB, response 40 KiB, nginx's own 7 KiB. Even then it must stay below its memory limit.
 BASE_BYTES = 32 * MIB
 CONNECTION_BYTES = 96 * 1024
-#: Bodies and answers of the largest size that /tmp, which is memory, holds at once.
+#: Request and response bodies of the largest size that /tmp, which is memory, holds at once.
 SPOOLED_BODIES = 16
-#: Idle connections kept to a server that answers more at once than it has threads.
+#: Most idle connections to a server without threads.
 MAXIMUM_IDLE = 256
 
 
 def cpus(profile: Profile) -> Number:
+    """CPU limit of the proxy in thousandths: half of the app's, at least 500."""
     half = profile.resources.cpu // 2
-    # Measured with the cheapest of answers: 15 % of a CPU here for 30 % at the app.
+    # Measured with the cheapest responses: 15 % of a CPU here for 30 % at the app.
     reason = f"thousandths of a CPU: half of the app's {cpu_text(profile.resources.cpu)}"
     if half >= 500:
         return Number(half, "resources.cpu", reason)
@@ -35,6 +36,7 @@ def cpus(profile: Profile) -> Number:
 
 
 def workers(numbers: Numbers) -> Number:
+    """nginx's worker processes."""
     return Number(numbers.cpus.value, "cpus", f"one for each CPU of the app ({numbers.cpus.value})")
 
 
@@ -59,6 +61,7 @@ def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
 
 
 def per_address(profile: Profile) -> Number:
+    """Requests that one client address may have in progress."""
     tenth = profile.connections // 10
     reason = f"a tenth of {profile.connections} connections: ten addresses are needed to fill it"
     if tenth >= 64:
@@ -67,25 +70,29 @@ def per_address(profile: Profile) -> Number:
 
 
 def address_zone(profile: Profile) -> Number:
+    """Shared memory for counting requests by address, in MiB."""
     megabytes = max(1, ceil_div(profile.connections, 10_000))
     return Number(megabytes, "connections", "MiB, one for 10,000 connections; each holds 16,000 addresses")
 
 
 def header_timeout(profile: Profile, server: Server) -> Number:
-    given = profile.header_timeout or server.header_timeout
-    if given:
-        return Number(given, "header_timeout", "seconds, the server's own limit for a request's headers")
+    """Seconds that a client has to send a request's headers."""
+    limit = server.effective(profile, "header_timeout")
+    if limit:
+        return Number(limit, "header_timeout", "seconds, the server's own limit for a request's headers")
     return Number(HEADER_SECONDS, "default", f"seconds; {server.name} itself has no limit for a request's headers")
 
 
 def read_timeout(profile: Profile) -> Number:
+    """Seconds that the proxy waits for the server between two reads of a response."""
     longest = max(profile.timeout, profile.graceful_timeout)
     reason = f"the longer of timeout ({profile.timeout}) and graceful_timeout ({profile.graceful_timeout})"
-    reason = f"{reason} + {PATIENCE_SECONDS} s: what the server answers or ends in its last second is still heard"
+    reason = f"{reason} + {PATIENCE_SECONDS} s: a response that the server sends in its last second still arrives"
     return Number(longest + PATIENCE_SECONDS, "timeout chain", reason)
 
 
 def stop_seconds(profile: Profile) -> Number:
+    """Seconds between SIGQUIT and SIGKILL of the proxy."""
     reason = f"graceful_timeout ({profile.graceful_timeout}) + {PATIENCE_SECONDS} to exit"
     return Number(profile.graceful_timeout + PATIENCE_SECONDS, "timeout chain", reason)
 
@@ -102,7 +109,7 @@ def sizes(profile: Profile) -> tuple[Number, Number, Number]:
         "which is memory"
     )
     return (
-        Number(body, "proxy_max_body", "proxy_max_body; a larger body is answered with 413"),
+        Number(body, "proxy_max_body", "proxy_max_body; a larger body gets a 413"),
         Number(spooled, "proxy_max_body", f"{SPOOLED_BODIES} bodies of the largest size at once"),
         Number(BASE_BYTES + buffers + spooled, "connections", reason),
     )
@@ -115,11 +122,11 @@ def idle(profile: Profile, server: Server, numbers: Numbers, processes: int) -> 
         return None, None
     if numbers.threads is not None:
         at_once = numbers.workers.value * numbers.threads.value
-        reason = f"{numbers.workers.value} workers x {numbers.threads.value} threads answer at once"
+        reason = f"{numbers.workers.value} workers x {numbers.threads.value} threads respond at once"
     else:
         at_once = min(MAXIMUM_IDLE, profile.connections)
         reason = f"the smaller of {MAXIMUM_IDLE} and {profile.connections} connections"
     reason += f", shared by {processes} processes" if processes > 1 else ""
     count = Number(ceil_div(at_once, processes), "keepalive", reason)
-    why = f"four fifths of the app's keepalive of {profile.keepalive} s: the side that asks must be the one that closes"
+    why = f"four fifths of the app's keepalive of {profile.keepalive} s: the side that sends requests must close first"
     return count, Number(min(60, seconds), "keepalive", f"{why}; 60 at most")

@@ -7,7 +7,7 @@ from ..runtime.sizing import Number, Numbers, ceil_div
 from ..servers.server import Server
 from .texts import cpu_text
 
-#: Two, so that one may be replaced, drained or lost while the other answers.
+#: Two, so that one serves while the other is replaced, drained or lost.
 MINIMUM_REPLICAS = 2
 #: How many pods a rollout may add for a while; none of the old ones goes before a new one is ready.
 MAX_SURGE = 1
@@ -78,6 +78,7 @@ def backend_connections(profile: Profile, server: Server, numbers: Numbers, pods
 
 
 def target_cpu(profile: Profile) -> Number:
+    """Share of its CPU request, in percent, that the autoscaler lets an average pod use."""
     percent = profile.kubernetes.target_cpu_percent
     busy = profile.resources.cpu * percent / 100_000
     spare = 100 - percent

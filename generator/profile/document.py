@@ -29,6 +29,7 @@ class Text(str):
 
     @property
     def is_null(self) -> bool:
+        """Whether it is YAML's null."""
         return self.plain and self in ("", "~", "null", "Null", "NULL")
 
 

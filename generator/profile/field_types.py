@@ -39,7 +39,7 @@ class Problem:
         return replace(self, path=(name, *self.path))
 
 
-class Inside(ValueError):
+class ProblemsError(ValueError):
     """Faults inside a mapping or a list; ``rest`` is what is left without the faulty parts, None if nothing is."""
 
     def __init__(self, problems: Sequence[Problem], rest: Any = None) -> None:
@@ -73,7 +73,7 @@ class FieldType:
 
     def problem(self, name: str, error: ValueError) -> list[Problem]:
         """What ``parse`` refused at ``name``: one problem, or those inside of it."""
-        if isinstance(error, Inside):
+        if isinstance(error, ProblemsError):
             return [problem.below(name) for problem in error.problems]
         return [Problem((name,), self.allowed, str(error) or f"write for example: {self.example}")]
 
@@ -226,7 +226,7 @@ def list_of(item_type: FieldType) -> FieldType:
             except ValueError as error:
                 problems += item_type.problem(str(number), error)
         if problems:
-            raise Inside(problems)
+            raise ProblemsError(problems)
         return tuple(values)
 
     schema = {"type": "array", "items": item_type.schema}
@@ -251,7 +251,7 @@ def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
             except ValueError as error:
                 problems += value_type.problem(name, error)
         if problems:
-            raise Inside(problems, tuple(sorted(pairs)))
+            raise ProblemsError(problems, tuple(sorted(pairs)))
         return tuple(sorted(pairs))
 
     example = f"{{{key_type.example}: {value_type.example}}}"

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import FAULTS_SHOWN, nearest
 from . import field_types as f
 from .document import Block, Items, Text
-from .field_types import FieldType, Inside, Problem
+from .field_types import FieldType, Problem, ProblemsError
 
 _TABLE = Path(__file__).with_name("gunicorn_settings.json")
 
@@ -59,7 +59,7 @@ CHOICES = {
     "http_parser": ("auto", "python"),
     "proxy_protocol": ("off", "v1", "v2", "auto"),
 }
-#: Names that people write, and what gunicorn calls it (gunicorn ignores unknown names without a word).
+#: Names that people write, and what gunicorn calls it (gunicorn silently ignores unknown names).
 MISTAKEN = {"logfile": "errorlog", "log_level": "loglevel", "worker_num": "workers", "access_log": "accesslog"}
 
 
@@ -92,7 +92,7 @@ def gunicorn_mapping(own_settings: Callable[[], Mapping[str, str]]) -> FieldType
             except ValueError as error:
                 problems.append(Problem((name,), _ALLOWED, str(error)))
         if problems:
-            raise Inside(problems, tuple(sorted(pairs)))
+            raise ProblemsError(problems, tuple(sorted(pairs)))
         return tuple(sorted(pairs))
 
     schema = {"type": "object", "propertyNames": {"maxLength": 64}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Fault, Mark, ProfileError
 from .document import Block, Items, Text, parse, parse_value
-from .field_types import Inside, Problem
+from .field_types import Problem, ProblemsError
 from .records import read
 from .schema import SETTINGS, Profile
 
@@ -31,7 +31,7 @@ class Draft:
         return _fault(self.document, Problem(tuple(path.split(".")), allowed, remedy, given))
 
     def has_fault(self, *paths: str) -> bool:
-        """Whether one of the settings has a fault already, so that nothing can be said of its value."""
+        """Whether one of the settings has a fault already, so that its value cannot be judged."""
         return any(fault.path == path or fault.path.startswith(f"{path}.") for fault in self.faults for path in paths)
 
 
@@ -42,7 +42,7 @@ def read_profile(text: str, file: str, overrides: Sequence[str] = ()) -> Draft:
         _override(document, override)
     try:
         return Draft(read(Profile, document), document, ())
-    except Inside as error:
+    except ProblemsError as error:
         return Draft(error.rest, document, tuple(_fault(document, problem) for problem in error.problems))
 
 

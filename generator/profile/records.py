@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from ..errors import Mark
 from .document import Block, parse_value
-from .field_types import FieldType, Inside, Problem, unknown_names
+from .field_types import FieldType, Problem, ProblemsError, unknown_names
 
 Family = Literal["gunicorn", "standalone", "development"]
 #: Stands where a setting has no default, since None is one.
@@ -121,7 +121,7 @@ def all_settings(record: type[Record], above: str = "") -> Iterator[tuple[str, S
 
 
 def read(record: type[R], block: Block) -> R:
-    """The record that a mapping holds. Raises Inside with all faults of it, and what is left of it without them."""
+    """The record that a mapping holds. Raises ProblemsError with every fault and with what is left without them."""
     table = settings(record)
     problems = unknown_names(block, tuple(table))
     values: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def read(record: type[R], block: Block) -> R:
             places[name] = block[name].mark
         except ValueError as error:
             problems += one.type.problem(name, error)
-            rest = error.rest if isinstance(error, Inside) else None
+            rest = error.rest if isinstance(error, ProblemsError) else None
             values[name] = one.stand_in() if rest is None else rest
             if rest is not None:
                 places[name] = block[name].mark
@@ -146,7 +146,7 @@ def read(record: type[R], block: Block) -> R:
         problems.append(Problem((), allowed, "keep one of them, or write it as two items"))
     made = record(mark=block.mark, places=MappingProxyType(places), **values)
     if problems:
-        raise Inside(problems, made)
+        raise ProblemsError(problems, made)
     return made
 
 

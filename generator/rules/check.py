@@ -1,4 +1,4 @@
-"""What no single field can tell: settings that contradict each other, or that the chosen server does not honour."""
+"""What no field can check alone: settings that contradict each other, or that the chosen server does not honour."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _RESERVED_PREFIXES = ("LD_", "PYTHON", "KIT_", "GUNICORN_", "LISTEN_", "PIP_")
 
 
 def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Iterator[Fault]:
-    """Every fault that no single field can tell.
+    """Every fault that no field can find alone.
 
     ``server`` is None where the profile names none that exists. ``numbers`` is what ``size`` makes of the profile, or
     None where it already has a fault: numbers that come of a stand-in would refuse what is right.
@@ -86,7 +86,7 @@ def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
     elif profile.max_requests_jitter > profile.max_requests > 0:
         yield draft.fault("max_requests_jitter", f"at most max_requests ({profile.max_requests})", "lower it")
     if profile.backlog > profile.somaxconn and not draft.has_fault("backlog", "somaxconn"):
-        allowed = f"at most somaxconn ({profile.somaxconn}): the kernel cuts it there without a word"
+        allowed = f"at most somaxconn ({profile.somaxconn}): the kernel silently uses no more"
         yield draft.fault("backlog", allowed, "lower it, or set somaxconn to what the node allows")
 
 

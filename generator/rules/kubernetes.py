@@ -21,9 +21,9 @@ _OWN_FOLDERS = (APP_FOLDER, "/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/
 
 
 def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: Numbers | None) -> Iterator[Fault]:
-    """Every fault of the section that no single field can tell; ``numbers`` as for ``check``."""
+    """Every fault of the section that no field can find alone; ``numbers`` as for ``check``."""
     if any(fault.path.startswith("kubernetes") for fault in draft.faults):
-        return  # a default stands where something faulty was given, so nothing can be said of the rest
+        return  # a default stands in for something faulty, so the rest cannot be judged
     yield from _versions_and_namespace(draft, profile)
     if not draft.has_fault("connections"):
         yield from _replicas(draft, profile)
@@ -40,7 +40,7 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: N
 
 
 def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
-    """More connections to a backend than it allows: nobody else multiplies workers, threads and pods."""
+    """More connections to a backend than it allows: no other tool multiplies workers, threads and pods."""
     section = profile.kubernetes
     limit = section.backend_connections
     if limit is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from ..profile.schema import SETTINGS, Profile
 from ..runtime.sizing import Rule
 
 Verdict = Literal["honoured", "ignored", "harmful"]
@@ -81,26 +82,38 @@ class Server:
         module, _, name = self.worker_class.rpartition(".")
         return module, name
 
+    def effective(self, profile: Profile, path: str) -> Any:
+        """The profile's value of a setting, or the server's own where the profile leaves the choice to it."""
+        value: Any = profile
+        for name in path.split("."):
+            value = getattr(value, name)
+        return getattr(self, path) if value is None and SETTINGS[path].server_default else value
+
     def honours(self, setting: str) -> bool:
+        """Whether the setting does what it says: neither ignored nor harmful."""
         cell = self.settings.get(setting)
         return cell is not None and cell.verdict == "honoured"
 
 
 def honoured(shown_by: str) -> Cell:
+    """It does what it says; ``shown_by`` names the container test, or is \"unprobed: \" and the reason."""
     return Cell("honoured", shown_by=shown_by)
 
 
 def honoured_up_to(at_most: int, why: str, shown_by: str) -> Cell:
+    """As ``honoured``, for values of at most ``at_most``."""
     return Cell("honoured", why, shown_by, at_most)
 
 
-#: A refused setting reaches no container; the test asks the generator for each of them.
+#: A refused setting reaches no container; the test gives each of them to the generator.
 REFUSED = "test_every_refused_setting"
 
 
 def ignored(why: str) -> Cell:
+    """It has no effect, so the generator refuses it and says why."""
     return Cell("ignored", why, REFUSED)
 
 
 def harmful(why: str) -> Cell:
+    """It does something that nobody wants, so the generator refuses it and says why."""
     return Cell("harmful", why, REFUSED)

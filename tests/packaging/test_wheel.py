@@ -15,7 +15,7 @@ from generator.version import __version__
 from tests.fast_support import MINIMAL, ROOT, SHIPPED
 from tests.packaging.conftest import clean_environment
 
-#: Inside the package, what lies in these folders of the checkout.
+#: ProblemsError the package, what lies in these folders of the checkout.
 MAPPED = {"generator": "container_kit", "templates": "container_kit/templates"}
 
 

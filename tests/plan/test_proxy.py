@@ -51,7 +51,7 @@ NUMBERS = [
     ("idle_connections", LARGE, 128, "the smaller of 256 and 10000 connections, shared by 2 processes"),
     ("idle_seconds", (), 60, "four fifths of the app's keepalive of 75 s"),
     ("idle_seconds", ("keepalive=5",), 4, "four fifths of the app's keepalive of 5 s"),
-    ("body_bytes", ("proxy_max_body=2Mi",), 2 * 2**20, "a larger body is answered with 413"),
+    ("body_bytes", ("proxy_max_body=2Mi",), 2 * 2**20, "a larger body gets a 413"),
     ("tmp_bytes", ("proxy_max_body=2Mi",), 32 * 2**20, "16 bodies of the largest size at once"),
     ("memory_bytes", (), 401 * 2**20, "32 MiB + 1200 connections x 96 KiB + 256 MiB of /tmp, which is memory"),
     ("cpus", LARGE, 1000, "half of the app's 2"),
@@ -121,7 +121,7 @@ def test_without_keepalive_nothing_is_kept(number: int) -> None:
 def test_gthread_keeps_as_many_as_it_answers_at_once() -> None:
     number = plan_of("", base=GTHREAD).proxy.idle_connections
     assert number is not None
-    assert (number.value, number.reason) == (32, "2 workers x 16 threads answer at once")
+    assert (number.value, number.reason) == (32, "2 workers x 16 threads respond at once")
 
 
 def test_whom_it_believes_follows_the_profile() -> None:
