@@ -41,7 +41,7 @@ def generate(
 
     Exit codes: 0 good, 1 drift with --check, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
-    plans = read_plans(profiles, overrides)
+    plans = read_plans(profiles, overrides, None if explain or as_json else Path(output))
     if explain or as_json:
         return _explain(plans, as_json)
     root = Path(output)
@@ -65,7 +65,7 @@ def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], sc
 
     Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
-    return _report_drift(_changes(read_plans(profiles, overrides), Path(output), schema, force=True))
+    return _report_drift(_changes(read_plans(profiles, overrides, Path(output)), Path(output), schema, force=True))
 
 
 @click.command()

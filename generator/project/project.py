@@ -50,6 +50,8 @@ class Project:
     needs_git: bool = False
     #: Variables that the index or VCS addresses take from the environment: ${NAME}.
     variables: tuple[str, ...] = ()
+    #: Lines of the .dockerignore at the root of the build context.
+    ignored: tuple[str, ...] = ()
 
 
 def assumed(file: str | None) -> Project:

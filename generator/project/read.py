@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from packaging.markers import Marker
@@ -44,6 +44,21 @@ def read_project(
 
     ``file`` is the profile's ``app.requirements``, ``app_folder`` its ``app.path``. No code of the project is run.
     """
+    project, faults = _read(root, file, app_folder, wanted, image, at)
+    return replace(project, ignored=_ignored(root) if app_folder == "." else ()), faults
+
+
+def _ignored(root: Path) -> tuple[str, ...]:
+    try:
+        lines = (root / ".dockerignore").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def _read(
+    root: Path, file: str | None, app_folder: str, wanted: Wanted, image: Image, at: Mark
+) -> tuple[Project, list[Fault]]:
     if file is None:
         return Project(), []
     name = PurePosixPath(file).name

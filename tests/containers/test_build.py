@@ -38,7 +38,7 @@ def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = 
         (profile.setdefault(section, {}) if section else profile)[name] = value
     file = folder / "profile.yaml"
     file.write_text(yaml.safe_dump(profile, allow_unicode=False))
-    plan = read_plans((str(file),), ())[0]
+    plan = read_plans((str(file),), (), folder)[0]
     bundles = [Bundle("docker/runtime", runtime_files()), Bundle(plan.folder, render(plan))]
     apply_changes(folder, plan_changes(folder, bundles))
     return plan
