@@ -48,7 +48,9 @@ def read_bytes(root: Path, path: str) -> bytes:
         with (root / path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FileError(f"a file that can be read ({error.strerror}: {path})", "correct the name") from error
+        reason = error.strerror or "not readable"
+        allowed = f"a file below the build context; {path}: {reason.lower()}"
+        raise FileError(allowed, "correct the name, or see --output") from error
     if len(data) > MAX_BYTES:
         raise FileError("a file of at most 32 MiB", "name the dependency file itself")
     return data

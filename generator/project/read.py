@@ -221,7 +221,8 @@ class _Reader:
 
     def _exists(self, base: str, line: Line) -> bool:
         try:
-            return (self.root / below(self.root, base, line.address)).exists()
+            target = self.root / below(self.root, base, line.address)
+            return target.is_file() or _is_project(target)
         except FileError:
             return False
 
@@ -234,11 +235,15 @@ class _Reader:
             return None
         if not target.is_dir():
             raise FileError(f"a path that is there; {found} is not", "correct it, relative to where pip is run")
-        if not any((target / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        if not _is_project(target):
             raise FileError(f"a project; {found} has neither pyproject.toml nor setup.py", "add one, or correct it")
         if line.has_marker or not line.single:
             raise FileError("one line without a marker, for a project of your own", "write it on one line, alone")
         return LocalProject(found, line.extras.replace(" ", ""), line.editable)
+
+
+def _is_project(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("pyproject.toml", "setup.py"))
 
 
 def _without_password(text: str) -> str:
