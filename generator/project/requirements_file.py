@@ -143,7 +143,8 @@ def _requirement(text: str, editable: bool) -> dict[str, Any]:
     head = text.split(";")[0].strip()
     is_address = re.match(r"[a-z]+(\+[a-z]+)?:", head, re.IGNORECASE) is not None
     is_path = ("@" not in head and (editable or "/" in head or "\\" in head)) or head.startswith(".")
-    if is_address or is_path or head.split("[")[0].lower().endswith(_ARCHIVE):
+    is_named = re.match(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@", head) is not None
+    if is_address or is_path or (not is_named and head.split("[")[0].lower().endswith(_ARCHIVE)):
         if is_address:
             return {"unnamed": text, "has_marker": " ;" in text}
         match = _PATH.fullmatch(text)
