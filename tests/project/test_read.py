@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,14 @@ AT = Mark("web.yaml", 3, 5)
 PYPROJECT = '[project]\nname = "x"\nversion = "1"\n'
 
 
-def read(root: Path, files: dict[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE) -> Project:
+def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE) -> Project:
     project, faults = read_with_faults(root, files, file, app, wanted)
     assert faults == []
     return project
 
 
 def read_with_faults(
-    root: Path, files: dict[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE
+    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE
 ) -> tuple[Project, list[str]]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +160,7 @@ def test_a_project_without_a_build_backend_is_not_installed(tmp_path: Path) -> N
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_at_the_profiles_line(
-    tmp_path: Path, files: dict[str, str | bytes], file: str, wanted: dict[str, tuple[str, ...]], message: str
+    tmp_path: Path, files: Mapping[str, str | bytes], file: str, wanted: dict[str, tuple[str, ...]], message: str
 ) -> None:
     _, faults = read_with_faults(tmp_path, files, file, wanted=Wanted(**wanted))
     assert len(faults) == 1 and faults[0].startswith("web.yaml:3:5: app.requirements: ") and message in faults[0]
