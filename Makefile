@@ -7,7 +7,7 @@ PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 FAST := tests --ignore=tests/containers --ignore=tests/servers
 
 .DEFAULT_GOAL := help
-.PHONY: bench help generate all-profiles check test test-fast test-containers lint policy locks clean
+.PHONY: test-apps bench help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start
 
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest tests/containers
+
+test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps; `make test` takes the most telling of them
+	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py
 
 bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in three quarters of an hour
 	@mkdir -p build

@@ -11,14 +11,18 @@ from .plan.numbers import size
 from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
 from .profile.load import read_profile
+from .project.metadata import Wanted
+from .project.project import assumed
+from .project.read import Image, read_project
 from .rules.check import check
 from .servers import SERVERS
 
 
-def plan_profile(text: str, file: str, overrides: Sequence[str] = ()) -> Plan:
+def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path | None = None) -> Plan:
     """The plan of one profile; ``file`` is its name in messages, ``overrides`` are PATH=VALUE as in ``--set``.
 
-    Raises ProfileError with every fault of the profile.
+    ``root`` is the build context, where the app's dependency files are read; without one they are not.
+    Raises ProfileError with every fault of the profile and of those files.
     """
     draft = read_profile(text, file, overrides)
     profile, server = draft.profile, SERVERS.get(draft.profile.server)
@@ -26,16 +30,24 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = ()) -> Plan:
     faults = [*draft.faults, *check(draft, server, numbers)]
     if faults or server is None or numbers is None:
         raise ProfileError(faults)
-    return make_plan(profile, server, numbers)
+    if root is None:
+        return make_plan(profile, server, numbers, assumed(profile.app.requirements))
+    app = profile.app
+    image = Image(profile.python, server.pins)
+    wanted = Wanted(app.extras, app.groups)
+    project, faults = read_project(root, app.requirements, app.path, wanted, image, profile.place("app.requirements"))
+    if faults:
+        raise ProfileError(faults)
+    return make_plan(profile, server, numbers, project)
 
 
-def read_plans(profiles: Sequence[str], overrides: Sequence[str] = ()) -> list[Plan]:
-    """The plans of all profile files. Raises ProfileError with the faults of every one of them."""
+def read_plans(profiles: Sequence[str], overrides: Sequence[str] = (), root: Path | None = None) -> list[Plan]:
+    """The plans of all profile files, as `plan_profile` makes them. Raises ProfileError with the faults of them all."""
     plans: list[Plan] = []
     faults: list[Fault] = []
     for path in profiles:
         try:
-            plans.append(plan_profile(_text(path), path, overrides))
+            plans.append(plan_profile(_text(path), path, overrides, root))
         except ProfileError as error:
             faults += error.faults
     if faults:

@@ -24,11 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
     "output": {"errors", "files"},
-    "plan": {"errors", "version", "runtime", "runtime.sizing", "profile", "servers"},
+    "project": {"errors"},
+    "plan": {"errors", "project", "version", "runtime", "runtime.sizing", "profile", "servers"},
     "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},  # and not plan.plan: see below
     "render": {"errors", "runtime.sizing", "profile", "plan"},
     "verify": {"errors", "profile"},
-    "pipeline": {"errors", "files", "profile", "servers", "plan", "rules"},
+    "pipeline": {"errors", "files", "project", "profile", "servers", "plan", "rules"},
     "docs": {"errors", "profile", "servers", "plan", "output"},
     "proof": {
         "errors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,11 @@ FIELDS = {
     "app.module": "app.module",
     "app.path": "app.path",
     "app.requirements": "app.requirements",
+    "app.python_path": "app.python_path",
+    "app.include": "app.include=[{}]",
+    "app.build_commands": "app.build_commands=[{}]",
+    "app.extras": "app.extras=[{}]",
+    "app.groups": "app.groups=[{}]",
     "app.hooks": "app.hooks",
     "app.build_packages": "app.build_packages=[{}]",
     "app.runtime_packages": "app.runtime_packages=[{}]",
@@ -93,7 +99,8 @@ def read_back(plan: Plan) -> None:
     assert {name: settings_read[name] for name, _ in profile.gunicorn} == dict(profile.gunicorn)
 
     lines = instructions(files[f"{plan.folder}/Dockerfile"])
-    env = [assignments(rest) for word, rest in lines if word == "ENV"]
+    final = lines[max(number for number, (word, _) in enumerate(lines) if word == "FROM") :]
+    env = [assignments(rest) for word, rest in final if word == "ENV"]
     assert [one for one in env[1:]] == [{name: value} for name, value in profile.env]
     label, built = (assignments(rest) for word, rest in lines if word == "LABEL")
     assert label["org.opencontainers.image.title"] == profile.name
@@ -103,7 +110,13 @@ def read_back(plan: Plan) -> None:
     assert tuple(json.loads(check)) == plan.texts.health_command
     ((copied, *_),) = ([json.loads(rest)] for word, rest in lines if word == "COPY" and rest.endswith('"/app/"]'))
     assert copied == [f"{profile.app.path}/" if profile.app.path != "." else "./", "/app/"]
-    extra = len(profile.env) + 2 * bool(profile.app.requirements)
+    extra = len(profile.env) + 3 * (plan.install.kind == "requirements")
+    commands = [json.loads(rest) for word, rest in lines if word == "RUN" and rest.startswith("[")]
+    assert commands == [["/bin/sh", "-ec", command] for command in profile.app.build_commands]
+    extra += (1 + len(profile.env) + len(commands)) if commands else 0
+    echoed = [shlex.split(rest)[1] for word, rest in lines if word == "RUN" and rest.startswith("echo ")]
+    assert echoed == [f"/app/{profile.app.python_path}".removesuffix("/.")] * bool(profile.app.python_path)
+    extra += len(echoed)
     extra += bool(profile.app.build_packages) + bool(profile.app.runtime_packages)
     assert len(lines) == plain_instructions() + extra
 

@@ -43,10 +43,10 @@ def generate(
 
     Exit codes: 0 good, 1 drift with --check, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
-    plans = read_plans(profiles, overrides)
     if explain or as_json:
-        return _explain(plans, as_json)
+        return _explain(read_plans(profiles, overrides), as_json)
     root = output_root(output)
+    plans = read_plans(profiles, overrides, root)
     bundles = _bundles(plans, root, schema)
     if check:
         return _report_drift(find_drift(root, bundles))
@@ -66,8 +66,8 @@ def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], sc
 
     Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
-    plans, root = read_plans(profiles, overrides), output_root(output)
-    return _report_drift(find_drift(root, _bundles(plans, root, schema)))
+    root = output_root(output)
+    return _report_drift(find_drift(root, _bundles(read_plans(profiles, overrides, root), root, schema)))
 
 
 @click.command()

@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from textwrap import wrap
 
 #: Version control, caches and environments, large or of another machine; what an interrupted run leaves.
-_NOT_THE_APP = (".git", ".hg", ".svn", "__pycache__", ".venv", ".kit-journal", "*.kit-new")
+_NOT_THE_APP = (".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules", ".kit-journal", "*.kit-new")
+#: A database of one machine, with its users' data; what the app ships of them, app.include names.
+_DATABASES = ("*.sqlite3",)
 #: Where tools keep passwords, tokens and keys, by their own documentation.
 _SECRETS = (
     ".env",
@@ -40,7 +42,7 @@ _SECRETS = (
 #: As ssh-keygen names them; any other ``id_*`` may be a module, so its content decides.
 _SSH_KEYS = ("id_rsa", "id_dsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
 #: Names with ``*`` for any text, compared without regard to case.
-LEFT_OUT = (*_NOT_THE_APP, *_SECRETS, *_SSH_KEYS)
+LEFT_OUT = (*_NOT_THE_APP, *_DATABASES, *_SECRETS, *_SSH_KEYS)
 #: Left out only if they hold a private key: a ``*.pem`` is as often a bundle of public certificates.
 LEFT_OUT_IF_PRIVATE = ("*.pem", "id_*")
 #: The first line of such a key: PKCS #1 and #8, SEC 1, OpenSSH, OpenPGP. As an extended regular expression.

@@ -8,10 +8,12 @@ from hashlib import sha256
 from typing import Any
 
 from ..profile.schema import EXPLAINED, Profile
+from ..project.project import Project
 from ..runtime.sizing import Number, Numbers, ceil_div
 from ..runtime.version import runtime_version
 from ..servers.server import Server
 from ..version import __version__
+from .install import Install, plan_install
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .left_out import LEFT_OUT_TEXTS, LeftOut
 from .places import ImagePaths, base_image, image_paths, output_path
@@ -63,6 +65,8 @@ class Plan:
     probes: Probes
     stop_seconds: Number
     startup_seconds: int
+    project: Project
+    install: Install
     kubernetes: KubernetesPlan
     proxy: Proxy
     settings: Mapping[str, Any]
@@ -99,8 +103,9 @@ class Plan:
         return sha256((self.configuration + self.proxy_configuration).encode()).hexdigest()
 
 
-def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
-    """The plan of a profile that has no faults; ``numbers`` are what ``size`` makes of it."""
+def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Project) -> Plan:
+    """The plan of a profile that has no faults; ``numbers`` are what ``size`` makes of it, ``project`` what
+    its app's dependency files say."""
     preload = server.effective(profile, "preload_app")
     path = output_path(profile)
     return Plan(
@@ -119,6 +124,8 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers) -> Plan:
         probes=_probes(profile),
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
+        project=project,
+        install=plan_install(profile.app, project, server, f"docker/{path}"),
         kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
         proxy=plan_proxy(profile, server, numbers, f"docker/{path}"),
         settings=dict(profile.gunicorn),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from ..profile.field_types import memory_text
@@ -17,6 +19,10 @@ class Texts:
     """Text that templates take as it is, so that they need no decision of their own."""
 
     app_source: str
+    #: What the profile includes though its like is left out: below the build context, and words for find.
+    kept_paths: tuple[str, ...]
+    kept_words: str
+    python_path: str
     bind: str
     cpu_text: str
     memory_text: str
@@ -41,6 +47,9 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
     """All words of one plan."""
     paths = (profile.health.liveness_path, profile.health.readiness_path)
     return Texts(
+        kept_paths=tuple(_joined(profile.app.path, path) for path in profile.app.include),
+        kept_words="".join(f"-path {shlex.quote(_joined('/app', path))} -prune -o " for path in profile.app.include),
+        python_path=_joined("/app", profile.app.python_path or "."),
         app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
         bind=f"0.0.0.0:{profile.port}",
         cpu_text=cpu_text(profile.resources.cpu),
@@ -88,6 +97,10 @@ def _health_command(profile: Profile, python: str, timeout_seconds: int) -> tupl
 def _path_info(path: str) -> str:
     """The path as WSGI's PATH_INFO gives it: unquoted, its bytes as Latin-1, without the query."""
     return unquote_to_bytes(path.partition("?")[0]).decode("latin-1")
+
+
+def _joined(folder: str, path: str) -> str:
+    return str(PurePosixPath(folder) / path)
 
 
 def _sentence(clause: str) -> str:

@@ -20,6 +20,7 @@ _NAME = f.text(
     "a DNS label of at most 40 characters that starts with a letter", "large", r"[a-z]([-a-z0-9]*[a-z0-9])?", 40
 )
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
+_EXTRAS = f.list_of(f.text("a name in pyproject.toml", "postgres", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 100))
 _URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
 _VARIABLES = f.mapping_of(
     f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
@@ -52,9 +53,31 @@ class App(Record):
         f.relative_path("a folder", "docker/app"), "Folder copied into the image, below the folder that --output names."
     )
     requirements: str | None = setting(
-        f.relative_path("a requirements file", "docker/app/requirements.txt").or_null(),
-        "pip requirements of the app; null installs nothing.",
+        f.relative_path("a requirements file, pyproject.toml or a lock file", "docker/app/requirements.txt").or_null(),
+        "A requirements file, pyproject.toml (with the lock beside it), uv.lock, poetry.lock or Pipfile.lock; "
+        "null installs nothing.",
         default=None,
+    )
+    extras: tuple[str, ...] = setting(
+        _EXTRAS, "Optional dependencies of pyproject.toml that are installed too.", default=()
+    )
+    groups: tuple[str, ...] = setting(
+        _EXTRAS, "Dependency groups of pyproject.toml that are installed too; none is by itself.", default=()
+    )
+    python_path: str | None = setting(
+        f.relative_path("a folder in app.path", "src").or_null(),
+        "Folder below app.path that modules are imported from too: src, where the code lies in src/.",
+        default=None,
+    )
+    include: tuple[str, ...] = setting(
+        f.list_of(f.relative_path("a file or folder in app.path", "data/seed.sqlite3")),
+        "What belongs into the image though its kind is left out: a database, a folder named env, a key.",
+        default=(),
+    )
+    build_commands: tuple[str, ...] = setting(
+        f.list_of(f.text("a shell command of one line", "python manage.py collectstatic --noinput", r"[^\r\n\x00]+")),
+        "Commands that the build runs in the app's folder, with its packages and env: static files, translations.",
+        default=(),
     )
     hooks: str | None = setting(
         f.module().or_null(),

@@ -81,12 +81,15 @@ def copy_app(plan: Plan, root: Path, context: Path) -> None:
     if not source.is_dir():
         raise KitError(f"{app.path}: no such folder below {root}; see --output")
     shutil.copytree(source, context / app.path, ignore=_left_out, dirs_exist_ok=True)
-    if app.requirements:
-        if not (root / app.requirements).is_file():
-            raise KitError(f"{app.requirements}: no such file below {root}; see --output")
-        target = context / app.requirements
+    for path in plan.install.inputs:
+        target = context / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / app.requirements, target)
+        if (root / path).is_dir():
+            shutil.copytree(root / path, target, ignore=_left_out, dirs_exist_ok=True)
+        elif (root / path).is_file():
+            shutil.copy(root / path, target)
+        else:
+            raise KitError(f"{path}: no such file below {root}; see --output")
 
 
 def _left_out(_folder: str, names: list[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import textwrap
 from dataclasses import asdict
 from typing import Any
@@ -29,6 +30,11 @@ def dockerfile_word(value: str) -> str:
     if re.search(r"[\r\n\x00]", value):
         raise ValueError("a Dockerfile word cannot hold a newline or NUL")
     return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+
+
+def shell_word(value: str) -> str:
+    """One word of a shell command in a Dockerfile's RUN, where nothing but the shell reads it."""
+    return shlex.quote(value)
 
 
 def json_text(value: Any) -> str:

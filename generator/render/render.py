@@ -23,6 +23,7 @@ from .filters import (
     json_text,
     number,
     rule,
+    shell_word,
     yaml_scalar,
 )
 
@@ -43,6 +44,7 @@ def render(plan: Plan) -> dict[str, str]:
     plan = replace(plan, configuration=_render(f"{family}/{configuration}.j2", plan), proxy_configuration=proxy)
     files = {f"{plan.folder}/{configuration}": plan.configuration}
     folders = ["docker/common", family, f"{family}/{plan.server.name}"]
+    folders += [f"docker/project/{plan.install.tool}"] if plan.install.tool else []
     folders += ["docker/proxy"] if plan.server.production else []
     for folder in folders:
         for name in _templates_below(folder):
@@ -126,6 +128,7 @@ def _environment() -> Environment:
         py=repr,
         quantity=memory_text,
         rule=rule,
+        shell=shell_word,
         size=docker_size,
         yaml=yaml_scalar,
     )

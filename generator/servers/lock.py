@@ -10,9 +10,14 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from ..errors import KitError
 from . import SERVERS
@@ -20,42 +25,76 @@ from .server import Server
 
 LOCKS = Path(__file__).with_name("locks")
 SETTINGS = Path(__file__).parents[1] / "profile" / "gunicorn_settings.json"
+#: What reads the app's own lock files in the builder stage (uv: MIT or Apache-2.0; micropipenv: LGPL-3.0-or-later,
+#: only run there). Nothing of them is in the image.
+TOOLS = {"uv": ("uv==0.13.9",), "micropipenv": ("uv==0.13.9", "micropipenv==1.10.0")}
+ALL_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ARCHITECTURES = ("x86_64", "aarch64")
 #: Wheels for these run on every Debian since 11, so on each base image that the kit builds on.
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux2014", "manylinux_2_17")
 
 
-def resolve(server: Server, architecture: str) -> list[tuple[str, str, str]]:
-    """Name, version and hash of each file that pip would install in an image of that architecture."""
+@dataclass(frozen=True)
+class Locked:
+    """One file that pip would install: its package, and what that requires itself."""
+
+    name: str
+    version: str
+    digest: str
+    requires: tuple[str, ...]
+
+
+def resolve(packages: Sequence[str], python: str, architecture: str) -> list[Locked]:
+    """Each file that pip would install for those packages in an image of that Python and architecture."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
-    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", server.pythons[0]]
+    command += ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python]
     for platform in PLATFORMS:
         command += ["--platform", f"{platform}_{architecture}"]
-    command += ["--target", "unused", *server.packages]
+    command += ["--target", "unused", *packages]
     ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if ended.returncode:
-        raise KitError(f"{server.name}: pip finds no packages for {architecture}; what it said stands above")
+        raise KitError(f"{' '.join(packages)}: pip finds none for {python} on {architecture}; its message is above")
     report = json.loads(ended.stdout)
     found = []
     for item in report["install"]:
         metadata, archive = item["metadata"], item["download_info"]["archive_info"]
-        found.append((metadata["name"].lower(), metadata["version"], archive["hashes"]["sha256"]))
+        requires = tuple(metadata.get("requires_dist", ()))
+        name = metadata["name"].lower()
+        found.append(Locked(name, metadata["version"], archive["hashes"]["sha256"], requires))
     return found
 
 
-def lock(server: Server) -> str:
-    """The text of a server's lock file: requirements with hashes, sorted by name."""
+def lock(packages: Sequence[str], pythons: Sequence[str]) -> tuple[str, list[Locked]]:
+    """The text of a lock file, requirements with hashes sorted by name, and what it was made of."""
+    found = [one for python in pythons for arch in ARCHITECTURES for one in resolve(packages, python, arch)]
     hashes: dict[tuple[str, str], set[str]] = {}
-    for architecture in ARCHITECTURES:
-        for name, version, digest in resolve(server, architecture):
-            hashes.setdefault((name, version), set()).add(digest)
+    for one in found:
+        hashes.setdefault((one.name, one.version), set()).add(one.digest)
     names = [name for name, _ in hashes]
     if len(names) != len(set(names)):
-        raise KitError(f"{server.name}: the architectures resolve to different versions: {sorted(hashes)}")
-    lines = [f"# Renewed by `make locks`; Python {server.pythons[0]} on {' and '.join(ARCHITECTURES)}."]
+        raise KitError(
+            f"{' '.join(packages)}: Pythons or architectures resolve to different versions: {sorted(hashes)}"
+        )
+    lines = [f"# Renewed by `make locks`; Python {', '.join(pythons)} on {' and '.join(ARCHITECTURES)}."]
     for (name, version), digests in sorted(hashes.items()):
         lines.append(" \\\n".join([f"{name}=={version}", *(f"    --hash=sha256:{d}" for d in sorted(digests))]))
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", found
+
+
+def constraints(server: Server, locked: Sequence[Locked]) -> str:
+    """What the server allows of the app's requirements: its own packages as locked, of what they need the range."""
+    lines = [f"{name}=={version}" for name, version in server.pins.items()]
+    own = [one for one in locked if one.name in server.pins]
+    ranges: dict[str, SpecifierSet] = {}
+    for requirement in (Requirement(text) for one in own for text in one.requires):
+        name = canonicalize_name(requirement.name)
+        about = {"extra": "", "python_version": server.pythons[0], "sys_platform": "linux"}
+        if name not in server.pins and (requirement.marker is None or requirement.marker.evaluate(about)):
+            ranges[name] = ranges.get(name, SpecifierSet()) & requirement.specifier
+    lines += [f"{name}{specifiers}" for name, specifiers in ranges.items() if str(specifiers)]
+    return (
+        "\n".join(["# Renewed by `make locks`, from the metadata of the packages in the lock.", *sorted(lines)]) + "\n"
+    )
 
 
 def gunicorn_settings() -> dict[str, dict[str, Any]]:
@@ -86,8 +125,15 @@ def renew() -> Iterator[str]:
     """
     for server in SERVERS.values():
         if server.packages:
-            path = LOCKS / f"{server.name}.txt"
-            path.write_text(lock(server), encoding="utf-8")
-            yield str(path)
+            text, locked = lock(server.packages, server.pythons)
+            yield _written(LOCKS / f"{server.name}.txt", text)
+            yield _written(LOCKS / f"{server.name}-constraints.txt", constraints(server, locked))
+    for name, packages in TOOLS.items():
+        yield _written(LOCKS / f"{name}.txt", lock(packages, ALL_PYTHONS)[0])
     SETTINGS.write_text(json.dumps(gunicorn_settings(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     yield str(SETTINGS)
+
+
+def _written(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)

@@ -12,6 +12,12 @@ from ..runtime.sizing import Rule
 Verdict = Literal["honoured", "ignored", "harmful"]
 
 
+#: Packages that a server names, for its version was tested, but that it takes in any version its own metadata allows.
+MERELY_NEEDED = ("packaging",)
+#: Built from its source (docker/<name>/meinheld-requirements.txt), so that no lock has it.
+MEINHELD_VERSION = "1.0.2"
+
+
 @dataclass(frozen=True)
 class Cell:
     """What a server makes of a setting; ``shown_by`` names the container test that shows it, or why none does."""
@@ -65,6 +71,13 @@ class Server:
     production: bool = True
     #: Not recommended for anything new; the generator says so.
     legacy: bool = False
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """Version by name of the packages that are the server's own; the app's requirements may not change them."""
+        named = (package.split("==") for package in self.packages)
+        own = {name: version for name, version in named if name not in MERELY_NEEDED}
+        return {**own, **({"meinheld": MEINHELD_VERSION} if self.name == "meinheld" else {})}
 
     @property
     def program(self) -> str:

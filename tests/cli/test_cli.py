@@ -125,7 +125,7 @@ def overwrite(path: str, text: str) -> Callable[[Path], None]:
         (
             None,
             ["{root}/web.yaml", "--set", "app.requirements=r"],
-            "--set app.requirements:1:1: app.requirements: r: no such file",
+            "build context; r: no such file or directory",
         ),
         (
             overwrite("web.yaml", MINIMAL.replace("docker/app", "nope")),

@@ -13,11 +13,16 @@ from generator.cli.commands import commands
 from generator.profile.gunicorn_settings import known_settings
 from generator.servers import SERVERS, lock
 
+ARCHIVE = {"archive_info": {"hashes": {"sha256": "aa"}}}
+REQUIRES = ["x>=2", "y; extra == 'z'"]
 PIP = {
     "install": [
-        {"metadata": {"name": "Flask", "version": "1"}, "download_info": {"archive_info": {"hashes": {"sha256": "aa"}}}}
+        {"metadata": {"name": name, "version": "1", "requires_dist": REQUIRES}, "download_info": ARCHIVE}
+        for name in ("Flask", "gevent")
     ]
 }
+_WITH_PACKAGES = {server.name for server in SERVERS.values() if server.packages}
+EVERY = {*_WITH_PACKAGES, *(f"{name}-constraints" for name in _WITH_PACKAGES), *lock.TOOLS}
 
 
 @pytest.fixture
@@ -34,9 +39,10 @@ def test_every_lock_and_the_settings_are_renewed(places: Path, monkeypatch: pyte
     monkeypatch.setattr(subprocess, "run", pip)
     result = CliRunner().invoke(commands, ["locks"])
     assert result.exit_code == 0, result.output
-    expected = {f"{server.name}.txt" for server in SERVERS.values() if server.packages}
-    assert {path.name for path in places.iterdir()} == expected | {"settings.json"}
-    assert (places / "gevent.txt").read_text().splitlines()[1:] == ["flask==1 \\", "    --hash=sha256:aa"]
+    assert {path.name for path in places.iterdir()} == {f"{name}.txt" for name in EVERY} | {"settings.json"}
+    assert (places / "gevent.txt").read_text().splitlines()[1:3] == ["flask==1 \\", "    --hash=sha256:aa"]
+    pins = [f"{name}=={version}" for name, version in SERVERS["gevent"].pins.items()]
+    assert (places / "gevent-constraints.txt").read_text().splitlines()[1:] == sorted([*pins, "x>=2"])
     assert json.loads((places / "settings.json").read_text()) == known_settings()
 
 
@@ -44,9 +50,9 @@ def test_what_pip_cannot_find_ends_with_2(places: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, ""))
     result = CliRunner().invoke(commands, ["locks"])
     assert (result.exit_code, list(places.iterdir())) == (2, [])
-    assert "pip finds no packages for x86_64" in result.stderr
+    assert "pip finds none for 3.13 on x86_64" in result.stderr
 
 
 def test_the_places_are_those_that_are_read() -> None:
-    assert {path.stem for path in lock.LOCKS.glob("*.txt")} == {s.name for s in SERVERS.values() if s.packages}
+    assert {path.stem for path in lock.LOCKS.glob("*.txt")} == EVERY
     assert json.loads(lock.SETTINGS.read_text()) == known_settings()

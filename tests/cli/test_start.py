@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from generator.cli.commands import commands
 from tests.fast_support import MINIMAL, ROOT
 
-LIBRARIES = [sys.executable, "-c", "import jinja2, yaml, jsonschema_rs, click"]
+LIBRARIES = [sys.executable, "-c", "import jinja2, yaml, jsonschema_rs, click, packaging.requirements"]
 ROUNDS = 25
 
 

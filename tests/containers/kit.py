@@ -105,7 +105,7 @@ def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str,
 
 
 def plan_of(profile: str, *overrides: str) -> Plan:
-    return read_plans((str(ROOT / profile),), overrides)[0]
+    return read_plans((str(ROOT / profile),), overrides, ROOT)[0]
 
 
 def honouring(setting: str) -> list[str]:

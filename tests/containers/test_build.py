@@ -39,7 +39,7 @@ def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = 
         (profile.setdefault(section, {}) if section else profile)[name] = value
     file = folder / "profile.yaml"
     file.write_text(yaml.safe_dump(profile, allow_unicode=False))
-    plan = read_plans((str(file),), ())[0]
+    plan = read_plans((str(file),), (), folder)[0]
     bundles = [Bundle("docker/runtime", runtime_files()), Bundle(plan.folder, render(plan))]
     write_bundles(folder, bundles)
     return plan
@@ -94,10 +94,15 @@ def test_build_secrets_stay_out_of_the_image(docker: Docker, tmp_path: Path, bui
 
 
 def test_a_conflict_with_the_servers_pins_fails_the_build(docker: Docker, tmp_path: Path) -> None:
-    plan = context(tmp_path, {}, {"requirements.txt": "flask==3.1.3\ngunicorn==23.0.0\n"})
+    """What a requirement requires itself, the generator cannot see: the build ends with a sentence that names both."""
+    inner = tmp_path / "docker/app/inner"
+    inner.mkdir(parents=True)
+    (inner / "pyproject.toml").write_text('[project]\nname = "inner"\nversion = "1"\ndependencies = ["gunicorn<27"]\n')
+    plan = context(tmp_path, {}, {"requirements.txt": "flask==3.1.3\n./inner\n"})
     with pytest.raises(CommandFailed) as raised:
         kit.build(docker, plan, "kit-test-conflict:dev", tmp_path)
-    assert "gunicorn" in raised.value.completed.output
+    (sentence,) = (line for line in raised.value.completed.output.splitlines() if line.startswith("kit: "))
+    assert "cannot be installed beside gunicorn 27.0.1, gevent 26.9.0, which the image brings" in sentence
 
 
 def test_a_wrong_hash_fails_the_build(docker: Docker, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from gunicorn import config
+from packaging.requirements import Requirement
 
 from generator.profile.document import parse_value
 from generator.profile.gunicorn_settings import CHOICES, MISTAKEN, OWNED, known_settings, typed
 from generator.profile.schema import GUNICORN_NAMES, SETTINGS
 from generator.servers import SERVERS
+from generator.servers.lock import TOOLS
 from generator.servers.lock import gunicorn_settings as installed_settings
 from tests.fast_support import ROOT, faults_of, plan_of
 
@@ -35,7 +37,8 @@ STRICT = {
     "proxy_protocol": "off",
     "uwsgi_allow_ips": "10.0.0.0/8",
 }
-LOCKS = sorted((ROOT / "generator/servers/locks").glob("*.txt"))
+FOLDER = ROOT / "generator/servers/locks"
+LOCKS = [FOLDER / f"{server.name}.txt" for server in SERVERS.values() if server.packages]
 PACKAGE = re.compile(r"([a-z0-9._-]+)==([0-9][A-Za-z0-9.]*)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
 
 
@@ -99,16 +102,35 @@ def test_a_lock_holds_hashes_of_every_package_for_both_architectures(path: Path)
     header, _, body = text.partition("\n")
     assert header.startswith("# Renewed by `make locks`; Python ")
     assert header.endswith(" on x86_64 and aarch64.")
+    pythons = header.removeprefix("# Renewed by `make locks`; Python ").partition(" on ")[0].split(", ")
     assert PACKAGE.sub("", body) == "", "a line that is no package with hashes"
     locked = {name: (number, found.count("sha256:")) for name, number, found in PACKAGE.findall(body)}
     assert list(locked) == sorted(locked)
     for name in {"gevent", "greenlet", "zope.interface"} & locked.keys():
-        assert locked[name][1] == 2, f"{name}: one binary wheel an architecture"
-    assert all(count in (1, 2) for _, count in locked.values())
+        assert locked[name][1] == 2 * len(pythons), f"{name}: one binary wheel an architecture and Python"
+    assert all(count in (1, 2, 2 * len(pythons)) for _, count in locked.values())
     server = SERVERS[path.stem]
-    assert f"Python {server.pythons[0]} " in header
+    assert tuple(pythons) == server.pythons
     assert {package for package in server.packages if "==" in package} <= {f"{n}=={v}" for n, (v, _) in locked.items()}
 
 
 def test_every_server_with_packages_has_a_lock() -> None:
     assert {server.name for server in SERVERS.values() if server.packages} <= {path.stem for path in LOCKS}
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+def test_constraints_pin_the_servers_own_packages_and_leave_the_rest_its_range(path: Path) -> None:
+    lines = path.with_name(f"{path.stem}-constraints.txt").read_text().splitlines()[1:]
+    found = {requirement.name: requirement.specifier for requirement in map(Requirement, lines)}
+    pins = SERVERS[path.stem].pins
+    assert {name: str(found[name]) for name in pins} == {name: f"=={version}" for name, version in pins.items()}
+    locked = {name: number for name, number, _ in PACKAGE.findall(path.read_text())}
+    for name, specifier in found.items():
+        assert specifier.contains(locked.get(name) or pins[name])
+        assert name in pins or "==" not in str(specifier), "what a server merely needs is not pinned"
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_tools_for_the_apps_own_locks_are_pinned_by_hash(name: str) -> None:
+    text = (FOLDER / f"{name}.txt").read_text()
+    assert {f"{package}=={number}" for package, number, _ in PACKAGE.findall(text)} >= set(TOOLS[name])

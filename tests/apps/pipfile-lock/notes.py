@@ -1,0 +1,11 @@
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from flask import Flask
+
+application = Flask(__name__)
+
+
+@application.get("/")
+def index():
+    return {"gunicorn": version("gunicorn"), "flask": version("flask"), "dev": find_spec("colorama") is not None}

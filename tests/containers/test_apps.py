@@ -1,0 +1,71 @@
+"""What people bring, a small case each (tests/apps/): generated, built, booted read-only, probed, and the page read.
+
+A case is a project folder with its profile.yaml; `GET /` must give the JSON object of expected.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
+from generator.pipeline import read_plans
+from tests.containers import kit
+
+APPS = kit.ROOT / "tests/apps"
+#: What `make test` builds; `make test-apps` builds them all.
+MOST_TELLING = ("requirement-files", "uv-lock", "pyproject", "old-files")
+EVERY = sorted(path.parent.name for path in APPS.glob("*/profile.yaml"))
+CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [name for name in EVERY if name in MOST_TELLING]
+
+
+def project(name: str, folder: Path) -> Path:
+    """A copy of the case; a folder named x.whl becomes the wheel of its files."""
+    target = folder / name
+    shutil.copytree(APPS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for unpacked in [path for path in target.rglob("*.whl") if path.is_dir()]:
+        files = sorted(path for path in unpacked.rglob("*") if path.is_file())
+        record = f"{next(path.parent.name for path in files if path.name == 'METADATA')}/RECORD"
+        wheel = unpacked.with_suffix(".zip")
+        with zipfile.ZipFile(wheel, "w") as archive:
+            names = [path.relative_to(unpacked).as_posix() for path in files]
+            for path, inner in zip(files, names, strict=True):
+                archive.write(path, inner)
+            archive.writestr(record, "".join(f"{inner},,\n" for inner in [*names, record]))
+        shutil.rmtree(unpacked)
+        wheel.rename(unpacked)
+    return target
+
+
+@contextmanager
+def served(docker: Docker, folder: Path, *args: str) -> Iterator[kit.Booted]:
+    """The project's image as its users make it: `generate`, `docker build`, run under the profile's limits."""
+    profile = str(folder / "profile.yaml")
+    made = CliRunner().invoke(commands, ["generate", "--output", str(folder), profile], obj={})
+    assert made.exit_code == 0, made.output
+    plan = read_plans((profile,), (), folder)[0]
+    tag = kit.build(docker, plan, f"kit-test-{kit.CHECKOUT}-app-{folder.name}:dev", folder)
+    with kit.booted(docker, tag, plan, *args, health_interval="1s") as container:
+        yield container
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, name: str) -> None:
+    folder = project(name, tmp_path)
+    expected = json.loads((folder / "expected.json").read_text())
+    with served(docker, folder) as container:
+        assert container.get("/").json == expected
+        wait_until(
+            lambda: container.container.health() == "healthy", kit.BOOT_SECONDS, container.container, what="healthy"
+        )
+        assert kit.complaints(container.container.logs().text) == []
