@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from ..errors import Mark
+from ..profile.gunicorn_settings import known_settings
 from .command_line import options_of, read_arguments
 from .configuration import Unreadable, read_configuration
 from .containers import Container, compose_services, configurations, is_compose, pod_containers
-from .documents import BadDocument, Node, read_documents
 from .dockerfile import Image, read_dockerfile
+from .documents import BadDocument, Node, read_documents
 from .finding import Finding
 from .given import Given, Run, Span, Unseen
 from .kinds import KINDS
@@ -121,13 +122,16 @@ class _Audit:
                 self._start(command, source.name, Run(place="process"), environment)
 
     def _documents(self, source: Source) -> None:
+        if template := re.search(r"\{\{-?\s*(\.|include|if|end|toYaml|range|with|template|define)", source.text):
+            line = source.text[: template.start()].count("\n") + 1
+            column = template.start() - source.text.rfind("\n", 0, template.start())
+            span = Span(Mark(source.name, line, column), len(template[0]))
+            self.unseen.append(Unseen(span, "it is a template: render it first, as helm template does"))
+            return
         try:
             documents = read_documents(source.text, source.name)
         except BadDocument as error:
-            if "{{" in source.text:
-                self.unseen.append(Unseen(error.span, "it is a template: render it first, as helm template does"))
-            else:
-                self.findings.append(Finding("K100", error.span, f"no YAML: {error}"))
+            self.findings.append(Finding("K100", error.span, f"no YAML: {error}"))
             return
         for document in documents:
             self.pending += compose_services(document) if is_compose(document) else pod_containers(document)
@@ -221,6 +225,7 @@ class _Audit:
         run.given = [*variables, *inner.given, *(one for one in run.given if one.how != "variable")]
         run.unseen += inner.unseen
         run.patched |= inner.patched
+        run.ours |= inner.ours
         run.partial |= inner.partial
         run.given = [one for one in run.given if one.name != "config" or one.how != "option"]
 
@@ -237,7 +242,7 @@ class _Audit:
         self.unseen += [
             Unseen(one.span, f"{one.name}: {one.value.unseen}")
             for one in run.given
-            if one.value.unseen and one.how != "imported" and KNOWN(one.name) and run.last(one.name) is one
+            if one.value.unseen and one.how != "imported" and _is_setting(one.name) and run.last(one.name) is one
         ]
 
     def report(self) -> Report:
@@ -259,9 +264,7 @@ class _Audit:
         return Report(tuple(sorted(found, key=lambda one: (*place(one.span), one.code))), tuple(unseen))
 
 
-def KNOWN(name: str) -> bool:  # noqa: N802
-    from ..profile.gunicorn_settings import known_settings
-
+def _is_setting(name: str) -> bool:
     return name in known_settings()
 
 
@@ -277,11 +280,11 @@ def _overridden(run: Run) -> Iterator[Finding]:
     """Two known values for one setting, one in the configuration and one on the command line."""
     for one in run.given:
         other = run.last(one.name)
-        if one.how != "assigned" or other is None or other.how != "option" or other is one:
+        if one.how != "assigned" or one.otherwise or other is None or other.how != "option" or other is one:
             continue
-        if one.value.known and other.value.known and str(one.value.value) != str(other.value.value):
-            if not isinstance(other.value.value, list):
-                yield Finding("K106", one.span, f"the command line gives {one.name} {other.value.value!s:.60}")
+        differs = one.value.known and other.value.known and str(one.value.value) != str(other.value.value)
+        if differs and not isinstance(other.value.value, list):
+            yield Finding("K106", one.span, f"the command line gives {one.name} {other.value.value!s:.60}")
 
 
 _IGNORE = re.compile(r"#\s*kit:\s*ignore\[([A-Z0-9,\s]+)\][ \t]*([^\n]*)")

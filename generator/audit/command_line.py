@@ -25,44 +25,45 @@ class Arguments:
 def read_arguments(words: Sequence[Word]) -> Arguments:
     """The settings of a command line, as argparse would read it."""
     found = Arguments()
-    collected: dict[str, list[str]] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if not word.text.startswith("-") or word.text in ("-", "--"):
-            if word.text != "--":
-                found.app = found.app or word
-            continue
-        flag, value = _split(word.text)
-        name = _setting(flag)
-        if name is None:
-            found.wrong.append((word, f"gunicorn has no option {flag}"))
-            if rest and value is None and not rest[0].text.startswith("-") and len(rest) > 1:
-                rest.pop(0)
-            continue
-        row = known_settings()[name]
-        span, unknown = word.span, word.variable
-        if row["takes"] == "nothing":
-            given: Any = name != "sendfile"
-        elif value is not None:
-            given = value
-        elif row["takes"] == "optional" and (not rest or rest[0].text.startswith("-")):
-            given = "auto"
-        elif rest and (not rest[0].text.startswith("-") or rest[0].text == "-"):
-            following = rest.pop(0)
-            given, unknown = following.text, following.variable
-            if following.span.mark.line == span.mark.line:
-                width = following.span.mark.column + following.span.width - span.mark.column
-                span = Span(span.mark, width)
-        else:
-            found.wrong.append((word, f"the option {flag} needs a value"))
-            continue
-        if row["type"] == "list":
-            given = collected.setdefault(name, [*collected.get(name, [])]) + [given]
-            collected[name] = given
-        reason = f"the variable {unknown} is not known here" if unknown else ""
-        found.given.append(Given(name, Value(given, unseen=reason), span, "option"))
+        if word.text.startswith("-") and word.text not in ("-", "--"):
+            _option(word, rest, found)
+        elif word.text != "--":
+            found.app = found.app or word
     return found
+
+
+def _option(word: Word, rest: list[Word], found: Arguments) -> None:
+    """Add one option, with its value, which is taken from ``rest`` where it stands there."""
+    flag, value = _split(word.text)
+    name = _setting(flag)
+    if name is None:
+        found.wrong.append((word, f"gunicorn has no option {flag}"))
+        if value is None and len(rest) > 1 and not rest[0].text.startswith("-"):
+            rest.pop(0)
+        return
+    takes = known_settings()[name]["takes"]
+    follows = bool(rest) and (rest[0].text == "-" or not rest[0].text.startswith("-"))
+    span, unknown, given = word.span, word.variable, value
+    if takes == "nothing":
+        found.given.append(Given(name, Value(name != "sendfile"), span, "option"))  # --no-sendfile
+        return
+    if value is None and takes == "optional" and not follows:
+        given = "auto"
+    elif value is None and follows:
+        following = rest.pop(0)
+        given, unknown = following.text, following.variable
+        if following.span.mark.line == span.mark.line:
+            span = Span(span.mark, following.span.mark.column + following.span.width - span.mark.column)
+    elif value is None:
+        found.wrong.append((word, f"the option {flag} needs a value"))
+        return
+    before: list[Any] = next((one.value.value for one in reversed(found.given) if one.name == name), [])
+    whole: Any = [*before, given] if known_settings()[name]["type"] == "list" else given
+    reason = f"the variable {unknown} is not known here" if unknown else ""
+    found.given.append(Given(name, Value(whole, unseen=reason), span, "option"))
 
 
 def options_of(environment: Mapping[str, str]) -> list[str]:

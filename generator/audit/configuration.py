@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ..errors import Mark
 from .given import Given, Run, Span, Unseen
@@ -42,25 +43,25 @@ class _Reader:
         loads = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
         self.reads = {node.id for node in loads}
 
-    def walk(self, body: Iterable[ast.stmt], certain: bool = True) -> None:
+    def walk(self, body: Iterable[ast.stmt]) -> None:
         for node in body:
-            self._statement(node, certain)
+            self._statement(node)
 
-    def _statement(self, node: ast.stmt, certain: bool) -> None:
+    def _statement(self, node: ast.stmt) -> None:
         match node:
             case ast.Assign():
                 for target in node.targets:
-                    self._assign(target, node.value, certain)
-            case ast.AnnAssign(value=ast.expr()):
-                self._assign(node.target, node.value, certain)
-            case ast.AugAssign(target=ast.Name()):
-                name = ast.Name(node.target.id, ast.Load())
+                    self._assign(target, node.value)
+            case ast.AnnAssign(value=ast.expr() as given):
+                self._assign(node.target, given)
+            case ast.AugAssign(target=ast.Name(id=own)):
+                name = ast.Name(own, ast.Load())
                 whole = ast.copy_location(ast.BinOp(name, node.op, node.value), node)
-                self._assign(node.target, whole, certain)
+                self._assign(node.target, whole)
             case ast.If():
-                self._branch(node, certain)
+                self._branch(node)
             case ast.Try() | ast.With() | ast.For() | ast.While():
-                self._block(node, certain)
+                self._block(node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 offset = 6 if isinstance(node, ast.AsyncFunctionDef | ast.ClassDef) else 4
                 offset += 4 if isinstance(node, ast.AsyncFunctionDef) else 0
@@ -68,15 +69,15 @@ class _Reader:
                 self._bind(node.name, Value(function=True), span, "function")
             case ast.Import() | ast.ImportFrom():
                 self._import(node)
-            case ast.Expr(value=ast.Call()):
-                self._call(node.value, certain)
+            case ast.Expr(value=ast.Call() as call):
+                self._call(call)
 
-    def _assign(self, target: ast.expr, expression: ast.expr, certain: bool) -> None:
+    def _assign(self, target: ast.expr, expression: ast.expr) -> None:
         if isinstance(target, ast.Tuple | ast.List):
             values = expression.elts if isinstance(expression, ast.Tuple | ast.List) else []
             for number, part in enumerate(target.elts):
                 if len(values) == len(target.elts):
-                    self._assign(part, values[number], certain)
+                    self._assign(part, values[number])
                 elif isinstance(part, ast.Name):
                     self._bind(part.id, Value(unseen="it is one of several values"), self._span(part), "assigned")
             return
@@ -90,33 +91,43 @@ class _Reader:
         self.scope.imports.pop(name, None)
         self.run.given.append(Given(name, value, span, how, name in self.reads))
 
-    def _branch(self, node: ast.If, certain: bool) -> None:
+    def _branch(self, node: ast.If) -> None:
         test = evaluate(node.test, self.scope)
-        if test.known and test.variable is None:
-            self.walk(node.body if test.value else node.orelse, certain)
+        if test.known:
+            taken, other = (node.body, node.orelse) if test.value else (node.orelse, node.body)
+            if test.variable is not None:
+                self._aside(other)
+            self.walk(taken)
             return
         before = dict(self.scope.names)
-        self.walk(node.orelse, certain=False)
+        self.walk(node.orelse)
         self.scope.names = before | {
             name: Value(unseen="it depends on a condition") for name in self.scope.names.keys() - before.keys()
         }
-        self.walk(node.body, certain=False)
+        self.walk(node.body)
 
-    def _block(self, node: ast.Try | ast.With | ast.For | ast.While, certain: bool) -> None:
+    def _aside(self, body: Iterable[ast.stmt]) -> None:
+        """Look at statements that the environment's defaults leave out: their names, not what they decide."""
+        names, imports, given = dict(self.scope.names), dict(self.scope.imports), len(self.run.given)
+        self.walk(body)
+        self.scope.names, self.scope.imports = names, imports
+        self.run.given[given:] = [replace(one, otherwise=True) for one in self.run.given[given:]]
+
+    def _block(self, node: ast.Try | ast.With | ast.For | ast.While) -> None:
         if isinstance(node, ast.For):
             for part in ast.walk(node.target):
                 if isinstance(part, ast.Name):
                     self._bind(part.id, Value(unseen="it is a loop's variable"), self._span(part), "assigned")
-        if isinstance(node, ast.For) and "globals()" in ast.unparse(node) or "locals()" in ast.unparse(node):
+        if (isinstance(node, ast.For) and "globals()" in ast.unparse(node)) or "locals()" in ast.unparse(node):
             self.run.unseen.append(Unseen(self._span(node), "names are set through globals() or locals()"))
-        self.walk(node.body, certain=False)
+        self.walk(node.body)
         if isinstance(node, ast.Try):
             for handler in node.handlers:
                 known = set(self.scope.names) | set(self.scope.imports)
                 # What the handler sets instead of what could be imported is a second way, not a mistake of the first.
-                self.walk([one for one in handler.body if not _sets_only(one, known)], certain=False)
-            self.walk(node.finalbody, certain)
-        self.walk(getattr(node, "orelse", []), certain=False)
+                self.walk([one for one in handler.body if not _sets_only(one, known)])
+            self.walk(node.finalbody)
+        self.walk(getattr(node, "orelse", []))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
@@ -131,10 +142,11 @@ class _Reader:
                 full = f"{node.module or ''}.{alias.name}"
             name = alias.asname or alias.name.partition(".")[0]
             self.scope.imports[name] = full
+            self.run.ours |= full.startswith("kit_runtime.")
             self.scope.names.pop(name, None)
             self.run.given.append(Given(name, Value(unseen=f"it is imported: {full}"), span, "imported", True))
 
-    def _call(self, call: ast.Call, certain: bool) -> None:
+    def _call(self, call: ast.Call) -> None:
         name = self.scope.dotted(call.func)
         if name in _PATCHES or name.endswith("monkey.patch_all"):
             self.run.patched = True

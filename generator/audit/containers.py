@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .documents import Node, seconds
 from .dockerfile import starts_under_a_shell
+from .documents import Node, seconds
 from .finding import Finding
-from .given import Run, Span, Unseen
+from .given import Run, Unseen
 from .words import Word, expand, find_gunicorn, split
 
 _POD_GRACE = 30
@@ -45,7 +46,7 @@ def compose_services(document: Node) -> Iterator[Container]:
                 found.starts |= bool(found.words)
         run = found.run
         run.read_only = _text(service, "read_only") == "true"
-        run.writable_tmp = any("/tmp" in node.text for node in _all(service, "tmpfs", "volumes"))  # noqa: S108
+        run.writable_tmp = any("/tmp" in node.text for node in _all(service, "tmpfs", "volumes"))
         limit = service.get("deploy", "resources", "limits", "cpus") or service.get("cpus")
         run.cpu_limit = limit.text or None if limit else None
         grace = service.get("stop_grace_period")
@@ -76,7 +77,7 @@ def pod_containers(document: Node) -> Iterator[Container]:
         run = found.run
         run.read_only = _text(node, "securityContext", "readOnlyRootFilesystem") == "true"
         mounts = node.get("volumeMounts")
-        run.writable_tmp = any(_text(mount, "mountPath") == "/tmp" for mount in mounts.list()) if mounts else False  # noqa: S108
+        run.writable_tmp = any(_text(mount, "mountPath") == "/tmp" for mount in mounts.list()) if mounts else False
         run.cpu_limit = _text(node, "resources", "limits", "cpu") or None
         run.grace = (grace or containers.list()[0]).span if grace else (spec.key("containers") or spec).span
         run.grace_seconds = seconds(grace.text) if grace else _POD_GRACE
@@ -125,9 +126,9 @@ def _words(node: Node, environment: Mapping[str, str]) -> list[Word]:
 
 def _item(item: Node, before: list[Word], environment: Mapping[str, str]) -> list[Word]:
     """One word of a list, or, behind `sh -c`, the words of a shell."""
-    if before and before[-1].text.startswith("-") and before[-1].text.endswith("c") and " " in item.text:
-        if before[0].text.rsplit("/", 1)[-1] in ("sh", "bash", "ash", "dash"):
-            return split(item.text, item.content_mark, environment)
+    is_script = bool(before) and re.fullmatch(r"-[a-z]*c", before[-1].text) is not None and " " in item.text
+    if is_script and before[0].text.rsplit("/", 1)[-1] in ("sh", "bash", "ash", "dash"):
+        return split(item.text, item.content_mark, environment)
     text, unknown = expand(item.text.replace("$(", "${").replace(")", "}") if "$(" in item.text else item.text,
                            environment)  # fmt: skip
     return [Word(text, item.span, unknown)]

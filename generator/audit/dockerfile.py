@@ -45,7 +45,8 @@ class Image:
 
 def instructions(text: str, file: str) -> Iterator[Instruction]:
     """The instructions of a Dockerfile; comments and empty lines between continued ones become blanks."""
-    start, held = 0, []
+    start = 0
+    held: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if line.lstrip().startswith("#") or not line.strip():
             if held:
@@ -167,10 +168,10 @@ def _health(one: Instruction | None, image: Image, installed: set[str]) -> Itera
     if one is None:
         return
     lacks = next((names for suffix, names in _LACKS.items() if re.search(rf"python.*{suffix}", image.base)), ())
-    if match := re.search(rf"(?<![\w/-])({'|'.join(lacks)})(?![\w-])" if lacks else r"(?!)", one.text):
-        if match[1] not in installed:
-            line = one.text[: match.start()].count("\n")
-            newline = one.text.rfind("\n", 0, match.start())
-            column = one.mark.column + match.start() if not line else match.start() - newline
-            span = Span(Mark(one.mark.file, one.mark.line + line, column), len(match[1]))
-            yield Finding("K202", span, f"{image.base} has no {match[1]}, and the last stage installs none")
+    match = re.search(rf"(?<![\w/-])({'|'.join(lacks)})(?![\w-])", one.text) if lacks else None
+    if match and match[1] not in installed:
+        line = one.text[: match.start()].count("\n")
+        newline = one.text.rfind("\n", 0, match.start())
+        column = one.mark.column + match.start() if not line else match.start() - newline
+        span = Span(Mark(one.mark.file, one.mark.line + line, column), len(match[1]))
+        yield Finding("K202", span, f"{image.base} has no {match[1]}, and the last stage installs none")

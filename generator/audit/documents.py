@@ -83,7 +83,7 @@ def read_documents(text: str, file: str) -> list[Node]:
         return [Node(raw, file, lines) for raw in yaml.compose_all(text, Loader=yaml.SafeLoader) if raw is not None]
     except yaml.YAMLError as error:
         at = getattr(error, "problem_mark", None)
-        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
+        mark = Mark(file, min(at.line + 1, max(len(lines), 1)), at.column + 1) if at else Mark(file)
         raise BadDocument(Span(mark), str(getattr(error, "problem", None) or error)) from error
     except RecursionError as error:
         raise BadDocument(Span(Mark(file)), "it is nested too deeply") from error

@@ -28,6 +28,8 @@ class Given:
     how: str = "assigned"
     #: Whether the file reads the name again, so that it is a helper.
     read: bool = False
+    #: Whether it stands in the way that the environment's defaults do not take: another value decides, if any.
+    otherwise: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Run:
     place: str = "configuration"
     #: Whether a configuration that it names could not be read, so that what is absent may stand there.
     partial: bool = False
+    #: Whether the configuration is one that the kit generated, for the image that it was generated with.
+    ours: bool = False
     read_only: bool = False
     writable_tmp: bool = True
     cpu_limit: str | None = None
@@ -62,10 +66,10 @@ class Run:
 
     def last(self, name: str) -> Given | None:
         """What decides a setting: the last that was given."""
-        return next((one for one in reversed(self.given) if one.name == name), None)
+        return next((one for one in reversed(self.given) if one.name == name and not one.otherwise), None)
 
     def effective(self, names: Mapping[str, object]) -> Iterator[Given]:
         """The deciding one of each name in the table, in the order given."""
         for one in self.given:
-            if one.name in names and self.last(one.name) is one:
+            if one.name in names and not one.otherwise and self.last(one.name) is one:
                 yield one

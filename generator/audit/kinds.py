@@ -1,4 +1,4 @@
-"""Every kind of finding, once: its code, how grave it is, why, and what to do. docs/findings.md comes from this table."""
+"""Every kind of finding, once: code, severity, why, and what to do. docs/findings.md comes from this table."""
 
 from __future__ import annotations
 

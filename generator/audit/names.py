@@ -20,7 +20,7 @@ def check_names(run: Run) -> Iterator[Finding]:
     for one in run.given:
         row = known_settings().get(one.name)
         if row is None:
-            yield from _unknown(one)
+            yield from () if run.ours else _unknown(one)  # not every server of the kit is gunicorn
         elif one.how == "imported":
             yield from _import(one)
         elif one.value.function:
@@ -29,7 +29,7 @@ def check_names(run: Run) -> Iterator[Finding]:
         elif one.name == "config" and one.how == "assigned":
             yield Finding("K105", one.span, "config becomes gunicorn's setting config, the path of this file")
         elif not one.value.unseen and not (one.value.value is None and one.value.variable):
-            yield from _value(one, row)
+            yield from () if run.ours and one.name == "worker_class" else _value(one, row)
 
 
 def _unknown(one: Given) -> Iterator[Finding]:
@@ -96,9 +96,13 @@ def _worker_class(one: Given) -> Iterator[Finding]:
         yield Finding("K104", one.span, f"gunicorn has no worker {name!r:.60}{hint}", fix=fix)
 
 
+#: What gunicorn looks up, or ignores: not told by the value alone.
+_OF_THE_SYSTEM = ("group", "ssl_version", "user")
+
+
 def refused(name: str, row: dict[str, Any], value: Any) -> str | None:
     """What the setting takes, where gunicorn would refuse the value; None where it takes it."""
-    if row["type"] == "int" and name not in ("ssl_version",):
+    if row["type"] == "int" and name not in _OF_THE_SYSTEM:
         return None if _is_count(value) else "a whole number, 0 or more"
     if row["type"] == "bool":
         words = isinstance(value, str) and value.strip().lower() in ("true", "false")
@@ -106,13 +110,11 @@ def refused(name: str, row: dict[str, Any], value: Any) -> str | None:
     if row["type"] == "dict":
         return None if isinstance(value, dict) else "a dictionary"
     if row["type"] == "list":
-        fits = value is None or isinstance(value, str) or isinstance(value, list) and all(
-            isinstance(item, str) for item in value
-        )  # fmt: skip
-        return None if fits else "a list of texts"
+        items = [] if not value else value if isinstance(value, list | dict) else [value]
+        return None if all(item is None or isinstance(item, str) for item in items) else "a list of texts"
     if row["type"] == "hook":
         return "a function"
-    if name in CHOICES and isinstance(value, str) and value not in (*CHOICES[name], "fast", "True", "true", "False"):
+    if name in CHOICES and isinstance(value, str) and value.lower() not in (*CHOICES[name], "fast", "true", "false"):
         return f"one of {', '.join(CHOICES[name])}"
     if row.get("only_text"):
         return None if value is None or isinstance(value, str) else "a text"

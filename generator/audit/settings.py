@@ -31,7 +31,8 @@ def check_settings(run: Run) -> Iterator[Finding]:
         elif cell is not None and cell.verdict != "honoured" and not worker.ours and not _is_default(one):
             code = "K112" if cell.verdict == "ignored" else "K113"
             if not (worker.name == "meinheld" and one.name == "worker_connections"):
-                yield Finding(code, one.span, f"the {worker.name} worker and {one.name}: {cell.why}")
+                verb = "ignores" if code == "K112" else "does not take"
+                yield Finding(code, one.span, f"the {worker.name} worker {verb} {one.name}", why=f"{cell.why}.")
             continue
         if value.cpus:
             yield from _cpus(one, run)
@@ -71,16 +72,16 @@ def _worker(run: Run, worker: Worker) -> Iterator[Finding]:
         if (one := run.last("worker_connections")) is not None:
             yield Finding("K118", one.span, "connections above this number hang")
     preload = run.last("preload_app")
-    if worker.name.startswith("gevent") and not worker.ours and preload and _true(preload.value.value):
-        if preload.value.known and not run.patched and not run.partial:
-            yield Finding("K115", preload.span, "the app is imported before gevent patches anything")
+    late = worker.name.startswith("gevent") and not (worker.ours or run.patched or run.partial)
+    if late and preload and preload.value.known and _true(preload.value.value):
+        yield Finding("K115", preload.span, "the app is imported before gevent patches anything")
     workers, connections = run.last("workers"), run.last("worker_connections")
     if worker.name == "gevent" and not worker.ours and workers and workers.value.cpus and connections:
         yield Finding("K119", connections.span, f"workers x {connections.value.value} connections")
 
 
 def _sync_threads(one: Given) -> Iterator[Finding]:
-    if one.value.cpus or one.value.known and str(one.value.value) not in ("0", "1"):
+    if one.value.cpus or (one.value.known and str(one.value.value) not in ("0", "1")):
         yield Finding("K114", one.span, "worker_class is sync, and threads make it gthread")
 
 
@@ -151,15 +152,15 @@ def _keepalive(one: Given, _: Run, worker: Worker) -> Iterator[Finding]:
 
 def _max_requests(one: Given, run: Run, _: Worker) -> Iterator[Finding]:
     jitter = run.last("max_requests_jitter")
-    absent = jitter is None and not run.partial or jitter is not None and jitter.value.known and not _whole(jitter)
+    absent = (jitter is None and not run.partial) or (jitter is not None and jitter.value.known and not _whole(jitter))
     if _whole(one) and absent:
         yield Finding("K133", one.span, f"each worker ends after {one.value.value} requests, without jitter")
 
 
 def _jitter(one: Given, run: Run, _: Worker) -> Iterator[Finding]:
-    if _whole(one) and _number(run, "max_requests") == 0 and run.place != "configuration" and not run.partial:
-        yield Finding("K134", one.span, "max_requests is 0")
-    elif _whole(one) and (own := run.last("max_requests")) is not None and own.value.known and not _whole(own):
+    own = run.last("max_requests")
+    absent = own is None and run.place != "configuration" and not run.partial
+    if _whole(one) and (absent or (own is not None and own.value.known and not _whole(own))):
         yield Finding("K134", one.span, "max_requests is 0")
 
 
@@ -170,7 +171,7 @@ def _forwarded(one: Given, _: Run, __: Worker) -> Iterator[Finding]:
         yield Finding("K140", one.span, f'{one.name} is "*"')
 
 
-def _format(one: Given, _: Run, worker: Worker) -> Iterator[Finding]:
+def _format(one: Given, _: Run, __: Worker) -> Iterator[Finding]:
     text = str(one.value.value)
     leaks = (["the query string, %(q)s"] if "%(q)s" in text else []) + [
         f"the header {match[1]}" for match in _SECRET_HEADER.finditer(text)
@@ -210,9 +211,9 @@ def _absent(run: Run) -> Iterator[Finding]:
         yield Finding("K124", run.command, "no worker_tmp_dir, on a read-only root without a writable /tmp")
     if run.read_only and not _true(_known(run, "control_socket_disable")):
         yield Finding("K123", run.command, "the control socket is on, on a read-only root")
-    if "WEB_CONCURRENCY" in run.environment and (own := run.last("workers")) is not None:
-        if own.how != "variable" and "WEB_CONCURRENCY" not in own.value.reads and not own.value.unseen:
-            yield Finding("K204", own.span, "workers is given, so WEB_CONCURRENCY changes nothing")
+    own = run.last("workers") if "WEB_CONCURRENCY" in run.environment else None
+    if own and own.how != "variable" and "WEB_CONCURRENCY" not in own.value.reads and not own.value.unseen:
+        yield Finding("K204", own.span, "workers is given, so WEB_CONCURRENCY changes nothing")
 
 
 _CHECKS: dict[str, tuple[Any, ...]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 _METHODS = ("lower", "upper", "strip", "lstrip", "rstrip", "split", "format", "join", "get", "replace", "startswith")
 #: A literal like "x" * 10**9 must not take the audit's memory.
-_LARGEST = 100_000
+_LARGEST = 2_000
 
 
 @dataclass(frozen=True)
@@ -109,51 +110,69 @@ class _Marks:
 
 
 def _value(node: ast.expr, scope: Scope, marks: _Marks) -> Any:
-    def inner(part: ast.expr) -> Any:
-        return _value(part, scope, marks)
+    evaluator = _EVALUATORS.get(type(node))
+    if evaluator is None:
+        raise _Unseen(f"{ast.unparse(node)[:60]} is not a literal")
+    return evaluator(node, scope, marks)
 
-    match node:
-        case ast.Constant():
-            return node.value
-        case ast.Name():
-            return _named(scope.names.get(node.id), node.id, marks)
-        case ast.List() | ast.Tuple() | ast.Set():
-            return [inner(item) for item in node.elts]
-        case ast.Dict():
-            if None in node.keys:
-                raise _Unseen("a mapping is unpacked into it")
-            return {inner(key): inner(value) for key, value in zip(node.keys, node.values, strict=True) if key}
-        case ast.JoinedStr():
-            return "".join(str(inner(part)) for part in node.values)
-        case ast.FormattedValue():
-            shown = inner(node.value)
-            return format(shown, "".join(map(str, map(inner, node.format_spec.values)))) if isinstance(
-                node.format_spec, ast.JoinedStr
-            ) else shown  # fmt: skip
-        case ast.BinOp():
-            return _small(_operator(node.op)(*_bounded(node.op, inner(node.left), inner(node.right))))
-        case ast.UnaryOp():
-            value = inner(node.operand)
-            return {ast.Not: lambda: not value, ast.USub: lambda: -value, ast.UAdd: lambda: value}[type(node.op)]()
-        case ast.BoolOp():
-            return _either(node, inner)
-        case ast.Compare():
-            left = inner(node.left)
-            for sign, part in zip(node.ops, node.comparators, strict=True):
-                right = inner(part)
-                if not _operator(sign)(left, right):
-                    return False
-                left = right
-            return True
-        case ast.IfExp():
-            return inner(node.body if inner(node.test) else node.orelse)
-        case ast.Subscript():
-            if scope.dotted(node.value) == "os.environ":
-                return _variable(inner(node.slice), scope, marks, missing=True)
-            return inner(node.value)[inner(node.slice)]
-        case ast.Call():
-            return _called(node, scope, marks)
-    raise _Unseen(f"{ast.unparse(node)[:60]} is not a literal")
+
+def _items(node: Any, scope: Scope, marks: _Marks) -> list[Any]:
+    return [_value(item, scope, marks) for item in node.elts]
+
+
+def _mapping(node: Any, scope: Scope, marks: _Marks) -> dict[Any, Any]:
+    if None in node.keys:
+        raise _Unseen("a mapping is unpacked into it")
+    pairs = zip(node.keys, node.values, strict=True)
+    return {_value(key, scope, marks): _value(value, scope, marks) for key, value in pairs}
+
+
+def _formatted(node: Any, scope: Scope, marks: _Marks) -> str:
+    shown = _value(node.value, scope, marks)
+    layout = _value(node.format_spec, scope, marks) if node.format_spec else ""
+    if layout and re.search(r"[0-9]{4}", layout):
+        raise _Unseen("it would be too large to evaluate here")
+    return format(shown, layout)
+
+
+def _binary(node: Any, scope: Scope, marks: _Marks) -> Any:
+    sides = _value(node.left, scope, marks), _value(node.right, scope, marks)
+    return _small(_operator(node.op)(*_bounded(node.op, *sides)))
+
+
+def _unary(node: Any, scope: Scope, marks: _Marks) -> Any:
+    value = _value(node.operand, scope, marks)
+    if isinstance(node.op, ast.Not):
+        return not value
+    return -value if isinstance(node.op, ast.USub) else +value
+
+
+def _either(node: Any, scope: Scope, marks: _Marks) -> Any:
+    for part in node.values:
+        value = _value(part, scope, marks)
+        if bool(value) == isinstance(node.op, ast.Or):
+            break
+    return value
+
+
+def _compared(node: Any, scope: Scope, marks: _Marks) -> bool:
+    left = _value(node.left, scope, marks)
+    for sign, part in zip(node.ops, node.comparators, strict=True):
+        right = _value(part, scope, marks)
+        if not _operator(sign)(left, right):
+            return False
+        left = right
+    return True
+
+
+def _chosen(node: Any, scope: Scope, marks: _Marks) -> Any:
+    return _value(node.body if _value(node.test, scope, marks) else node.orelse, scope, marks)
+
+
+def _subscript(node: Any, scope: Scope, marks: _Marks) -> Any:
+    if scope.dotted(node.value) == "os.environ":
+        return _variable(_value(node.slice, scope, marks), scope, marks, missing=True)
+    return _value(node.value, scope, marks)[_value(node.slice, scope, marks)]
 
 
 def _named(known: Value | None, name: str, marks: _Marks) -> Any:
@@ -169,14 +188,6 @@ def _named(known: Value | None, name: str, marks: _Marks) -> Any:
     return known.value
 
 
-def _either(node: ast.BoolOp, inner: Callable[[ast.expr], Any]) -> Any:
-    for part in node.values:
-        value = inner(part)
-        if bool(value) == isinstance(node.op, ast.Or):
-            return value
-    return value
-
-
 def _operator(sign: ast.AST) -> Callable[[Any, Any], Any]:
     if type(sign) not in _OPERATORS:
         raise _Unseen(f"the operator {type(sign).__name__} is not evaluated")
@@ -186,6 +197,8 @@ def _operator(sign: ast.AST) -> Callable[[Any, Any], Any]:
 def _bounded(sign: ast.AST, left: Any, right: Any) -> tuple[Any, Any]:
     """The operands, refused where the result would be huge."""
     sizes = [len(side) if isinstance(side, str | list) else abs(side) for side in (left, right) if not _is_other(side)]
+    if isinstance(sign, ast.Mod) and isinstance(left, str) and re.search(r"%[^%]*[0-9*]{4}", left):
+        raise _Unseen("it would be too large to evaluate here")
     if isinstance(sign, ast.Mult) and any(isinstance(side, str | list) for side in (left, right)):
         product = 1
         for size in sizes:
@@ -200,7 +213,7 @@ def _is_other(side: Any) -> bool:
 
 
 def _small(value: Any) -> Any:
-    if isinstance(value, str | list) and len(value) > _LARGEST or isinstance(value, int) and abs(value) > 2**63:
+    if (isinstance(value, str | list) and len(value) > _LARGEST) or (isinstance(value, int) and abs(value) > 2**63):
         raise _Unseen("it would be too large to evaluate here")
     return value
 
@@ -223,27 +236,38 @@ def _called(node: ast.Call, scope: Scope, marks: _Marks) -> Any:
     if any(isinstance(part, ast.Starred) for part in node.args) or any(word.arg is None for word in node.keywords):
         raise _Unseen("arguments are unpacked into a call")
     arguments = [_value(part, scope, marks) for part in node.args]
+    words = {str(word.arg): _value(word.value, scope, marks) for word in node.keywords}
     if name in ("os.environ.get", "os.getenv"):
-        words = {word.arg: _value(word.value, scope, marks) for word in node.keywords}
         default = arguments[1] if len(arguments) > 1 else words.get("default")
-        key = arguments[0] if arguments else words.get("key")
-        return _variable(key, scope, marks, default)
-    if node.keywords and name != "dict":
-        if not (isinstance(node.func, ast.Attribute) and node.func.attr == "format"):
-            raise _Unseen(f"{ast.unparse(node)[:60]} is not evaluated")
-    if name in _FUNCTIONS:
-        capped = name == "min" and len(arguments) > 1
-        if node.keywords:
-            return {str(word.arg): _value(word.value, scope, marks) for word in node.keywords}
-        result = _FUNCTIONS[name](*arguments)
+        return _variable(arguments[0] if arguments else words.get("key"), scope, marks, default)
+    if name == "dict" and not arguments:
+        return words
+    if name in _FUNCTIONS and not words:
         # min(cpu_count() * 2 + 1, 4) has a bound of its own.
-        marks.cpus &= not capped
-        return _small(result)
+        marks.cpus &= not (name == "min" and len(arguments) > 1)
+        return _small(_FUNCTIONS[name](*arguments))
     if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
         owner = _value(node.func.value, scope, marks)
-        if isinstance(owner, str | dict | list):
-            words = {str(word.arg): _value(word.value, scope, marks) for word in node.keywords}
-            if node.func.attr == "format" and ":" in str(owner):
-                raise _Unseen("a format with its own layout is not evaluated")
+        layout = node.func.attr == "format" and re.search(r"\{[^{}]*[:.\[]", str(owner))
+        if isinstance(owner, str | dict | list) and not layout:
             return _small(getattr(owner, node.func.attr)(*arguments, **words))
     raise _Unseen(f"{ast.unparse(node.func)[:60]}() is not called here")
+
+
+_EVALUATORS: dict[type[ast.expr], Callable[[Any, Scope, _Marks], Any]] = {
+    ast.Constant: lambda node, _scope, _marks: node.value,
+    ast.Name: lambda node, scope, marks: _named(scope.names.get(node.id), node.id, marks),
+    ast.List: _items,
+    ast.Tuple: _items,
+    ast.Set: _items,
+    ast.Dict: _mapping,
+    ast.JoinedStr: lambda node, scope, marks: "".join(str(_value(part, scope, marks)) for part in node.values),
+    ast.FormattedValue: _formatted,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _either,
+    ast.Compare: _compared,
+    ast.IfExp: _chosen,
+    ast.Subscript: _subscript,
+    ast.Call: _called,
+}

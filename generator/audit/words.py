@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from ..errors import Mark
 from .given import Span
 
-_BREAKS = ("&&", "||", ";", "|", "&")
-
 
 @dataclass(frozen=True)
 class Word:
@@ -24,8 +22,11 @@ class Word:
 
 
 _PIECE = re.compile(
-    r"""(?P<space>[ \t\n]+|\\\n)|(?P<break>&&|\|\||[;|&])|'(?P<single>[^']*)'|"(?P<double>(?:\\.|[^"\\])*)"|\\(?P<escaped>.)|(?P<bare>[^\s'"\\;|&]+)|(?P<other>.)""",
-    re.DOTALL,
+    r"""
+    (?P<space>[ \t\n]+|\\\n) | (?P<break>&&|\|\||[;|&]) | '(?P<single>[^']*)' | "(?P<double>(?:\\.|[^"\\])*)"
+    | \\(?P<escaped>.) | (?P<bare>[^\s'"\\;|&]+) | (?P<other>.)
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}]*))?\})")
 

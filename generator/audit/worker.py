@@ -67,7 +67,7 @@ def worker_of(run: Run) -> Worker:
     own = {server.worker_class: name for name, server in SERVERS.items() if "." in server.worker_class}
     if text in own:
         return Worker(own[text], given, ours=True)
-    return Worker(_SPELT.get(text, text if "." not in text and ":" not in text else ""), given)
+    return Worker(_SPELT.get(text, text if "." not in text and ":" not in text else ""), given, run.ours)
 
 
 def known_workers() -> tuple[str, ...]:

@@ -175,7 +175,8 @@ class Profile(Record):
     )
     keepalive: int = setting(
         f.integer(0, 3600, 75),
-        f"Seconds an idle connection stays open; above the {PROXY_IDLE_SECONDS} s after which most proxies drop theirs.",
+        "Seconds an idle connection stays open; "
+        f"above the {PROXY_IDLE_SECONDS} s after which most proxies drop theirs.",
         default=75,
         gunicorn="keepalive",
         reported=True,
