@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": {"errors", "runtime.sizing", "profile", "plan"},
     "verify": {"errors", "profile"},
     "pipeline": {"errors", "files", "project", "profile", "servers", "plan", "rules"},
-    "docs": {"errors", "profile", "servers", "plan", "output"},
+    "audit": {"errors", "profile", "servers"},
+    "docs": {"errors", "profile", "servers", "plan", "output", "audit"},
     "proof": {
         "errors",
         "runtime.sizing",
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "output",
         "docs",
         "proof",
+        "audit",
     },
     "__main__": {"cli"},
     "load_client": set(),

@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": "generate",
     "check": "generate",
     "explain": "generate",
+    "audit": "audit",
     "prove": "prove",
     "docs": "docs",
     "locks": "locks",

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import KitError, ProfileError
+from ..errors import FAULTS_SHOWN, KitError, ProfileError
+from .excerpt import excerpt
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -29,7 +30,7 @@ def exit_code(error: BaseException, debug: bool) -> int:
             click.echo("interrupted", err=True)
             return 128 + signal.SIGINT
         if isinstance(error, KitError):
-            click.echo(f"error: {error}" if not isinstance(error, ProfileError) else str(error), err=True)
+            click.echo(_faults(error) if isinstance(error, ProfileError) else f"error: {error}", err=True)
             return error.exit_code
         if debug:
             import traceback
@@ -49,6 +50,20 @@ def pipe_closed() -> int:
     """The exit code of a command whose reader has gone (`... | head -1`): quiet, and what a shell calls SIGPIPE."""
     _discard_output()
     return 128 + signal.SIGPIPE
+
+
+def _faults(error: ProfileError) -> str:
+    """Every fault; on a terminal each with its line and a caret, but for lines whose value must not be shown."""
+    if not sys.stderr.isatty():
+        return str(error)
+    shown = []
+    for fault in error.faults[:FAULTS_SHOWN]:
+        first, *rest = str(fault).split("\n")
+        file = Path(fault.mark.file)
+        hidden = "value not shown" in fault.given or not file.is_file()
+        line = "" if hidden else excerpt(file.read_text(encoding="utf-8", errors="replace"), fault.mark)
+        shown += [first, *([line] if line else []), *rest]
+    return "\n".join([*shown, *str(error).split("\n")[-1:]] if len(error.faults) > FAULTS_SHOWN else shown)
 
 
 def _is_ours(error: OSError) -> bool:

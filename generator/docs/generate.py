@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..audit.kinds import findings_page
 from ..errors import ProfileError, TargetError
 from ..output.drift import Change
 from ..profile.field_types import memory_text
@@ -143,6 +144,7 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "measured": _measured_excerpt,
     "bad_profile": lambda _: f"```yaml\n{_BAD_PROFILE}```",
     "faults": lambda _: _faults(),
+    "findings": lambda _: findings_page(),
 }
 
 

@@ -28,6 +28,8 @@ _VARIABLES = f.mapping_of(
 )
 #: Unquoted, an editor reads 3.13 as a number; the reader takes the text as it is written.
 _PYTHON = replace(f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6), schema={"type": ["string", "number"]})
+#: For so long load balancers and nginx keep an idle connection to the server, unless they are told otherwise.
+PROXY_IDLE_SECONDS = 60
 _EVERY_PRODUCTION_SERVER = ("gunicorn", "standalone")
 
 
@@ -196,7 +198,8 @@ class Profile(Record):
     )
     keepalive: int = setting(
         f.integer(0, 3600, 75),
-        "Seconds an idle connection stays open; above the 60 s after which most proxies drop theirs.",
+        "Seconds an idle connection stays open; "
+        f"above the {PROXY_IDLE_SECONDS} s after which most proxies drop theirs.",
         default=75,
         gunicorn="keepalive",
         reported=True,

@@ -29,6 +29,8 @@ SETTINGS = Path(__file__).parents[1] / "profile" / "gunicorn_settings.json"
 #: only run there). Nothing of them is in the image.
 TOOLS = {"uv": ("uv==0.13.9",), "micropipenv": ("uv==0.13.9", "micropipenv==1.10.0")}
 ALL_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+#: Settings whose default gunicorn takes from the machine or the environment, so that a table cannot hold it.
+_OF_THE_MACHINE = {"chdir", "control_socket", "forwarded_allow_ips", "group", "sendfile", "user", "workers"}
 ARCHITECTURES = ("x86_64", "aarch64")
 #: Wheels for these run on every Debian since 11, so on each base image that the kit builds on.
 PLATFORMS = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux2014", "manylinux_2_17")
@@ -98,8 +100,8 @@ def constraints(server: Server, locked: Sequence[Locked]) -> str:
 
 
 def gunicorn_settings() -> dict[str, dict[str, Any]]:
-    """Name, type and section of every setting that the installed gunicorn knows."""
-    from gunicorn import config
+    """Every setting that the installed gunicorn knows: type, section, and how a command line gives it."""
+    from gunicorn import config, workers
 
     types = {
         config.validate_pos_int: "int",
@@ -114,7 +116,15 @@ def gunicorn_settings() -> dict[str, dict[str, Any]]:
         name = "hook" if setting.section.endswith("Hooks") else types.get(validator, "str")
         if setting.type is int or (isinstance(setting.default, int) and not isinstance(setting.default, bool)):
             name = "int"
-        table[setting.name] = {"type": name, "nullable": setting.default is None, "section": setting.section}
+        table[setting.name] = row = {"type": name, "nullable": setting.default is None, "section": setting.section}
+        if setting.cli:
+            takes = {"store_true": "nothing", "store_const": "nothing"}.get(setting.action or "", "value")
+            row |= {"flags": list(setting.cli), "takes": "optional" if setting.nargs == "?" else takes}
+        if validator is config.validate_string:
+            row["only_text"] = True
+        if setting.name not in _OF_THE_MACHINE and isinstance(setting.default, str | bool | int) and name != "hook":
+            row["default"] = setting.default
+    table["worker_class"]["choices"] = sorted(workers.SUPPORTED_WORKERS)
     return table
 
 

@@ -1,0 +1,1 @@
+"""What people have: gunicorn configurations, command lines, Dockerfiles, Compose files and manifests, and findings."""

@@ -1,0 +1,110 @@
+"""`audit`: what is wrong with the configuration, command line and containers that somebody has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..audit.audit import COMMAND_LINE, Report, Source
+from ..audit.audit import audit as look
+from ..audit.execute import run_configuration
+from ..audit.show import as_github, as_json, as_sarif
+from ..errors import KitError, printable
+from ..version import __version__
+from . import options
+from .excerpt import excerpt
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+_MAX_BYTES = 1024 * 1024
+
+
+class _Separated(click.Command):
+    """A command that keeps what stands after `--` apart."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own, words = args, []
+        if "--" in args:
+            at = args.index("--")
+            own, words = args[:at], args[at + 1 :]
+        ctx.meta["words"] = words
+        return super().parse_args(ctx, own)
+
+
+@click.command(cls=_Separated, options_metavar="[OPTIONS]")
+@click.argument("files", nargs=-1, metavar="[FILE...] [-- gunicorn ...]")
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
+@click.option("--execute", is_flag=True, help="Run the configurations too, each in a process without network.")
+@options.debug
+@click.pass_context
+def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) -> int:
+    """Find what is wrong with gunicorn configurations, Procfiles, Dockerfiles, Compose files and manifests.
+
+    Nothing is executed; what cannot be known without that is said. A finding is ignored by a comment beside or above
+    its line: # kit: ignore[K101] and the reason. Exit codes: 0 no errors, 1 errors, 2 a file cannot be read.
+    """
+    words = ctx.meta["words"]
+    if not files and not words:
+        raise click.UsageError("name files, or a command line after --", ctx)
+    sources = [read_source(name) for name in files]
+    report = look(sources, words, beside, run_configuration if execute else None)
+    texts = {source.name: source.text for source in sources} | {COMMAND_LINE: " ".join(words)}
+    if form == "json":
+        click.echo(as_json(report))
+    elif form == "sarif":
+        click.echo(as_sarif(report, __version__))
+    elif form == "github":
+        for line in as_github(report):
+            click.echo(line)
+    else:
+        _print(report, texts)
+    return 1 if report.has_errors else 0
+
+
+def read_source(name: str) -> Source:
+    """One file's text. Raises KitError where it cannot be read."""
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise KitError(f"{name}: {error.strerror}") from error
+    if len(content) > _MAX_BYTES:
+        raise KitError(f"{name}: over 1 MiB, which is no configuration")
+    try:
+        return Source(name, content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise KitError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def beside(origin: str, path: str) -> Source | None:
+    """A file that another one names, in that one's folder or, for a command line, in this one; None without it."""
+    folder = Path() if origin == COMMAND_LINE else Path(origin).parent
+    wanted = Path(path)
+    if wanted.is_absolute() or ".." in wanted.parts:
+        return None
+    return read_source(str(folder / wanted)) if (folder / wanted).is_file() else None
+
+
+def _print(report: Report, texts: dict[str, str]) -> None:
+    for one in report.findings:
+        colour = _COLOURS[one.kind.severity]
+        head = click.style(f"{one.kind.severity}[{one.code}]", fg=colour, bold=True)
+        click.echo(f"{one.span.mark}: {head}: {printable(one.text)}")
+        text = texts.get(one.span.mark.file) or _text(one.span.mark.file)
+        if shown := excerpt(text, one.span.mark, one.span.width, colour):
+            click.echo(shown)
+        click.echo(f"    why: {printable(one.reason)}\n    do:  {printable(one.remedy)}\n    see: {one.kind.anchor}\n")
+    for gap in report.unseen:
+        click.echo(f"{gap.span.mark}: not seen: {printable(gap.text)}")
+    click.echo(_summary([one.kind.severity for one in report.findings], len(report.unseen)))
+
+
+def _text(name: str) -> str:
+    """The text of a configuration that was found beside another file."""
+    return read_source(name).text if Path(name).is_file() else ""
+
+
+def _summary(severities: Sequence[str], unseen: int) -> str:
+    counts = [f"{severities.count(name)} {name}{'s' * (severities.count(name) != 1)}" for name in _COLOURS]
+    return ", ".join([*counts, f"{unseen} not seen"])

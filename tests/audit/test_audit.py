@@ -1,0 +1,147 @@
+"""What the corpus does not show: the command line's words, forms of a report, and nothing executed unasked."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from generator.audit.audit import Source, audit
+from generator.audit.execute import run_configuration
+from generator.audit.kinds import KINDS
+from generator.audit.values import Scope, evaluate
+from generator.cli.commands import commands
+from generator.cli.excerpt import excerpt
+from generator.errors import Mark
+from tests.fast_support import ROOT
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, ["audit", *arguments], prog_name="python -m generator")
+
+
+def codes(text: str, name: str = "gunicorn.conf.py") -> list[str]:
+    return [one.code for one in audit([Source(name, text)]).findings]
+
+
+def test_a_command_line(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert run("--", "gunicorn", "-w", "8", "-k", "gevent", "app:app").exit_code == 0
+        result = run("--", "gunicorn", "-w8", "--preload", "--worker-class=gevent", "app:app")
+        assert result.exit_code == 1
+        assert "command line:1:14: error[K115]" in result.stdout
+        assert "gunicorn -w8 --preload --worker-class=gevent app:app\n      |              ^^^^^^^^^\n" in result.stdout
+        # The app patches first, or its configuration does.
+        (tmp_path / "app.py").write_text("from gevent import monkey; monkey.patch_all()\n")
+        assert run("--", "gunicorn", "--preload", "-k", "gevent", "app:app").exit_code == 0
+        (tmp_path / "gunicorn.conf.py").write_text("logfile = 'x'\n")
+        assert "gunicorn.conf.py:1:1: error[K101]" in run("--", "gunicorn", "app:app").stdout
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text("loglevel = 'debug'\n")
+    assert (run(str(file)).exit_code, run(str(tmp_path / "none.py")).exit_code, run().exit_code) == (0, 2, 2)
+    file.write_text("logfile = 'x'\n")
+    assert run(str(file)).exit_code == 1
+    file.write_bytes(b"caf\xe9 = 1\n")
+    assert run(str(file)).exit_code == 2
+
+
+BAD = "import multiprocessing\nworkers = multiprocessing.cpu_count()\nlogfile = 'x, y: 100%'\n"
+
+
+def test_forms_of_a_report(tmp_path: Path) -> None:
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text(BAD)
+    found = json.loads(run(str(file), "--format", "json").stdout)["findings"]
+    assert [(one["code"], one["line"], one["column"], one["severity"]) for one in found] == [
+        ("K110", 2, 1, "warning"),
+        ("K101", 3, 1, "error"),
+    ]
+    (log,) = json.loads(run(str(file), "--format", "sarif").stdout)["runs"]
+    assert [rule["id"] for rule in log["tool"]["driver"]["rules"]] == ["K101", "K110"]
+    assert [(one["ruleId"], one["ruleIndex"], one["level"]) for one in log["results"]] == [
+        ("K110", 1, "warning"),
+        ("K101", 0, "error"),
+    ]
+    region = log["results"][1]["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 3, "startColumn": 1, "endColumn": 8}
+    lines = run(str(file), "--format", "github").stdout.splitlines()
+    assert re.fullmatch(r"::warning file=[^,]+,line=2,col=1,title=K110 [^:]+::[^\n]+", lines[0])
+    assert [line.split()[0] for line in lines] == ["::warning", "::error"]
+
+
+def test_every_link_leads_to_its_section() -> None:
+    page = (ROOT / "docs/findings.md").read_text()
+    for kind in KINDS.values():
+        path, _, anchor = kind.anchor.partition("#")
+        assert (ROOT / path).exists()
+        assert page.count(f'<a id="{anchor}"></a>') == 1
+
+
+def test_nothing_is_executed_unasked_and_then_apart(tmp_path: Path) -> None:
+    file, trace = tmp_path / "gunicorn.conf.py", tmp_path / "trace"
+    file.write_text(
+        f"import os, sys\nopen({str(trace)!r}, 'a').write('x')\n"
+        "bind = ':'.join(reversed(['8000', '0.0.0.0']))\nglobals()['workers'] = 2.5\n"
+    )
+    assert "not seen: bind" in run(str(file)).stdout
+    assert not trace.exists()
+    result = run(str(file), "--execute")
+    assert trace.read_text() == "x"
+    assert "not seen: bind" not in result.stdout
+    assert "K104" in result.stdout  # what globals() set
+
+
+def test_executing_has_no_network_and_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text("import os\nworkers = len(os.listdir('/sys/class/net')) if False else 1\nimport socket\n"
+                    "proc_name = ','.join(sorted(name for _, name in socket.if_nameindex()))\n")  # fmt: skip
+    values, note = run_configuration(Source(str(file), ""), {})
+    assert values["proc_name"] == "lo" or "with network" in note
+    monkeypatch.setattr("generator.audit.execute.SECONDS", 1)
+    file.write_text("while True: pass\n")
+    assert run_configuration(Source(str(file), ""), {}) == ({}, "it did not end within 1 s")
+    file.write_text("1 / 0\n")
+    assert run_configuration(Source(str(file), ""), {})[1].startswith("running it failed: ZeroDivisionError")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'x' * 10**9", "'%0999999999d' % 1", "f'{1:999999999}'", "'{:>999999999}'.format(1)", "[0] * 9999999999",
+     "('x' * 1999).replace('x', 'y' * 1999)", "__import__('os').system('true')", "(lambda: 1)()", "x.y.z", "open('/')"],
+)  # fmt: skip
+def test_hostile_expressions_cost_nothing(text: str) -> None:
+    import ast
+
+    value = evaluate(ast.parse(text, mode="eval").body, Scope())
+    assert value.unseen or len(str(value.value)) < 5_000_000
+
+
+def test_a_comment_ignores_its_own_line_only() -> None:
+    assert codes("loglevel = 'debug'  # kit: ignore[K125] for a week\npidfile = 'x'\n") == ["K121"]
+    assert codes("# kit: ignore[K121] a volume\nloglevel = 'debug'\npidfile = 'x'\n") == ["K125", "K121"]
+    assert codes("pidfile = 'x'  # kit: ignore[K999] no such thing\n") == ["K121", "K290"]
+
+
+def test_the_kits_own_output_is_clean() -> None:
+    paths = [*ROOT.glob("docker/*/*"), *ROOT.glob("docker/servers/*/*"), *ROOT.glob("k8s/**/*.yaml")]
+    wanted = ("gunicorn.conf.py", "Dockerfile", "compose.yaml")
+    own = [path for path in paths if path.name in wanted or path.suffix == ".yaml"]
+    assert len(own) > 20
+    for path in own:
+        report = audit([Source(path.name, path.read_text())])
+        assert report.findings == (), path
+
+
+def test_a_caret_stands_below_its_character() -> None:
+    shown = excerpt("a\n名前 = 'x'\n", Mark("f", 2, 6), 3)
+    assert re.sub(r"\x1b\[\d+m", "", shown) == "    2 | 名前 = 'x'\n      |        ^^^"
+    assert excerpt("a\n", Mark("f", 9, 1)) == ""
+    long = re.sub(r"\x1b\[\d+m", "", excerpt("x" * 300 + "here", Mark("f", 1, 301), 4)).split("\n")
+    assert long[0][long[1].index("^") :].startswith("here")

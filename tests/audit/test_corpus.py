@@ -1,0 +1,95 @@
+"""Configurations in the manner of public ones, each with what is to be found beside its lines, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from gunicorn import config
+
+from generator.audit.audit import Source, audit
+from generator.audit.kinds import KINDS
+from generator.audit.names import refused
+from generator.profile.gunicorn_settings import known_settings
+
+CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.txt"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files, and the codes and gaps that a line's mark (`#! K110`, `#?`) expects there."""
+
+    title: str
+    sources: tuple[Source, ...]
+    findings: frozenset[tuple[str, int, str]]
+    gaps: frozenset[tuple[str, int]]
+
+
+def cases() -> Iterator[Case]:
+    for path in CORPUS:
+        for part in re.split(r"^##### ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            title, _, body = part.partition("\n")
+            sources, findings, gaps = [], set(), set()
+            for file in re.split(r"^=== ", body, flags=re.MULTILINE)[1:]:
+                name, _, text = file.partition("\n")
+                lines = []
+                for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
+                    bare, _, codes = line.partition("  #! ")
+                    findings |= {(name, number, code) for code in codes.split()}
+                    if bare.endswith("  #?"):
+                        bare = bare.removesuffix("  #?")
+                        gaps.add((name, number))
+                    lines.append(bare)
+                sources.append(Source(name, "\n".join(lines) + "\n"))
+            yield Case(title, tuple(sources), frozenset(findings), frozenset(gaps))
+
+
+CASES = list(cases())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_everything_wrong_is_found_and_nothing_right(case: Case) -> None:
+    report = audit(case.sources)
+    found = {(one.span.mark.file, one.span.mark.line, one.code) for one in report.findings}
+    assert found == case.findings
+    assert {(one.span.mark.file, one.span.mark.line) for one in report.unseen} == case.gaps
+
+
+def test_the_corpus_is_large_and_shows_every_kind() -> None:
+    assert len(CASES) >= 40
+    shown = {code for case in CASES for _, _, code in case.findings}
+    assert KINDS.keys() - shown == {"K113"}  # nothing that people write harms a stock worker beyond K114 and K118
+    assert len([case for case in CASES if not case.findings]) >= 15
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_each_place_is_where_the_text_stands(case: Case) -> None:
+    texts = {source.name: source.text.splitlines() for source in case.sources}
+    for one in audit(case.sources).findings:
+        line = texts[one.span.mark.file][one.span.mark.line - 1]
+        if one.code in ("K101", "K102", "K121", "K125", "K202"):
+            marked = line[one.span.mark.column - 1 : one.span.mark.column - 1 + one.span.width]
+            assert re.fullmatch(r"[\w-]+(=\S+)?|--?\S+ \S+", marked), (marked, line)
+
+
+VALUES = [0, 1, -1, 2.5, True, False, None, "", "4", "0x2", "-", "yes", "true", "TRUE", [], ["a"], [1], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("name", sorted(known_settings()))
+def test_values_are_refused_exactly_where_gunicorn_refuses_them(name: str) -> None:
+    row = known_settings()[name]
+    if row["type"] == "hook" or name in ("chdir", "group", "user"):
+        return
+    for value in VALUES:
+        try:
+            config.Config().set(name, value)
+            taken = True
+        except (ValueError, TypeError, AttributeError, config.ConfigError):
+            taken = False
+        if taken:
+            assert refused(name, row, value) is None, value
+        elif row["type"] in ("bool", "dict") or row.get("only_text") or row["type"] == "int":
+            assert refused(name, row, value) is not None or name.startswith("http2_"), value
