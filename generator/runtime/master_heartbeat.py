@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 from time import monotonic
 
-# Without pathlib: importing it costs as much CPU as all else that a probe does.
+# Without pathlib: importing it takes 14 ms, as long as all else that a probe does.
 #: Memory in every container; gunicorn's own heartbeat files lie there too.
 PATH = "/dev/shm/kit-master"
 

@@ -20,7 +20,6 @@ from tests.fast_support import ROOT
 #: Seconds; far above the timeout of 0.3 s that is given, below the 30 s for which a server here keeps a client busy.
 DEADLINE = 20
 
-
 Serve = Callable[..., tuple[int, list[bytes]]]
 
 
@@ -41,10 +40,10 @@ def serve() -> Iterator[Serve]:
         asked: list[bytes] = []
 
         def run() -> None:
-            connection, _ = listener.accept()
-            open_sockets.append(connection)
-            asked.append(connection.recv(4096))
             try:
+                connection, _ = listener.accept()
+                open_sockets.append(connection)
+                asked.append(connection.recv(4096))
                 for part in [answer[i : i + 1] for i in range(len(answer))] if answer and drip else [answer or b""]:
                     connection.sendall(part)
                     if drip and over.wait(0.02):
