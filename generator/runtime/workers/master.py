@@ -4,7 +4,7 @@ a heartbeat that probes read."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -61,10 +61,16 @@ def beat_each_turn(arbiter: Any) -> None:
 
     def beating(stock: Callable[[], None]) -> Callable[[], None]:
         def call() -> None:
-            heartbeat.beat(worker.tmp.last_update() for worker in arbiter.WORKERS.values())
+            heartbeat.beat(last_updates(arbiter.WORKERS.values()))
             stock()
 
         return call
 
     arbiter.maybe_promote_master = beating(arbiter.maybe_promote_master)
     arbiter.reap_workers = beating(arbiter.reap_workers)
+
+
+def last_updates(workers: Iterable[Any]) -> Iterator[float]:
+    for worker in tuple(workers):
+        with suppress(OSError, ValueError):  # its file is closed
+            yield worker.tmp.last_update()

@@ -1,7 +1,7 @@
-"""Build a whole Kubernetes node into the user's cache: Go's module proxy and Debian's archive through their own clients.
+"""Build a whole Kubernetes node into the user's cache, from Go's module proxy and Debian's archive.
 
-``python -m tests.cluster.node.build``: about 20 minutes on two cores, 5 GB of caches, 0.5 GB of binaries. What is there is
-kept. Needs Go >= 1.24, apt-get (Debian 12 or newer) and runc.
+``python -m tests.cluster.node.build``: about 20 minutes on two cores, 5 GB of caches, 0.5 GB of binaries. What is
+there is kept. Needs Go >= 1.24, apt-get (Debian 12 or newer) and runc.
 """
 
 from __future__ import annotations
@@ -97,9 +97,9 @@ def _go(*words: str, cwd: Path) -> str:
 
 
 def _kubernetes() -> None:
-    """From its Go module, whose go.mod asks for k8s.io/*@v0.0.0 and has them replaced in a go.work that is not part of it.
+    """From its Go module, whose go.mod asks for k8s.io/*@v0.0.0 and leaves it to a go.work to replace them.
 
-    A module of our own pins each of them to the version of the same release instead.
+    That is not part of the module: one of our own pins each of them to the version of the same release instead.
     """
     source = CACHE / "src" / "kubernetes"
     source.mkdir(parents=True, exist_ok=True)
