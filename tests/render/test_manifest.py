@@ -204,7 +204,7 @@ def test_network_policy_lets_in_only_what_is_named() -> None:
     spec = objects("kubernetes: {allowed_namespaces: [ingress]}\n")["NetworkPolicy"]["spec"]
     assert spec["policyTypes"] == ["Ingress"] and "egress" not in spec
     (rule,) = spec["ingress"]
-    assert rule["ports"] == [{"port": "http"}]
+    assert rule["ports"] == [{"port": "http", "protocol": "TCP"}]
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ingress"]}
     assert rule["from"] == [{"podSelector": {}}, {"namespaceSelector": {"matchExpressions": [named]}}]
     assert objects()["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
@@ -219,7 +219,7 @@ def test_egress_is_open_and_said_so_unless_listed() -> None:
     database = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "db"}}}
     assert spec["egress"] == [
         {"ports": dns},
-        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432}]},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432, "protocol": "TCP"}]},
         {"to": [database]},
     ]
     assert [{"ports": dns}] == objects("kubernetes: {egress: []}\n")["NetworkPolicy"]["spec"]["egress"]

@@ -11,10 +11,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from generator.containers.docker import Docker
 
 from . import certificates, configurations
 from .build import BIN, CACHE, missing
@@ -146,11 +147,24 @@ def inside(*command: str) -> list[str]:
     return ["nsenter", "-t", str(pid()), "-n", "-m", "-p", "-u", "-i", "--", *command]
 
 
-def load_image(docker: Sequence[str], tag: str) -> None:
-    """Copy an image from a Docker engine to the node; ``docker`` is the client's command."""
-    with subprocess.Popen([*docker, "save", tag], stdout=subprocess.PIPE) as saved:
-        done: Any = subprocess.run(
-            inside(*_CONTAINERD, "images", "import", "-"), stdin=saved.stdout, capture_output=True
-        )
-    if saved.returncode or done.returncode:
-        raise RuntimeError(f"{tag} was not loaded: {done.stderr.decode(errors='replace')[-1000:]}")
+def load_image(docker: Docker, tag: str, name: str) -> None:
+    """Copy an image of a Docker engine to the node, where it gets another name."""
+    with tempfile.NamedTemporaryFile(suffix=".tar") as saved:
+        docker.call("save", "--output", saved.name, tag, timeout=300)
+        with Path(saved.name).open("rb") as archive:
+            loaded = subprocess.run(inside(*_CONTAINERD, "images", "import", "-"), stdin=archive, capture_output=True)
+    if loaded.returncode:
+        raise RuntimeError(f"{tag} was not loaded: {loaded.stderr.decode(errors='replace')[-1000:]}")
+    names = [f"docker.io/library/{each}" for each in (tag, name)]
+    subprocess.run(inside(*_CONTAINERD, "images", "tag", "--force", *names), check=True, capture_output=True)
+
+
+def master_pid(container: str) -> int:
+    """PID 1 of a container, as the node sees it; ``container`` is its id, without the runtime's prefix."""
+    listed = subprocess.run(inside(*_CONTAINERD, "tasks", "ls"), check=True, capture_output=True, text=True).stdout
+    return next(int(line.split()[1]) for line in listed.splitlines() if line.startswith(container))
+
+
+def kill(number: int, signal_name: str) -> None:
+    """A signal to a process of the node, by its pid there."""
+    subprocess.run(inside("kill", f"-{signal_name}", str(number)), check=True)
