@@ -156,8 +156,9 @@ def test_a_small_container_is_probed_less_often() -> None:
     assert plan_of("", "resources.cpu=150m").probes.unready_after_seconds.value == 14
 
 
-def test_where_a_request_has_a_worker_to_itself_only_timeout_says_that_it_hangs() -> None:
-    assert plan_of("", "server=sync", "connections=3").probes.hung_seconds == 30
+@pytest.mark.parametrize("server", ["sync", "eventlet"])
+def test_where_a_worker_beats_between_requests_only_timeout_tells_that_it_hangs(server: str) -> None:
+    assert plan_of("", f"server={server}", "connections=3").probes.hung_seconds == 30
 
 
 @pytest.mark.parametrize(("cpu", "quantity"), [("2", "2"), ("500m", "500m"), ("1.5", "1500m")])
