@@ -1,4 +1,7 @@
-"""``python -m tests.cluster up|down|kubectl ARGUMENTS``: the cluster that the tests would choose, for people."""
+"""``python -m tests.cluster up|down|check|kubectl ARGUMENTS``: the cluster that the tests would choose.
+
+check says in one line why there is none, with exit code 1; it builds nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from .node import build, node
 
 
 def main(what: str = "", *words: str) -> int:
+    if what == "check":
+        print(cluster.why_none(cluster.named_by_user()) or "there is one")
+        return 1 if cluster.why_none(cluster.named_by_user()) else 0
     if what == "up":
         if not cluster.named_by_user() and cluster.why_none(None):
             build.build()

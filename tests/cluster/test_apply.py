@@ -14,7 +14,11 @@ from tests.cluster.conftest import Deploy
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit
 
-PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
+PRODUCTION = [
+    pytest.param(profile, marks=[] if kit.plan_of(profile).profile.group else [pytest.mark.quick])
+    for profile in kit.PROFILES
+    if kit.plan_of(profile).server.production
+]
 
 
 @pytest.fixture(params=PRODUCTION)
@@ -22,7 +26,6 @@ def deployed(request: pytest.FixtureRequest, deploy: Deploy) -> Deployed:
     return deploy(request.param)
 
 
-@pytest.mark.quick
 def test_applies_without_a_warning_and_changes_nothing_when_repeated(deployed: Deployed) -> None:
     cluster, committed = deployed.cluster, kit.ROOT / deployed.plan.manifest
     assert committed.read_text() == deployed.manifest, "what is applied is what is committed"
@@ -44,7 +47,6 @@ def specs(deployed: Deployed) -> dict[str, Any]:
     return {each["kind"]: each.get("spec") for each in json.loads(listed)["items"]}
 
 
-@pytest.mark.quick
 def test_pods_are_what_the_plan_says(deployed: Deployed) -> None:
     pods = deployed.pods()
     assert pods and all(ready(pod) and restarts(pod) == 0 for pod in pods)
