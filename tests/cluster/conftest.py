@@ -15,6 +15,7 @@ from tests.cluster.cluster import Cluster, settled, wait
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit
 from tests.containers.conftest import docker as docker  # the engine that builds the images
+from tests.containers.support.docker import build_text
 
 #: The same image under another name, and one whose app fails at import.
 NEXT, BROKEN = "next", "broken"
@@ -63,7 +64,7 @@ def changed_images(cluster: Cluster, docker: Docker, load_image: Callable[[str],
     broken = "USER root\nRUN echo 'raise RuntimeError(1)' > /app/flask_server.py\nUSER 10001:10001\n"
     for name, instructions in ((NEXT, "LABEL kit.test=next\n"), (BROKEN, broken)):
         tag = f"kit-test-{kit.CHECKOUT}-{name}:dev"
-        docker.build_text(f"FROM {base}\n{instructions}", tag)
+        build_text(docker, f"FROM {base}\n{instructions}", tag)
         cluster.load_image(docker, tag, f"{name}:dev")
         docker.call("rmi", "--no-prune", tag)
     return {name: f"{name}:dev" for name in (NEXT, BROKEN)}
