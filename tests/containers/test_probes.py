@@ -45,7 +45,7 @@ def test_hung_workers_fail_readiness_alone(boot: Boot, profile: str) -> None:
         wait_until(lambda: passes(container, probes.ready_command), 20, container.container, what="ready again")
 
 
-# Not eventlet: gunicorn's own worker beats when all requests that compute have had their turn, here after 15 to 30 s,
+# Not eventlet: its worker beats when all requests that compute have had their turn, here after 15 to 30 s,
 # and at its timeout even the master takes it for hung.
 @pytest.mark.parametrize("profile", [p for p in PRODUCTION if not kit.plan_of(p).server.legacy])
 def test_a_saturated_server_fails_no_probe(docker: Docker, boot: Boot, profile: str) -> None:
