@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
-FAST := tests --ignore=tests/containers --ignore=tests/servers
+FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster
 
 .DEFAULT_GOAL := help
-.PHONY: test-apps bench help generate all-profiles check test test-fast test-containers lint policy locks clean
+.PHONY: test-apps bench cluster cluster-down test-cluster help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,17 @@ test-containers: $(VENV)/dev  ## Run the tests on booted containers
 
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps; `make test` takes the most telling of them
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py
+
+cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, kind's if installed, else a node of our own (built once, 20 minutes)
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: $(VENV)/dev  ## Remove that Kubernetes, but for what was built
+	$(BIN)/python -m tests.cluster down
+
+test-cluster: $(VENV)/dev  ## Run the tests on that Kubernetes, in about an hour; the table of requests goes to build/cluster.md
+	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m tests.cluster.table > build/cluster.md
+	@cat build/cluster.md
 
 bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in three quarters of an hour
 	@mkdir -p build

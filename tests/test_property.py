@@ -107,7 +107,7 @@ def read_back(plan: Plan) -> None:
     assert built == {f"org.opencontainers.image.{name}": f"${{{name.upper()}}}" for name in ("version", "revision")}
     assert ("ARG", f'VERSION="{plan.image_version}"') in lines
     (check,) = (rest.partition(" CMD ")[2] for word, rest in lines if word == "HEALTHCHECK")
-    assert tuple(json.loads(check)) == plan.texts.health_command
+    assert tuple(json.loads(check)) == plan.probes.ready_command
     ((copied, *_),) = ([json.loads(rest)] for word, rest in lines if word == "COPY" and rest.endswith('"/app/"]'))
     assert copied == [f"{profile.app.path}/" if profile.app.path != "." else "./", "/app/"]
     extra = len(profile.env) + 3 * (plan.install.kind == "requirements")
@@ -128,11 +128,10 @@ def read_back(plan: Plan) -> None:
     pod_env = [(item["name"], kubelet(item["value"])) for item in container.get("env", []) if "value" in item]
     assert pod_env == list(profile.env)
     assert container["image"] == (profile.image or f"{profile.name}:dev")
-    for probe, path in (
-        ("readinessProbe", profile.health.readiness_path),
-        ("livenessProbe", profile.health.liveness_path),
-    ):
-        assert container[probe].get("httpGet", {}).get("path") == path
+    assert container["readinessProbe"]["exec"]["command"] == list(plan.probes.ready_command)
+    startup, liveness = container["startupProbe"], container["livenessProbe"]
+    assert startup.get("httpGet", {}).get("path") == profile.health.readiness_path
+    assert liveness.get("httpGet", {}).get("path") == profile.health.liveness_path
 
 
 def refused_or_data(override: str) -> None:

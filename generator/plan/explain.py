@@ -12,7 +12,7 @@ from .plan import Plan
 
 def explanation(plan: Plan) -> dict[str, Any]:
     """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
-    pods = plan.kubernetes.by_name() if plan.server.production else {}
+    pods = {**plan.kubernetes.by_name(), **plan.probes.by_name()} if plan.server.production else {}
     proxy = plan.proxy.by_name() if plan.server.production else {}
     return {
         "profile": plan.name,
@@ -63,7 +63,11 @@ def print_tables(plans: list[Plan]) -> None:
         for column, style in (("setting", "bold"), ("value", "cyan"), ("decided by", ""), ("reason", "")):
             table.add_column(column, style=style, overflow="fold")
         numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
-        numbers |= {**plan.kubernetes.by_name(), **plan.proxy.by_name()} if plan.server.production else {}
+        numbers |= (
+            {**plan.kubernetes.by_name(), **plan.probes.by_name(), **plan.proxy.by_name()}
+            if plan.server.production
+            else {}
+        )
         for name, number in numbers.items():
             table.add_row(name, str(number.value), number.decided_by, number.reason)
         for name, value in explanation(plan)["settings"].items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..profile.schema import EXPLAINED, Profile
 from ..project.project import Project
-from ..runtime.sizing import Number, Numbers, ceil_div
+from ..runtime.sizing import Number, Numbers
 from ..runtime.version import runtime_version
 from ..servers.server import Server
 from ..version import __version__
@@ -17,33 +17,14 @@ from .install import Install, plan_install
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .left_out import LEFT_OUT_TEXTS, LeftOut
 from .places import ImagePaths, base_image, image_paths, output_path
+from .probes import Probes, plan_probes
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
 
 #: Seconds between SIGKILL and what comes before it: the master reaps its workers and the runtime the container.
 EXIT_SECONDS = 5
-#: A saturated large profile answered its slowest probe after 1.8 s on / and 4.0 s where each request waits 50 ms
-#: for a backend (measured by prove).
-SLOWEST_PROBE_SECONDS = 4
-#: Twice that, and still less than the period.
-PROBE_TIMEOUT_SECONDS = 2 * SLOWEST_PROBE_SECONDS
-PROBE_PERIOD_SECONDS = 10
-STARTUP_PERIOD_SECONDS = 2
 #: The user inside the image; a high number collides with no user of the node.
 USER_ID = 10001
-
-
-@dataclass(frozen=True)
-class Probes:
-    """Timing of probes: readiness takes a busy pod out for a while, liveness must outlast gunicorn's own repair."""
-
-    slowest_seconds: int
-    timeout_seconds: int
-    period_seconds: int
-    readiness_failures: int
-    liveness_failures: int
-    startup_period_seconds: int
-    startup_failures: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +102,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         user_id=USER_ID,
         preload_app=preload,
         header_timeout=server.effective(profile, "header_timeout"),
-        probes=_probes(profile),
+        probes=plan_probes(profile, server),
         stop_seconds=_stop_seconds(profile),
         startup_seconds=profile.health.startup_seconds,
         project=project,
@@ -129,21 +110,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
         proxy=plan_proxy(profile, server, numbers, f"docker/{path}"),
         settings=dict(profile.gunicorn),
-        texts=make_texts(profile, server, preload, PROBE_TIMEOUT_SECONDS),
-    )
-
-
-def _probes(profile: Profile) -> Probes:
-    # A hung worker is replaced after `timeout`; liveness must not restart the whole pod before that.
-    repair_periods = ceil_div(profile.timeout, PROBE_PERIOD_SECONDS)
-    return Probes(
-        slowest_seconds=SLOWEST_PROBE_SECONDS,
-        timeout_seconds=PROBE_TIMEOUT_SECONDS,
-        period_seconds=PROBE_PERIOD_SECONDS,
-        readiness_failures=3,
-        liveness_failures=repair_periods + 2,
-        startup_period_seconds=STARTUP_PERIOD_SECONDS,
-        startup_failures=ceil_div(profile.health.startup_seconds, STARTUP_PERIOD_SECONDS),
+        texts=make_texts(profile, server, preload),
     )
 
 

@@ -11,7 +11,6 @@ from ..profile.field_types import memory_text
 from ..profile.schema import Profile
 from ..runtime.sizing import MIB
 from ..servers.server import Server
-from .places import image_paths
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ class Texts:
     cpu_quantity: str
     memory_quantity: str
     cpu_from_request: bool
-    health_command: tuple[str, ...]
     logger: str
     max_requests_note: str
     pod_env: tuple[tuple[str, str], ...]
@@ -43,7 +41,7 @@ class Texts:
     workers_why: str
 
 
-def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeout_seconds: int) -> Texts:
+def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
     """All words of one plan."""
     paths = (profile.health.liveness_path, profile.health.readiness_path)
     return Texts(
@@ -57,7 +55,6 @@ def make_texts(profile: Profile, server: Server, preload_app: bool, probe_timeou
         cpu_quantity=cpu_quantity(profile.resources.cpu),
         memory_quantity=memory_text(profile.resources.memory),
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
-        health_command=_health_command(profile, image_paths(server).python, probe_timeout_seconds),
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
         # The kubelet expands $(NAME) in values; a doubled dollar stands for one.
@@ -86,12 +83,6 @@ def docker_size(size: int) -> str:
 def cpu_quantity(millicores: int) -> str:
     """Thousandths of a CPU as the Kubernetes quantity that a person would write."""
     return str(millicores // 1000) if millicores % 1000 == 0 else f"{millicores}m"
-
-
-def _health_command(profile: Profile, python: str, timeout_seconds: int) -> tuple[str, ...]:
-    command = [python, "-P", "-m", "kit_runtime.health", str(profile.port), str(timeout_seconds)]
-    path = profile.health.readiness_path
-    return (*command, path) if path else tuple(command)
 
 
 def _path_info(path: str) -> str:

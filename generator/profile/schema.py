@@ -109,10 +109,14 @@ class Resources(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Health(Record):
-    """The pages that probes request; null is a TCP connect, since an app may have neither page."""
+    """The pages that probes request; null is a TCP connect, and for liveness the heartbeat of the master."""
 
     readiness_path: str | None = setting(_URL_PATH.or_null(), "Ready to be sent requests.", default=None)
-    liveness_path: str | None = setting(_URL_PATH.or_null(), "Not in need of a restart.", default=None)
+    liveness_path: str | None = setting(
+        _URL_PATH.or_null(),
+        "For an app that may deadlock while its workers run on; load may restart its pods.",
+        default=None,
+    )
     startup_seconds: int = setting(
         f.integer(2, 3600, 60), "Seconds the app may take to import before it counts as failed.", default=60
     )

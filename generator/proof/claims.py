@@ -118,7 +118,7 @@ def holds(on: Walk) -> Iterator[Claim]:
         claim = judge.judge_hold(on.plan, result, judge.workers_lost(before, on.last_sample()))
         yield claim if request == on.request else replace(claim, name=f"{claim.name} on {request.path}")
         if request == on.request and codes:
-            yield judge.judge_probes(codes, seconds, on.plan.probes.readiness_failures, on.pace.judges_probes)
+            yield judge.judge_probes(codes, seconds, on.plan.probes.failures, on.pace.judges_probes)
 
 
 def _probe(on: Walk, load: Future[Completed]) -> tuple[list[int], list[float]]:

@@ -35,6 +35,7 @@ EVENTLET = Server(
     closes_while_draining=False,
     closes_idle_on_stop=False,
     needs_proxy=True,
+    beats_while_busy=False,  # its loop is eventlet's, where the beat waits for every request that computes
     legacy=True,
     settings=cells(
         "gunicorn",

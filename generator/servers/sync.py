@@ -36,6 +36,7 @@ SYNC = Server(
     closes_idle_on_stop=True,
     needs_proxy=True,
     holds_one_each=True,
+    beats_while_busy=False,  # it beats between requests
     settings=cells(
         "gunicorn",
         {

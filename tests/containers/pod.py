@@ -115,8 +115,10 @@ class Manifest:
         return next(int(port["containerPort"]) for port in container["ports"] if port["name"] == name)
 
 
-def passes(probe: Any, manifest: Manifest, container: Any, host_port: int) -> bool:
-    """One try of a probe, within its own timeout, as the kubelet asks; any answer below 400 will do."""
+def passes(probe: Any, manifest: Manifest, container: Any, running: Container, host_port: int) -> bool:
+    """One try of a probe, within its own timeout, as the kubelet asks; any response below 400 will do."""
+    if "exec" in probe:
+        return running.exec(*probe["exec"]["command"], check=False).returncode == 0
     handler = probe.get("httpGet") or probe["tcpSocket"]
     assert manifest.port(container, handler["port"])
     try:
@@ -136,7 +138,7 @@ def wait_started(manifest: Manifest, container: Any, running: Container, host_po
     """Ask the startup probe with its own period until it passes; it may fail as often as the Deployment says."""
     probe = container["startupProbe"]
     for _ in range(probe["failureThreshold"]):
-        if passes(probe, manifest, container, host_port):
+        if passes(probe, manifest, container, running, host_port):
             return
         assert running.running(), running.describe()
         time.sleep(probe["periodSeconds"])

@@ -113,7 +113,7 @@ def test_configuration_of_another_runtime_is_refused(
     plan = kit.plan_of("profiles/small.yaml")
     mounts = kit.mounted_configuration(plan, tmp_path)
     file = tmp_path / "gunicorn.conf.py"
-    file.write_text(file.read_text().replace("begin(runtime='1')", "begin(runtime='0')"))
+    file.write_text(file.read_text().replace("begin(runtime='", "begin(runtime='0."))
     with docker.run_detached(image("profiles/small.yaml"), **kit.run_options(plan, **mounts)) as container:
         assert container.wait(20) == 2
         assert "this configuration is for runtime 0" in container.logs().text

@@ -44,7 +44,7 @@ def test_becomes_ready_as_its_deployment_says(
     assert container["image"] == plan.image, "the tests' own tag stands for it"
     with pod.started(docker, image(profile), manifest, folder_for_mounts(tmp_path)) as (running, port):
         for probe in ("readinessProbe", "livenessProbe"):
-            assert pod.passes(container[probe], manifest, container, port), running.describe()
+            assert pod.passes(container[probe], manifest, container, running, port), running.describe()
         found = report(running)["numbers"]
         expected = explanation(plan)["numbers"]
         assert found["cpus"]["decided_by"] in (
@@ -74,9 +74,16 @@ def test_a_probe_that_must_fail_does(docker: Docker, image: Callable[[str], str]
     plan = kit.plan_of("profiles/small.yaml")
     manifest = pod.Manifest.of(plan)
     container = manifest.container("app")
-    with pod.started(docker, image("profiles/small.yaml"), manifest, folder_for_mounts(tmp_path)) as (_, port):
-        broken = {**container["readinessProbe"], "httpGet": {"path": "/no-such-page", "port": "http"}}
-        assert not pod.passes(broken, manifest, container, port)
+    with pod.started(docker, image("profiles/small.yaml"), manifest, folder_for_mounts(tmp_path)) as (running, port):
+        for probe, word, instead in (
+            ("startupProbe", "/readyz", "/no-such-page"),
+            ("readinessProbe", "/readyz", "/no-such-page"),
+            ("livenessProbe", "10", "-1"),
+        ):
+            assert pod.passes(container[probe], manifest, container, running, port), running.describe()
+            broken = json.loads(json.dumps(container[probe]).replace(f'"{word}"', f'"{instead}"'))
+            assert broken != container[probe]
+            assert not pod.passes(broken, manifest, container, running, port)
 
 
 def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
@@ -96,7 +103,7 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
         entrypoint, *words = proxy["command"]
         with docker.run_detached(NGINX, *words, entrypoint=entrypoint, **options) as beside:
             host_port = running.host_port(port)
-            wait_until(lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, host_port), 15, beside)
+            wait_until(lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, beside, host_port), 15, beside)
 
             def headers() -> Any:
                 connection = http.client.HTTPConnection("127.0.0.1", host_port, timeout=5)

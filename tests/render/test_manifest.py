@@ -117,16 +117,48 @@ def test_shutdown_chain_and_rollout() -> None:
 def test_startup_probe_covers_the_import() -> None:
     probe = container("health: {startup_seconds: 301}\n")["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 301
-    # The pod is killed later than a hung worker is replaced.
-    liveness = container("timeout: 120\n")["livenessProbe"]
+
+
+def test_probes_tell_busy_from_hung_without_asking_the_app() -> None:
+    python = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health"]
+    asked = container("health: {readiness_path: /ready}\n")
+    assert asked["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+    assert asked["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4", "/ready"]
+    assert asked["livenessProbe"]["exec"]["command"] == [*python, "master", "10"]
+    assert container()["startupProbe"]["tcpSocket"] == {"port": "http"}
+    assert container()["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4"]
+
+
+def test_a_liveness_page_is_asked_slower_than_the_servers_own_repair() -> None:
+    liveness = container("timeout: 120\nhealth: {liveness_path: /live}\n")["livenessProbe"]
+    assert liveness["httpGet"] == {"path": "/live", "port": "http"}
     assert liveness["periodSeconds"] * liveness["failureThreshold"] > 120
 
 
-def test_probes_ask_different_pages_or_connect() -> None:
-    asked = container("health: {readiness_path: /ready, liveness_path: /live}\n")
-    assert asked["readinessProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
-    assert asked["livenessProbe"]["httpGet"] == {"path": "/live", "port": "http"}
-    assert container()["livenessProbe"]["tcpSocket"] == {"port": "http"}
+#: (profile, seconds after which a hung server gets no new requests, after which a frozen master is restarted)
+WORST_CASES = [
+    ("", 9, 50),
+    ("timeout: 120\n", 9, 50),
+    ("health: {liveness_path: /live}\n", 9, 58),
+]
+
+
+@pytest.mark.parametrize(("more", "unready", "restart"), WORST_CASES)
+def test_worst_cases(more: str, unready: int, restart: int) -> None:
+    probes = plan_of(more).probes
+    assert (probes.unready_after_seconds.value, probes.restart_after_seconds.value) == (unready, restart)
+    readiness = container(more)["readinessProbe"]
+    assert readiness["failureThreshold"] == 1 and readiness["timeoutSeconds"] > probes.response_seconds
+
+
+def test_a_small_container_is_probed_less_often() -> None:
+    assert container("", "resources.cpu=150m")["readinessProbe"]["periodSeconds"] == 10
+    assert plan_of("", "resources.cpu=150m").probes.unready_after_seconds.value == 14
+
+
+@pytest.mark.parametrize("server", ["sync", "eventlet"])
+def test_where_a_worker_beats_between_requests_only_timeout_tells_that_it_hangs(server: str) -> None:
+    assert plan_of("", f"server={server}", "connections=3").probes.hung_seconds == 30
 
 
 @pytest.mark.parametrize(("cpu", "quantity"), [("2", "2"), ("500m", "500m"), ("1.5", "1500m")])
@@ -173,7 +205,7 @@ def test_network_policy_lets_in_only_what_is_named() -> None:
     spec = objects("kubernetes: {allowed_namespaces: [ingress]}\n")["NetworkPolicy"]["spec"]
     assert spec["policyTypes"] == ["Ingress"] and "egress" not in spec
     (rule,) = spec["ingress"]
-    assert rule["ports"] == [{"port": "http"}]
+    assert rule["ports"] == [{"port": "http", "protocol": "TCP"}]
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ingress"]}
     assert rule["from"] == [{"podSelector": {}}, {"namespaceSelector": {"matchExpressions": [named]}}]
     assert objects()["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
@@ -188,7 +220,7 @@ def test_egress_is_open_and_said_so_unless_listed() -> None:
     database = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "db"}}}
     assert spec["egress"] == [
         {"ports": dns},
-        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432}]},
+        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432, "protocol": "TCP"}]},
         {"to": [database]},
     ]
     assert [{"ports": dns}] == objects("kubernetes: {egress: []}\n")["NetworkPolicy"]["spec"]["egress"]
@@ -210,7 +242,7 @@ def test_sidecars_come_only_by_choice() -> None:
     believed = ["--forwarded-allow-ips", "127.0.0.1"]
     assert container(extra)["args"] == ["--statsd-host", "127.0.0.1:9125", "--statsd-prefix", "web", *believed]
     assert container(extra)["ports"] == [{"name": "app", "containerPort": 8000}]
-    assert container(extra)["readinessProbe"]["tcpSocket"] == {"port": "app"}
+    assert container(extra)["startupProbe"]["tcpSocket"] == {"port": "app"}
     assert pod(extra)["initContainers"][0]["ports"] == [{"name": "http", "containerPort": 8080}]
     annotations = objects(extra)["Deployment"]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == "9102"

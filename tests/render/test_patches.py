@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from generator.errors import Mark, ProfileError
-from generator.plan.plan import PROBE_TIMEOUT_SECONDS
+from generator.plan.probes import EXEC_TIMEOUT_SECONDS
 from generator.profile.kubernetes import Patch
 from generator.render.patches import apply_patches
 from generator.render.render import render
@@ -28,6 +28,15 @@ def changes(*patches: str) -> list[str]:
     return sorted(line for line in lines if line[0] in "+-")
 
 
+def above(key: str) -> list[str]:
+    """The lines of comment right above a key."""
+    lines = manifest().splitlines()
+    at = end = next(number for number, line in enumerate(lines) if line.strip() == f"{key}:")
+    while lines[at - 1].lstrip().startswith("#"):
+        at -= 1
+    return lines[at:end]
+
+
 POD = "/Deployment/spec/template/spec"
 
 #: (patch, the lines that differ)
@@ -38,7 +47,7 @@ CHANGES = [
     ),
     (
         f"{{op: replace, path: {POD}/containers/0/readinessProbe/periodSeconds, value: 20, why: a slow page}}",
-        ["-             periodSeconds: 10", "+             # a slow page", "+             periodSeconds: 20"],
+        ["-             periodSeconds: 5", "+             # a slow page", "+             periodSeconds: 20"],
     ),
     (
         "{op: add, path: /NetworkPolicy/spec/ingress/0/ports/-, value: {port: 9000}, why: debugging}",
@@ -76,13 +85,16 @@ CHANGES = [
         f"{{op: remove, path: {POD}/containers/0/livenessProbe, why: it only restarts}}",
         [
             "+ # Without /Deployment/spec/template/spec/containers/0/livenessProbe, by the profile: it only restarts",
-            next(f"- {line}" for line in manifest().splitlines() if "Slower than the server's own" in line),
+            *(f"- {line}" for line in above("livenessProbe")),
             "-           livenessProbe:",
-            "-             tcpSocket:",
-            "-               port: http",
-            "-             periodSeconds: 10",
-            f"-             timeoutSeconds: {PROBE_TIMEOUT_SECONDS}",
-            "-             failureThreshold: 5",
+            "-             exec:",
+            "-               command:",
+            *(f"-                 - {word}" for word in ("/opt/venv/bin/python", '"-P"', '"-m"', "kit_runtime.health")),
+            "-                 - master",
+            '-                 - "10"',
+            "-             periodSeconds: 20",
+            f"-             timeoutSeconds: {EXEC_TIMEOUT_SECONDS}",
+            "-             failureThreshold: 2",
         ],
     ),
 ]

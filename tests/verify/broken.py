@@ -98,7 +98,7 @@ FIELDS = [
     ),
     (INGRESS, "type: Utilization", "type: Percent", "target.type: 'Percent' is none of"),
     (INGRESS, "    - Egress\n", "    - Outgoing\n", "(NetworkPolicy web): spec.policyTypes.1: 'Outgoing' is none of"),
-    (INGRESS, "failureThreshold: 3\n", "failureThreshold: 0\n", "readinessProbe.failureThreshold: 0 must be 1 or more"),
+    (INGRESS, "failureThreshold: 1\n", "failureThreshold: 0\n", "readinessProbe.failureThreshold: 0 must be 1 or more"),
     (INGRESS, "periodSeconds: 2\n", "periodSeconds: -4\n", "startupProbe.periodSeconds: -4 must be 1 or more"),
     (
         INGRESS,
@@ -108,14 +108,14 @@ FIELDS = [
     ),
     (
         INGRESS,
-        "readinessProbe:\n            tcpSocket:\n              port: http\n",
-        "readinessProbe:\n",
-        "readinessProbe: a probe has exactly one of",
+        "startupProbe:\n            tcpSocket:\n              port: http\n",
+        "startupProbe:\n",
+        "startupProbe: a probe has exactly one of",
     ),
     (
         INGRESS,
-        "readinessProbe:\n",
-        "readinessProbe:\n            httpGet: {path: /, port: http}\n",
+        "startupProbe:\n",
+        "startupProbe:\n            httpGet: {path: /, port: http}\n",
         "this one has httpGet, tcpSocket",
     ),
     (INGRESS, "  name: web\n  labels:", "  name: Web\n  labels:", "metadata.name: 'Web' is no DNS label"),

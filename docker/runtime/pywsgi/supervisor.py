@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from gevent import monkey
 from gevent.os import fork_gevent
 
+from ..master_heartbeat import MasterHeartbeat
 from . import worker as pywsgi_worker
 from .configuration import ConfigError
 from .heartbeat import Heartbeat
@@ -77,9 +78,11 @@ class Supervisor:
         if self.cfg.when_ready:
             self.cfg.when_ready(self)
         self._catch_signals()
+        heartbeat = MasterHeartbeat()
         while self._exit_code is None or self.workers:
             self._replace()
             self._watch()
+            heartbeat.beat(worker.heartbeat.last for worker in self.workers.values())
             for number in self._signals(TICK_SECONDS):
                 self._obey(number)
             self._reap()

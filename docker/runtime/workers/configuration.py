@@ -17,7 +17,7 @@ from ..configuration import begin as begin
 from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
-from .master import forgive_freezes
+from .master import beat_each_turn, forgive_freezes
 
 #: Settings that the boot report states.
 REPORTED = (
@@ -50,8 +50,9 @@ def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:
 
 
 def starting(server: Any, derived: Numbers) -> None:
-    """on_starting: raise the descriptor limit and log what does not fit, a line each."""
+    """on_starting: raise the descriptor limit and log what does not fit, a line each; watch freezes, and beat."""
     forgive_freezes(server)
+    beat_each_turn(server)
     for sentence in configuration.shortages(derived):
         server.log.warning(sentence)
 

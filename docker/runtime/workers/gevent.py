@@ -54,6 +54,7 @@ class FairGeventWorker(GeventWorker):
         lean.install()
         self.clients: set[Client] = set()
         self.group, self.all_gone, self.pool = Group(), Event(), Pool(self)
+        self.beaten = 0.0
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         # With these a connection's parser remembers, or reads ahead, what a new one would not know.
         self.lean = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
@@ -142,6 +143,12 @@ class FairGeventWorker(GeventWorker):
         """Stock's timer, keepalive for idling and headers alike, only where there is no Client: with TLS."""
         return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
+    def beat(self) -> None:
+        """At each request too: where many of them compute, run() waits for all."""
+        if (now := monotonic()) - self.beaten > TICK:
+            self.beaten = now
+            self.notify()
+
     def serve(self, client: Client) -> None:
         """Answer what has come on a connection, then have it wait for more, or close it; in a greenlet of the pool."""
         data, client.unread = client.unread, b""
@@ -177,6 +184,7 @@ class FairGeventWorker(GeventWorker):
             AsyncWorker.handle(self, server, client, address)
             return client.whole
         client.request = request
+        self.beat()
         self.close_if_needed(request)
         try:
             # gevent's goes on after a stop that interrupts the app; here that is the connection's end.
@@ -196,6 +204,7 @@ class FairGeventWorker(GeventWorker):
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Of a request that gunicorn has parsed: its own, between two notes on what the connection waits for."""
+        self.beat()
         if not isinstance(sock, Client):
             super().handle_request(listener_name, req, sock, addr)
             return

@@ -1,12 +1,15 @@
-"""What the kit adds to gunicorn's master (its Arbiter): time in which nobody ran does not count against a worker."""
+"""What the kit adds to gunicorn's master (its Arbiter): time in which nobody ran does not count against a worker, and
+a heartbeat that probes read."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 from typing import Any
+
+from ..master_heartbeat import MasterHeartbeat
 
 PERIOD = 1.0  # seconds after which the master looks at its workers again, if no signal wakes it
 JUMP = 2.0  # seconds later than that, from which on the master cannot have been running
@@ -49,3 +52,25 @@ def move_heartbeats(workers: Iterable[Any], lost: float, now: float) -> None:
             if last <= now:  # else it has not beaten yet: the file still has its time of creation, by the wall clock
                 moved = min(last + lost, now)
                 os.utime(worker.tmp.fileno(), (moved, moved))
+
+
+def beat_each_turn(arbiter: Any) -> None:
+    """In on_starting: gunicorn has no hook in the master's loop. This wraps what the loop calls first, each second at
+    least, and what a reload or a stop calls while it waits for workers."""
+    heartbeat = MasterHeartbeat()
+
+    def beating(stock: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            heartbeat.beat(last_updates(arbiter.WORKERS.values()))
+            stock()
+
+        return call
+
+    arbiter.maybe_promote_master = beating(arbiter.maybe_promote_master)
+    arbiter.reap_workers = beating(arbiter.reap_workers)
+
+
+def last_updates(workers: Iterable[Any]) -> Iterator[float]:
+    for worker in tuple(workers):
+        with suppress(OSError, ValueError):  # its file is closed
+            yield worker.tmp.last_update()

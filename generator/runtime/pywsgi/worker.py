@@ -42,8 +42,8 @@ class Server(WSGIServer):  # type: ignore[misc]
 
     handler_class = Handler
 
-    def __init__(self, listener: Any, app: Any, cfg: Any, recycled: Any) -> None:
-        self.cfg = cfg
+    def __init__(self, listener: Any, app: Any, cfg: Any, recycled: Any, beat: Any) -> None:
+        self.cfg, self._beat = cfg, beat
         self.peers = peers_of(cfg.forwarded_allow_ips)
         write = access_writer(cfg.access_log_json, tuple(cfg.quiet_paths))
         self.access = write if cfg.accesslog == "-" else None
@@ -128,6 +128,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         return self.pool.free_count() <= 0 and bool(self._backlog.poll(0))
 
     def count_request(self) -> None:
+        self._beat()  # where many requests compute, the loop's own beat waits for all of them
         if self._requests_left:
             self._requests_left -= 1
             if not self._requests_left:
@@ -177,7 +178,7 @@ def run(supervisor: Any, worker: Any, listener: Any, app: Any) -> int:
         wake(supervisor.pid)
 
     gevent_resolver.install()
-    server = Server(listener, app, cfg, recycled)
+    server = Server(listener, app, cfg, recycled, heartbeat.beat)
     stop = Event()
     gevent.signal_handler(signal.SIGTERM, stop.set)
     for number in (signal.SIGINT, signal.SIGQUIT):

@@ -1,0 +1,93 @@
+"""One cluster and one namespace for the session; each profile applied when it is first asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+
+from generator.containers.docker import Docker
+from generator.render.render import render
+from tests.cluster import cluster as clusters
+from tests.cluster.cluster import Cluster, settled, wait
+from tests.cluster.scenarios import Deployed
+from tests.containers import kit
+from tests.containers.conftest import docker as docker  # the engine that builds the images
+from tests.containers.support.docker import build_text
+
+#: The same image under another name, and one whose app fails at import.
+NEXT, BROKEN = "next", "broken"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kubeconfig", default=clusters.named_by_user(), help="the cluster to test on; $KUBECONFIG")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Its namespace is removed at the end; the cluster stays until `make cluster-down`."""
+    kubeconfig = request.config.getoption("--kubeconfig")
+    if why := clusters.why_none(kubeconfig):
+        pytest.fail(f"no cluster to test on: {why}")
+    found = clusters.find(kubeconfig)
+    found.make_namespace()
+    yield found
+    found.remove_namespace()
+
+
+Deploy = Callable[..., Deployed]
+
+
+@pytest.fixture(scope="session")
+def load_image(cluster: Cluster, docker: Docker) -> Callable[[str], None]:
+    """Build a profile's image, and put it on the nodes under the name that its manifest says."""
+    loaded: set[str] = set()
+
+    def load(profile: str) -> None:
+        if profile in loaded:
+            return
+        plan = kit.plan_of(profile)
+        tag = kit.build(docker, plan)
+        cluster.load_image(docker, tag, plan.image)
+        loaded.add(profile)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def changed_images(cluster: Cluster, docker: Docker, load_image: Callable[[str], None]) -> dict[str, str]:
+    """Images made from small's: one that differs by a label, one whose app fails at import."""
+    load_image("profiles/small.yaml")
+    base = kit.tag_of(kit.plan_of("profiles/small.yaml"))
+    broken = "USER root\nRUN echo 'raise RuntimeError(1)' > /app/flask_server.py\nUSER 10001:10001\n"
+    for name, instructions in ((NEXT, "LABEL kit.test=next\n"), (BROKEN, broken)):
+        tag = f"kit-test-{kit.CHECKOUT}-{name}:dev"
+        build_text(docker, f"FROM {base}\n{instructions}", tag)
+        cluster.load_image(docker, tag, f"{name}:dev")
+        docker.call("rmi", "--no-prune", tag)
+    return {name: f"{name}:dev" for name in (NEXT, BROKEN)}
+
+
+@pytest.fixture(scope="session")
+def deploy(cluster: Cluster, load_image: Callable[[str], None]) -> Iterator[Deploy]:
+    """Apply a profile's manifest and wait until it serves; what one test left is put right for the next."""
+    applied: dict[str, str] = {}
+
+    def find(profile: str, *overrides: str) -> Deployed:
+        load_image(profile)
+        plan = kit.plan_of(profile, *overrides)
+        manifest = render(plan)[plan.manifest]
+        app = plan.kubernetes.name
+        if applied.get(app) != manifest:
+            cluster.run("apply", "-f", "-", text=manifest)
+            applied[app] = manifest
+        wait(lambda: settled(cluster, app), 180, f"{app} is ready: {json.dumps(cluster.pods(app))[-3000:]}")
+        return Deployed(cluster, plan, app, kit.plan_of(profile).image, manifest)
+
+    yield find
+    for manifest in applied.values():
+        for each in yaml.safe_load_all(manifest):
+            name = each["metadata"]["name"]
+            cluster.run("delete", each["kind"], name, "--ignore-not-found", "--wait=false")

@@ -1,0 +1,177 @@
+"""A steady, bounded load on one address that counts what a client would call a failure; runs alone, in a pod.
+
+``load.py HOST:PORT``: keep requests a second over connections that stay open until the server closes them, fresh ones
+each over a new connection, slow ones to /sleep?ms=3000. Ends after --seconds and --at-least requests; prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import json
+import select
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Failed(Exception):
+    """What a client would have to report to its user."""
+
+
+@dataclass
+class Tally:
+    """One kind of request."""
+
+    sent: int = 0
+    ok: int = 0
+    failed: collections.Counter[str] = field(default_factory=collections.Counter)
+    #: Connections that the server closed while they were idle, and those it said it would close.
+    closed_idle: int = 0
+    closed_by_header: int = 0
+
+
+class Connection:
+    """A client's connection, opened when it is first needed and whenever it has been closed."""
+
+    def __init__(self, host: str, port: int, timeout: float) -> None:
+        self.host, self.port, self.timeout = host, port, timeout
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+        self.used = 0
+
+    def gone(self) -> bool:
+        """Whether the server has closed it: looks at the socket itself, as urllib3 does before it uses one again."""
+        if self.reader is None or self.writer is None:
+            return True
+        readable = select.select([self.writer.get_extra_info("socket").fileno()], [], [], 0)[0]
+        return self.used > 0 and (bool(readable) or self.reader.at_eof())
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        self.reader = self.writer = None
+
+    async def open(self) -> None:
+        try:
+            opening = asyncio.open_connection(self.host, self.port)
+            self.reader, self.writer = await asyncio.wait_for(opening, self.timeout)
+        except TimeoutError:
+            raise Failed("connect timed out") from None
+        except OSError as error:
+            raise Failed(f"connect: {type(error).__name__}") from None
+        self.used = 0
+
+    async def get(self, path: str, close: bool) -> bool:
+        """Whether the server will keep the connection. Raises Failed for all but a whole response of 200."""
+        assert self.reader is not None and self.writer is not None
+        state = "reused" if self.used else "fresh"
+        self.used += 1
+        last = "Connection: close\r\n" if close else ""
+        received = b""
+        try:
+            self.writer.write(f"GET {path} HTTP/1.1\r\nHost: kit\r\n{last}\r\n".encode())
+            received = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), self.timeout)
+            lines = received.decode("latin-1").split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+            body = self.reader.readexactly(int(headers["content-length"]))
+            await asyncio.wait_for(body, self.timeout)
+        except TimeoutError:
+            raise Failed(f"{state}: no response within {self.timeout:g} s") from None
+        except asyncio.IncompleteReadError as error:
+            where = "within" if received or error.partial else "before"
+            raise Failed(f"{state}: closed {where} the response") from None
+        except OSError as error:
+            raise Failed(f"{state}: {type(error).__name__}") from None
+        status = lines[0].split(" ")[1]
+        if status != "200":
+            raise Failed(f"{state}: status {status}")
+        return headers.get("connection", "").lower() != "close"
+
+
+class Load:
+    """All clients, and what became of their requests."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        host, _, port = arguments.address.partition(":")
+        self.host, self.port = host, int(port or 80)
+        self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
+        now = time.monotonic()
+        self.end, self.latest = now + arguments.seconds, now + 5 * arguments.seconds
+
+    def going_on(self) -> bool:
+        now, sent = time.monotonic(), sum(tally.sent for tally in self.tallies.values())
+        return now < self.end or bool(sent < self.arguments.at_least and now < self.latest)
+
+    async def one(self, kind: str, connection: Connection, path: str, close: bool) -> None:
+        tally = self.tallies[kind]
+        tally.sent += 1
+        try:
+            if connection.gone():
+                tally.closed_idle += connection.reader is not None
+                connection.close()
+                await connection.open()
+            keeps = await connection.get(path, close)
+            tally.ok += 1
+            if close or not keeps:
+                tally.closed_by_header += not close
+                connection.close()
+        except Failed as error:
+            tally.failed[str(error)] += 1
+            connection.close()
+
+    async def keep(self, index: int) -> None:
+        """One client with one connection; all of them together give the rate."""
+        connection = Connection(self.host, self.port, self.arguments.timeout)
+        interval = self.arguments.connections / self.arguments.keep
+        due = time.monotonic() + interval * index / self.arguments.connections
+        while self.going_on():
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            await self.one("keep", connection, self.arguments.path, False)
+            due += interval
+        connection.close()
+
+    async def each(self, kind: str, rate: float, path: str, timeout: float) -> None:
+        """Requests at a rate whatever becomes of the earlier ones, each over a connection of its own."""
+        running: set[asyncio.Task[None]] = set()
+        due = time.monotonic()
+        while self.going_on():
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            connection = Connection(self.host, self.port, timeout)
+            task = asyncio.create_task(self.one(kind, connection, path, True))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            due += 1 / rate
+        if running:
+            await asyncio.wait(running)
+
+    async def run(self) -> dict[str, Any]:
+        options = self.arguments
+        clients = [self.keep(index) for index in range(options.connections if options.keep else 0)]
+        if options.fresh:
+            clients.append(self.each("fresh", options.fresh, options.path, options.timeout))
+        if options.slow:
+            clients.append(self.each("slow", options.slow, "/sleep?ms=3000", options.timeout + 3))
+        await asyncio.gather(*clients)
+        return {
+            "sent": sum(tally.sent for tally in self.tallies.values()),
+            "failed": sum(tally.failed.total() for tally in self.tallies.values()),
+            "kinds": {kind: vars(tally) for kind, tally in sorted(self.tallies.items())},
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("address")
+    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--path", default="/")
+    defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30}
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=float, default=default)
+    print(json.dumps(asyncio.run(Load(parser.parse_args()).run())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Build a whole Kubernetes node into the user's cache, from Go's module proxy and Debian's archive.
+
+``python -m tests.cluster.node.build``: about 20 minutes on two cores, 5 GB of caches, 0.5 GB of binaries. What is
+there is kept. Needs Go >= 1.24, apt-get (Debian 12 or newer) and runc.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+MINOR, PATCH = 34, 4
+VERSION = f"v1.{MINOR}.{PATCH}"
+COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+#: Unpacked and not installed: what is installed on the machine stays as it is.
+PACKAGES = ("etcd-server", "containerd", "containernetworking-plugins")
+SUITE = "trixie"
+PAUSE_IMAGE = "localhost/pause:1"
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kit-cluster"
+BIN, UNPACKED, PAUSE_TAR = CACHE / "bin", CACHE / "debs" / "root", CACHE / "pause.tar"
+
+_PAUSE = """// Pause holds a pod's namespaces and reaps what is orphaned in them.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGCHLD)
+	for s := range signals {
+		if s != syscall.SIGCHLD {
+			os.Exit(0)
+		}
+		for {
+			if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {
+				break
+			}
+		}
+	}
+}
+"""
+
+
+def missing() -> list[str]:
+    """What is not in the cache, in words."""
+    found = []
+    kubelet = BIN / "kubelet"
+    version = subprocess.run([kubelet, "--version"], capture_output=True, text=True).stdout if kubelet.exists() else ""
+    if version.strip() != f"Kubernetes {VERSION}":
+        found.append(f"Kubernetes {VERSION}")
+    found += [name for name in COMMANDS if not (BIN / name).exists()]
+    found += [name for name in ("etcd", "containerd") if not (UNPACKED / "usr/bin" / name).exists()]
+    found += [] if PAUSE_TAR.exists() else ["the pause image"]
+    return found
+
+
+def build() -> None:
+    """Everything that is missing."""
+    for folder in (BIN, CACHE / "src", CACHE / "debs", CACHE / "log"):
+        folder.mkdir(parents=True, exist_ok=True)
+    if any("kube" in name.lower() for name in missing()):
+        _kubernetes()
+    if not (UNPACKED / "usr/bin/containerd").exists() or not (UNPACKED / "usr/bin/etcd").exists():
+        _debian_packages()
+    if not PAUSE_TAR.exists():
+        _pause_image()
+
+
+def _go(*words: str, cwd: Path) -> str:
+    environment = {
+        **os.environ,
+        "GOMODCACHE": os.environ.get("GOMODCACHE", str(CACHE / "gomod")),
+        "GOCACHE": os.environ.get("GOCACHE", str(CACHE / "gocache")),
+        "GOFLAGS": "-mod=mod",
+        "CGO_ENABLED": "0",
+        "GOMEMLIMIT": "3GiB",
+    }
+    done = subprocess.run(["nice", "-n", "19", "go", *words], cwd=cwd, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"go {' '.join(words)}:\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _kubernetes() -> None:
+    """From its Go module, whose go.mod asks for k8s.io/*@v0.0.0 and leaves it to a go.work to replace them.
+
+    That is not part of the module: one of our own pins each of them to the version of the same release instead.
+    """
+    source = CACHE / "src" / "kubernetes"
+    source.mkdir(parents=True, exist_ok=True)
+    for file in ("go.mod", "go.sum"):
+        (source / file).unlink(missing_ok=True)
+    _go("mod", "init", "kit.invalid/kubernetes", cwd=source)
+    downloaded = json.loads(_go("mod", "download", "-json", f"k8s.io/kubernetes@{VERSION}", cwd=source))
+    upstream = Path(downloaded["GoMod"]).read_text()
+    go, godebug = (re.search(rf"^{word} (\S+)$", upstream, re.M) for word in ("go", "godebug"))
+    assert go and godebug, "its go.mod names both"
+    edits = [f"-go={go[1]}", f"-godebug={godebug[1]}", f"-require=k8s.io/kubernetes@{VERSION}"]
+    for module in re.findall(r"^\tk8s\.io/(\S+) v0\.0\.0$", upstream, re.M):
+        pinned = f"k8s.io/{module}@v0.{MINOR}.{PATCH}"
+        edits += [f"-require={pinned}", f"-replace=k8s.io/{module}={pinned}"]
+    _go("mod", "edit", *edits, cwd=source)
+    imports = "".join(f'\t_ "k8s.io/kubernetes/cmd/{command}"\n' for command in COMMANDS)
+    (source / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\nimport (\n{imports})\n")
+    _go("mod", "tidy", "-e", cwd=source)
+    package = "k8s.io/component-base/version"
+    stamp = {"gitVersion": VERSION, "gitMajor": "1", "gitMinor": str(MINOR)}
+    flags = " ".join(["-s", "-w", *(f"-X {package}.{name}={value}" for name, value in stamp.items())])
+    for command in COMMANDS:
+        start = time.monotonic()
+        # Without -pgo=off, kubelet's own default.pgo has every dependency compiled once more.
+        words = ["build", "-p", "2", "-pgo=off", "-trimpath", "-ldflags", flags, "-o", str(BIN / command)]
+        _go(*words, f"k8s.io/kubernetes/cmd/{command}", cwd=source)
+        print(f"built {command} in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def _debian_packages() -> None:
+    folder = CACHE / "debs"
+    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    listed = Path("/etc/apt/sources.list.d/debian.sources").read_text()
+    mirror = re.search(r"^URIs:\s*(\S+)", listed, re.M)
+    assert mirror, "Debian's own sources name a mirror"
+    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (folder / "sources.list").write_text(f"deb [signed-by={keys}] {mirror[1]} {SUITE} main\n")
+    options = {
+        "Dir::State::lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+        "Dir::Etc::sourcelist": folder / "sources.list",
+        "Dir::Etc::sourceparts": "-",
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
+    subprocess.run([*apt, "update", "-qq"], check=True)
+    subprocess.run([*apt, "download", "-qq", *PACKAGES], cwd=folder, check=True)
+    for package in folder.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", package, UNPACKED], check=True)
+    for name in ("lists", "cache"):
+        shutil.rmtree(folder / name)
+
+
+def _pause_image() -> None:
+    """The process that holds a pod's namespaces, and the node's PID 1, which hands itself over to it."""
+    source = CACHE / "src" / "pause"
+    source.mkdir(parents=True, exist_ok=True)
+    (source / "main.go").write_text(_PAUSE)
+    if not (source / "go.mod").exists():
+        _go("mod", "init", "kit.invalid/pause", cwd=source)
+    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(BIN / "pause"), ".", cwd=source)
+    layer = _tar([("pause", (BIN / "pause").read_bytes(), 0o755)])
+    configuration = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [PAUSE_IMAGE], "Layers": ["layer.tar"]}]
+    files = [("layer.tar", layer), ("config.json", _json(configuration)), ("manifest.json", _json(manifest))]
+    PAUSE_TAR.write_bytes(_tar((name, data, 0o644) for name, data in files))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _tar(files: Iterable[tuple[str, bytes, int]]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data, mode in files:
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), mode
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    build()
+    sys.exit(f"still missing: {', '.join(left)}" if (left := missing()) else 0)

@@ -1,0 +1,124 @@
+"""What happens to a Deployment in production, done to one under load; each run is recorded for the table."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.plan.plan import Plan
+
+from .cluster import NAMESPACE, Client, Cluster, Completed, ready, settled, wait
+
+RECORD = Path(__file__).resolve().parents[2] / "build" / "cluster.jsonl"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A profile that serves on the cluster."""
+
+    cluster: Cluster
+    plan: Plan
+    app: str
+    image: str
+    manifest: str
+
+    def settle(self, seconds: float = 240) -> None:
+        wait(lambda: settled(self.cluster, self.app), seconds, f"{self.app} settles")
+
+    def pods(self) -> list[Any]:
+        return self.cluster.pods(self.app)
+
+    def ready_pod(self) -> str:
+        return next(str(pod["metadata"]["name"]) for pod in self.pods() if ready(pod))
+
+    def client(self, **options: Any) -> Client:
+        return Client(self.cluster, self.app).start(self.image, **options)
+
+
+def under_load(deployed: Deployed, scenario: str, action: Callable[[Deployed], object], **options: Any) -> Any:
+    """The client's report on the load during which ``action`` was done; recorded too."""
+    deployed.settle()
+    client = deployed.client(**options)
+    time.sleep(3)  # some requests before it
+    action(deployed)
+    report = client.result()
+    deployed.settle()
+    record(deployed, scenario, report)
+    return report
+
+
+def record(deployed: Deployed, scenario: str, report: Any) -> None:
+    RECORD.parent.mkdir(exist_ok=True)
+    line = {"profile": deployed.app, "server": deployed.plan.server.name, "scenario": scenario, **report}
+    with RECORD.open("a") as file:
+        file.write(f"{json.dumps(line)}\n")
+
+
+def restart(deployed: Deployed) -> None:
+    deployed.cluster.run("rollout", "restart", f"deployment/{deployed.app}")
+
+
+def image(name: str) -> Callable[[Deployed], None]:
+    def set_image(deployed: Deployed) -> None:
+        deployed.cluster.run("set", "image", f"deployment/{deployed.app}", f"app={name}")
+
+    return set_image
+
+
+def undo(deployed: Deployed) -> None:
+    deployed.cluster.run("rollout", "undo", f"deployment/{deployed.app}")
+
+
+def scale(replicas: int) -> Callable[[Deployed], None]:
+    """By the autoscaler's range, which would undo anything else."""
+
+    def to(deployed: Deployed) -> None:
+        spec = {"spec": {"minReplicas": replicas, "maxReplicas": max(replicas, 3)}}
+        deployed.cluster.run("patch", "hpa", deployed.app, "-p", json.dumps(spec))
+        deployed.cluster.run("scale", f"deployment/{deployed.app}", f"--replicas={replicas}")
+
+    return to
+
+
+def delete(deployed: Deployed) -> None:
+    deployed.cluster.run("delete", "pod", deployed.ready_pod(), "--wait=false")
+
+
+def evict(deployed: Deployed) -> Completed:
+    """What draining a node does to each of its pods; draining the only node would leave nowhere to go."""
+    pod = deployed.ready_pod()
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    return deployed.cluster.run("create", "--raw", path, "-f", "-", text=json.dumps(eviction), check=False)
+
+
+@contextmanager
+def watched_endpoints(deployed: Deployed) -> Iterator[list[list[bool]]]:
+    """Which of the Service's pods were ready, each time that it changed."""
+    template = '{range .endpoints[*]}{.conditions.ready} {end}{"\\n"}'
+    words = ["-n", NAMESPACE, "get", "endpointslices", "-l", f"kubernetes.io/service-name={deployed.app}", "-w"]
+    command = deployed.cluster.command(*words, "-o", f"jsonpath={template}")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    seen: list[list[bool]] = []
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen.append([word == "true" for word in line.split()])
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        wait(lambda: seen, 30, "the first look at the endpoints", every=0.1)
+        yield seen
+    finally:
+        process.terminate()
+        process.wait()
+        thread.join()

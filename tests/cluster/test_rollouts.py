@@ -1,0 +1,108 @@
+"""Rollouts, scaling, lost pods: thousands of requests through the Service meanwhile, and none of them fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from generator.render.render import render
+from tests.cluster import scenarios
+from tests.cluster.cluster import ready, wait
+from tests.cluster.conftest import BROKEN, NEXT, Deploy
+from tests.cluster.scenarios import Deployed, under_load
+from tests.containers import kit
+
+SMALL = "profiles/small.yaml"
+OTHERS = [
+    profile
+    for profile in kit.PROFILES
+    if profile != SMALL and kit.plan_of(profile).server.production and not kit.plan_of(profile).server.legacy
+]
+LEAST = 5000
+
+
+def none_failed(report: Any) -> None:
+    assert report["failed"] == 0, report
+    assert report["sent"] >= LEAST
+
+
+@pytest.mark.quick
+def test_rolling_restart_of_small(deploy: Deploy) -> None:
+    none_failed(under_load(deploy(SMALL), "restart", scenarios.restart))
+
+
+ACTIONS: dict[str, Callable[[Deployed], object]] = {
+    "new image": scenarios.image(f"{NEXT}:dev"),
+    "undo": scenarios.undo,
+    "scale up": scenarios.scale(3),
+    "scale down": scenarios.scale(2),
+    "delete a pod": scenarios.delete,
+    "evict a pod": scenarios.evict,
+}
+
+
+@pytest.mark.parametrize("scenario", ACTIONS)
+def test_small_under_load(deploy: Deploy, changed_images: dict[str, str], scenario: str) -> None:
+    none_failed(under_load(deploy(SMALL), scenario, ACTIONS[scenario]))
+
+
+@pytest.mark.parametrize("profile", OTHERS)
+def test_rolling_restart_of_every_server(deploy: Deploy, profile: str) -> None:
+    deployed = deploy(profile)
+    # A request of 3 s in time.sleep() is all that a worker of these does meanwhile.
+    blocks = deployed.plan.server.name in ("sync", "meinheld")
+    none_failed(under_load(deployed, "restart", scenarios.restart, slow=0 if blocks else 1))
+
+
+def test_a_changed_configuration_alone_rolls_the_pods(deploy: Deploy) -> None:
+    deployed = deploy(SMALL)
+    before = {pod["metadata"]["name"] for pod in deployed.pods()}
+    changed = kit.plan_of(SMALL, "keepalive=70")
+
+    def apply(to: Deployed) -> None:
+        to.cluster.run("apply", "-f", "-", text=render(changed)[changed.manifest])
+
+    none_failed(under_load(deployed, "changed configuration", apply))
+    assert not before & {pod["metadata"]["name"] for pod in deployed.pods()}
+    said = deployed.cluster.run("logs", deployed.ready_pod(), "-c", "app").stdout
+    assert '"keepalive": {"value": 70' in said
+    deployed.cluster.run("apply", "-f", "-", text=deployed.manifest)
+    deployed.settle()
+
+
+@pytest.mark.quick
+def test_an_image_that_fails_at_import_never_replaces_healthy_pods(
+    deploy: Deploy, changed_images: dict[str, str]
+) -> None:
+    deployed = deploy(SMALL)
+    before = {pod["metadata"]["name"] for pod in deployed.pods()}
+    client = deployed.client(seconds=30, at_least=LEAST)
+    scenarios.image(changed_images[BROKEN])(deployed)
+
+    def failed() -> bool:
+        new = [pod for pod in deployed.pods() if pod["metadata"]["name"] not in before]
+        return any("restartCount" in each and each["restartCount"] for pod in new for each in statuses(pod))
+
+    wait(failed, 120, "the new pod fails")
+    report = client.result()
+    left = deployed.pods()
+    assert before <= {pod["metadata"]["name"] for pod in left if ready(pod)}
+    scenarios.undo(deployed)
+    deployed.settle()
+    scenarios.record(deployed, "image that fails at import", report)
+    none_failed(report)
+
+
+def statuses(pod: Any) -> list[Any]:
+    return list(pod["status"].get("containerStatuses") or [])
+
+
+@pytest.mark.quick
+def test_an_eviction_is_refused_while_another_pod_is_missing(deploy: Deploy) -> None:
+    deployed = deploy(SMALL)
+    assert scenarios.evict(deployed).code == 0
+    refused = scenarios.evict(deployed)
+    assert refused.code != 0 and "disruption budget" in refused.stderr
+    deployed.settle()
