@@ -29,13 +29,13 @@ TEXT = """\
 lengths, transfer codings, chunks, line ends, pipelines, each with a whole request behind it) are sent to every
 production server, alone and behind its proxy. The verdict is on what the app saw of them:
 
-- **same**: the requests that gunicorn {gunicorn}'s own parser reads from the same bytes: method, path, query, scheme, body;
-- **stricter**: fewer of them (`sync` serves one request a connection);
+- **same**: what gunicorn {gunicorn}'s own parser reads from the same bytes: method, path, query, scheme and body;
+- **stricter**: fewer of these requests (`sync` serves one request a connection);
 - **more lenient**: another request, or one more. `tests/containers/test_hostile.py` fails where it is not 0.
 
-Behind nginx the comparison is with gunicorn behind the same nginx: nginx reads the bytes in its own way ({nginx} of
-the cases it lets through in another form than gunicorn's parser would) and writes well-formed requests of its own.
-Nowhere is a request answered that was hidden in another one's body, headers or broken chunks.
+Behind nginx the comparison is with gunicorn behind the same nginx, which reads the bytes in its own way (in {nginx}
+of the cases the app sees a request that gunicorn's parser would not read from them) and writes well-formed requests
+of its own. Nowhere is a request answered that was hidden in another one's body, headers or broken chunks.
 
 | server | alone: same | stricter | more lenient | behind nginx: same | stricter | more lenient |
 | --- | --- | --- | --- | --- | --- | --- |
