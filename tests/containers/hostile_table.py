@@ -16,6 +16,7 @@ from tests.containers import hostile_servers, kit
 from tests.containers.hostile_cases import CASES
 from tests.containers.hostile_client import VERDICTS, Found, Verdict
 from tests.containers.support.base_image import ensure_base_image
+from tests.containers.support.docker import LABEL
 from tests.containers.support.engine import ensure_engine
 from tests.containers.support.images import ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
@@ -48,7 +49,7 @@ Made by `python -m tests.containers.hostile_table`, which boots the servers as t
 def main() -> None:
     engine = ensure_engine()
     with engine:
-        docker = Docker(engine.client)
+        docker = Docker(engine.client, LABEL)
         ensure_base_image(docker)
         ensure_nginx_image(docker)
         client = ensure_compose(docker.client)

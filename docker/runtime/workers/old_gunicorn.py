@@ -1,4 +1,4 @@
-"""What gunicorn 27's parser refuses and gunicorn 25's lets through, for the last gunicorn with an eventlet worker."""
+"""What gunicorn 27 refuses and gunicorn 25 lets through, for the last gunicorn with an eventlet worker."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import InvalidChunkSize, InvalidHeader, InvalidHeaderName, InvalidRequestLine, NoMoreData
 from gunicorn.http.message import Message, Request
+from gunicorn.http.wsgi import Response
 
 _NO_TARGET = re.compile(r"[^\x21-\x7e]")
+_STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SINGLE = ("HOST", "CONTENT-TYPE")
 _NOT_IN_TRAILERS = frozenset(("HOST", "CONTENT-LENGTH", "TRANSFER-ENCODING", "TRAILER", "AUTHORIZATION", "TE"))
@@ -28,6 +30,7 @@ def tighten() -> None:
     Message.set_body_reader = _body_reader(Message.set_body_reader)
     Message.should_close = _should_close(Message.should_close)
     ChunkedReader.parse_chunk_size = _chunk_size(ChunkedReader.parse_chunk_size)
+    Response.start_response = _start_response(Response.start_response)
 
 
 def _request_line(stock: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,3 +94,12 @@ def _chunk_size(stock: Callable[..., Any]) -> Callable[..., Any]:
         return stock(self, unreader, data=bytes(buf))
 
     return parse_chunk_size
+
+
+def _start_response(stock: Callable[..., Any]) -> Callable[..., Any]:
+    def start_response(self: Any, status: str, headers: Any, exc_info: Any = None) -> Any:
+        if isinstance(status, str) and not _STATUS.fullmatch(status):
+            raise ValueError(f"invalid status {status!r}")  # a line end in it would begin a header
+        return stock(self, status, headers, exc_info)
+
+    return start_response
