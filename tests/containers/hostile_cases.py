@@ -14,6 +14,7 @@ from pathlib import Path
 #: Follows each case: the connection then ends by itself, and a request that was smuggled shows.
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED_ASKED = "GET /smuggled"
 HOST = b"Host: x\r\n"
 
 
@@ -27,7 +28,7 @@ class Case:
     @property
     def name(self) -> str:
         shown = ascii(self.sent.removesuffix(LAST).decode("latin-1"))[1:-1].replace("Host: x\\r\\n", "")
-        return f"{self.part}: {shown[:70]}{f'... ({len(self.sent)} bytes)' if len(shown) > 70 else ''}"
+        return f"{self.part}: {shown[:80]}{f'... ({len(self.sent)} bytes)' if len(shown) > 80 else ''}"
 
     @property
     def whole(self) -> bytes:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.containers.hostile_cases import CASES, Case
+from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, Case
 from tests.containers.hostile_reference import Reading
 
 Verdict = Literal["same", "stricter", "more lenient"]
+VERDICTS: tuple[Verdict, ...] = ("same", "stricter", "more lenient")
 _SEEN = re.compile(rb"^X-Seen: (\w+)-(\w+)-(\w*)\r\n", re.MULTILINE | re.IGNORECASE)
 _AT_ONCE = 24
 #: Seconds without a byte after which the client says that it has sent all; a server that waits for more ends then.
@@ -33,11 +34,19 @@ class Found:
     statuses: list[int]
 
     def verdict(self, expected: Reading, whole: bool = False) -> Verdict:
-        """More lenient is also who read the same number of requests otherwise."""
-        saw, lets = (self.whole, expected.whole) if whole else (self.core, expected.core)
-        if saw == lets:
-            return "same"
-        return "stricter" if saw == lets[: len(saw)] else "more lenient"
+        """Against gunicorn's reading."""
+        return verdict(self.whole, expected.whole) if whole else verdict(self.core, expected.core)
+
+    @property
+    def smuggled(self) -> int:
+        return self.asked.count(SMUGGLED_ASKED)
+
+
+def verdict(saw: list[str], lets: list[str]) -> Verdict:
+    """More lenient is also who reads one of the requests otherwise."""
+    if saw == lets:
+        return "same"
+    return "stricter" if saw == lets[: len(saw)] else "more lenient"
 
 
 def ask(address: tuple[str, int], case: Case) -> Found:
@@ -68,6 +77,11 @@ def ask(address: tuple[str, int], case: Case) -> Found:
         [bytes.fromhex(asked.decode()).decode("latin-1") for _, _, asked in seen],
         [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", came, re.MULTILINE)],
     )
+
+
+def forged(address: tuple[str, int]) -> bytes:
+    """The response to a request whose app puts a line end into its status."""
+    return ask(address, Case("response", b"GET /forge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).came
 
 
 def ask_all(address: tuple[str, int], cases: Sequence[Case] = CASES) -> list[Found]:

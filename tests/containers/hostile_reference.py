@@ -22,7 +22,9 @@ class Reading:
 
     core: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
-    #: "closed" (as HTTP has it), "unfinished" (more bytes would be waited for), or the name of the parser's error.
+    asked: list[str] = field(default_factory=list)
+    #: "closed" (as HTTP has it), "unfinished" (more bytes would be waited for), "truncated" (the last request's body
+    #: ended early, and gunicorn hands the app the rest of it all the same), or the name of the parser's error.
     end: str = "closed"
 
 
@@ -43,10 +45,12 @@ def gunicorn(pieces: Iterable[bytes], peers: str = "127.0.0.1") -> Reading:
         for request in parser:
             _, environ = wsgi.create(request, _Connection(), PEER, ADDRESS, settings(peers))
             body = request.body.read()
-            if getattr(request.body.reader, "length", 0) or len(body) < int(environ.get("CONTENT_LENGTH", 0)):
-                raise NoMoreData
+            reading.asked.append(hostile_app.asked(environ))
             reading.core.append(hostile_app.digest(hostile_app.core(environ, body)))
             reading.whole.append(hostile_app.digest(hostile_app.whole(environ, body)))
+            if len(body) < int(environ.get("CONTENT_LENGTH", 0)):
+                reading.end = "truncated"
+                break
     except (NoMoreData, StopIteration):
         reading.end = "unfinished"
     except Exception as error:

@@ -146,3 +146,15 @@ def test_ambiguous_requests_are_refused(boot: Boot) -> None:
             connection.close()
         with pytest.raises((http.client.HTTPException, OSError, AssertionError)):
             assert container.get("/\n").status == 200
+
+
+def test_a_body_without_room_in_tmp_is_the_servers_fault(boot: Boot) -> None:
+    """Stock drops what finds no room, and the app reads the rest as the whole body."""
+    with boot(PROFILE, tmpfs="/tmp:size=1m") as container:
+        connection = container.connect()
+        connection.request("POST", "/echo", body=b"x" * 4_000_000)
+        assert connection.getresponse().status == 500
+        connection.close()
+        connection.request("POST", "/echo", body=b"x" * 500_000)
+        assert json.loads(connection.getresponse().read())["length"] == 500_000
+        connection.close()

@@ -99,20 +99,26 @@ def ours(pieces: list[bytes]) -> Iterator[str]:
             return
 
 
+def expected(pieces: list[bytes]) -> list[str]:
+    """gunicorn's requests, but for one whose body ended early: pywsgi does not pass it on as whole."""
+    reading = hostile_reference.gunicorn(pieces)
+    return reading.whole[:-1] if reading.end == "truncated" else reading.whole
+
+
 @settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(conversations())
 def test_the_app_sees_what_gunicorn_would_show_it(pieces: list[bytes]) -> None:
     """No crash, nothing more lenient, and the same environ."""
-    assert list(ours(pieces)) == hostile_reference.gunicorn(pieces).whole
+    assert list(ours(pieces)) == expected(pieces)
 
 
 def test_every_case_in_one_piece_and_byte_by_byte() -> None:
     for case in CASES:
         if len(case.whole) < HEAD_BYTES // 4:
-            assert list(ours([case.whole])) == hostile_reference.gunicorn([case.whole]).whole, case.name
+            assert list(ours([case.whole])) == expected([case.whole]), case.name
         if len(case.whole) < 400:
             pieces = [case.whole[at : at + 1] for at in range(len(case.whole))]
-            assert list(ours(pieces)) == hostile_reference.gunicorn(pieces).whole, case.name
+            assert list(ours(pieces)) == expected(pieces), case.name
 
 
 def head_of(count: int, heads: UnfinishedHeads, name: str = "X") -> Reader:

@@ -29,9 +29,9 @@ def test_every_case_is_read_as_gunicorn_reads_it(server: Running) -> None:
     pairs = list(zip(found, expected, strict=True))
     verdicts = Counter(each.verdict(read, whole=True) for each, read in pairs)
     others = [(e.case.name, e.asked, e.statuses, r) for e, r in pairs if e.verdict(r, whole=True) != "same"]
-    # Stricter once: a head of 90 kB, which gunicorn takes.
-    assert verdicts == {"same": len(found) - 1, "stricter": 1}, others
-    assert [statuses for _, _, statuses, _ in others] == [[431]]
+    # Stricter: a head of 90 kB, which gunicorn takes, and bodies that ended early, which gunicorn hands on as whole.
+    assert verdicts["more lenient"] == 0, others
+    assert all(statuses == [431] or read.end == "truncated" for _, _, statuses, read in others), others
     # Some reach the app, and of these many two or more times: else all of it would prove nothing.
     assert sum(len(each.core) for each in found) > len(found) / 2
 

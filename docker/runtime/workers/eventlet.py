@@ -7,7 +7,7 @@ import eventlet
 from gunicorn.http import wsgi
 from gunicorn.workers import geventlet
 
-from . import accepting
+from . import accepting, old_gunicorn
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
@@ -21,6 +21,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
 
 class DrainingEventletWorker(geventlet.EventletWorker):
     def run(self) -> None:
+        old_gunicorn.tighten()
         wsgi.Response, geventlet._eventlet_serve = Response, self.serve
         super().run()
 

@@ -11,9 +11,14 @@ from typing import Any
 _OWN = ("REMOTE_PORT", "SERVER_NAME", "SERVER_PORT", "SERVER_SOFTWARE", "GATEWAY_INTERFACE", "RAW_URI")
 
 
+#: What an app may take over from a client without a look at it.
+FORGED = "200 OK\r\nX-Forged: 1"
+
+
 def core(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
     """What a request asks for, in whichever words it came: equal for two servers that read the same request."""
-    seen = {name: environ.get(name) for name in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")}
+    # QUERY_STRING may be absent where it is empty (PEP 3333).
+    seen = {name: environ.get(name) or "" for name in ("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")}
     return {**seen, "scheme": environ["wsgi.url_scheme"], "body": hashlib.sha256(body).hexdigest()}
 
 
@@ -27,9 +32,17 @@ def digest(seen: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:20]
 
 
+def asked(environ: dict[str, Any]) -> str:
+    """Method and path, for who reads the outcome."""
+    return f"{environ['REQUEST_METHOD'][:20]} {environ['PATH_INFO'][:60]}"
+
+
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    if environ["PATH_INFO"] == "/forge":
+        start_response(FORGED, [("Content-Length", "2")])
+        return [b"ok"]
     body = environ["wsgi.input"].read()
-    asked = f"{environ['REQUEST_METHOD'][:20]} {environ['PATH_INFO'][:60]}".encode("latin-1").hex()
-    seen = f"{digest(core(environ, body))}-{digest(whole(environ, body))}-{asked}"
+    words = asked(environ).encode("latin-1").hex()
+    seen = f"{digest(core(environ, body))}-{digest(whole(environ, body))}-{words}"
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2"), ("X-Seen", seen)])
     return [b"ok"]

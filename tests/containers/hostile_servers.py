@@ -1,0 +1,80 @@
+"""Each production server with the app of the hostile tests, alone or behind its proxy."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from generator.containers.client import Client
+from generator.containers.docker import Docker
+from tests.containers import hostile_reference, kit
+from tests.containers.behind import LITERAL, behind_the_proxy
+from tests.containers.hostile_cases import SMUGGLED_ASKED
+from tests.containers.hostile_client import Found, Verdict, ask_all, forged, verdict
+from tests.containers.support import hostile_app
+from tests.containers.support.docker import build_text
+
+#: A profile of each production server.
+PROFILES = {
+    plan.server.name: profile
+    for profile in kit.PROFILES
+    if profile != LITERAL and (plan := kit.plan_of(profile)).server.production
+}
+
+
+def hostile_image(docker: Docker, profile: str, image: str) -> str:
+    """The profile's image with another app; returns its tag."""
+    source = base64.b64encode(Path(hostile_app.__file__).read_bytes()).decode()
+    module = kit.plan_of(profile).profile.app.module.partition(":")[0]
+    text = f"FROM {image}\nUSER 0\nRUN echo {source} | base64 -d > /app/{module}.py\nUSER 12345\n"
+    tag = image.replace(":dev", ":hostile")
+    build_text(docker, text, tag)
+    return tag
+
+
+def alone(docker: Docker, profile: str, image: str) -> list[Found]:
+    """All cases, asked of the server itself. It must serve on afterwards."""
+    with kit.booted(docker, hostile_image(docker, profile, image), kit.plan_of(profile)) as found:
+        workers = found.worker_pids()
+        answers = ask_all(("127.0.0.1", found.port))
+        assert found.get("/").status == 200
+        assert b"X-Forged" not in forged(("127.0.0.1", found.port))
+        assert found.worker_pids() == workers, found.container.logs().text
+        assert not [each.case.name for each in answers if 500 in each.statuses], found.container.logs().text
+    return answers
+
+
+def proxied(docker: Docker, client: Client, profile: str, image: str, scratch: Path) -> list[Found]:
+    """All cases, asked through the proxy."""
+    with behind_the_proxy(client, profile, hostile_image(docker, profile, image), scratch) as found:
+        answers = ask_all(("127.0.0.1", found.door.port))
+        assert found.door.get("/").status == 200
+    return answers
+
+
+#: gunicorn 27 with gunicorn's own parser: what each other server is compared with behind nginx.
+BESIDE = "gevent"
+
+
+def verdicts_alone(found: list[Found]) -> list[tuple[Found, Verdict]]:
+    """Against gunicorn's parser on the bytes that were sent. The client is no trusted proxy."""
+    return [(each, each.verdict(hostile_reference.gunicorn([each.case.whole], peers=""))) for each in found]
+
+
+def verdicts_proxied(found: list[Found], beside: list[Found]) -> list[tuple[Found, Verdict]]:
+    """Against gunicorn behind the same nginx, which reads the bytes its own way and writes requests of its own.
+
+    Where the server refuses one of these requests, nginx sends it the next one all the same.
+    """
+    verdicts: list[tuple[Found, Verdict]] = []
+    for each, other in zip(found, beside, strict=True):
+        rest = iter(other.core)
+        lost = len(each.core) < len(other.core) and all(request in rest for request in each.core)
+        verdicts.append((each, "stricter" if lost else verdict(each.core, other.core)))
+    return verdicts
+
+
+def smuggled(found: list[Found]) -> list[Found]:
+    """Where a request was answered that gunicorn's parser finds to be part of another, or of nothing."""
+    readings = (hostile_reference.gunicorn([each.case.whole], peers="").asked for each in found)
+    return [each for each, asked in zip(found, readings, strict=True) if each.smuggled > asked.count(SMUGGLED_ASKED)]
