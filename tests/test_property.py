@@ -115,6 +115,7 @@ def read_back(plan: Plan) -> None:
     assert commands == [["/bin/sh", "-ec", command] for command in profile.app.build_commands]
     extra += (1 + len(profile.env) + len(commands)) if commands else 0
     echoed = [shlex.split(rest)[1] for word, rest in lines if word == "RUN" and rest.startswith("echo ")]
+    assert echoed.pop() == f"app:x:{plan.user_id}:{plan.user_id}::/tmp:/usr/sbin/nologin"
     assert echoed == [f"/app/{profile.app.python_path}".removesuffix("/.")] * bool(profile.app.python_path)
     extra += len(echoed)
     extra += bool(profile.app.build_packages) + bool(profile.app.runtime_packages)
