@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "cli": {
         "errors",
+        "files",
         "version",
         "profile",
         "servers",

@@ -12,6 +12,7 @@ from ..audit.audit import audit as look
 from ..audit.execute import run_configuration
 from ..audit.show import as_github, as_json, as_sarif
 from ..errors import KitError, printable
+from ..files import read_regular
 from ..version import __version__
 from . import options
 from .excerpt import excerpt
@@ -65,12 +66,9 @@ def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) 
 def read_source(name: str) -> Source:
     """One file's text. Raises KitError where it cannot be read."""
     try:
-        with Path(name).open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except OSError as error:
+        content = read_regular(Path(name), _MAX_BYTES)
+    except FileNotFoundError as error:
         raise KitError(f"{name}: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise KitError(f"{name}: over 1 MiB, which is no configuration")
     try:
         return Source(name, content.decode("utf-8"))
     except UnicodeDecodeError as error:
