@@ -304,8 +304,8 @@ def _ignores(texts: Mapping[str, str]) -> tuple[dict[tuple[str, int], set[str]],
             span = Span(Mark(name, number, match.start() + 1), len(match[0].rstrip()))
             unknown = sorted(codes - KINDS.keys())
             if not match[2].strip() or unknown:
-                text = f"there is no finding {', '.join(unknown)}" if unknown else "no reason follows"
-                wrong.append(Finding("K290", span, text))
+                fault = f"there is no finding {', '.join(unknown)}" if unknown else "no reason follows"
+                wrong.append(Finding("K290", span, fault))
                 continue
             alone = not line[: match.start()].strip()
             found.setdefault((name, number + alone), set()).update(codes)

@@ -24,7 +24,7 @@ def check_names(run: Run) -> Iterator[Finding]:
         elif one.how == "imported":
             yield from _import(one)
         elif one.value.function:
-            if row["type"] != "hook" and not (one.name == "logger_class" or one.name == "worker_class"):
+            if row["type"] != "hook" and one.name not in ("logger_class", "worker_class"):
                 yield Finding("K105", one.span, f"the function or class {one.name} becomes gunicorn's {one.name}")
         elif one.name == "config" and one.how == "assigned":
             yield Finding("K105", one.span, "config becomes gunicorn's setting config, the path of this file")

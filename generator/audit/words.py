@@ -82,7 +82,7 @@ def _span(text: str, start: int, end: int, mark: Mark) -> Span:
     before = text[:start]
     line = before.count("\n")
     column = mark.column + start if not line else start - before.rfind("\n")
-    width = len(text[start:end].split("\n")[0])
+    width = len(text[start:end].split("\n", maxsplit=1)[0])
     return Span(Mark(mark.file, mark.line + line, column), max(width, 1))
 
 

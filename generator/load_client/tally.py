@@ -34,8 +34,7 @@ class Histogram:
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         self.count += 1
         self.total += seconds
-        if seconds > self.max:
-            self.max = seconds
+        self.max = max(self.max, seconds)
 
     def merge(self, other: Histogram) -> None:
         for bucket, count in other.buckets.items():

@@ -140,7 +140,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _requirement(text: str, editable: bool) -> dict[str, Any]:
-    head = text.split(";")[0].strip()
+    head = text.split(";", maxsplit=1)[0].strip()
     is_address = re.match(r"[a-z]+(\+[a-z]+)?:", head, re.IGNORECASE) is not None
     is_path = ("@" not in head and (editable or "/" in head or "\\" in head)) or head.startswith(".")
     is_named = re.match(r"[A-Za-z0-9._-]+\s*(\[[^\]]*\])?\s*@", head) is not None

@@ -35,7 +35,7 @@ class Cluster:
 
     def run(self, *words: str, text: str | None = None, check: bool = True, seconds: float = 120) -> Completed:
         command = self.command("-n", NAMESPACE, *words)
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(command, check=False, input=text, capture_output=True, text=True, timeout=seconds)
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(words)}:\n{done.stdout}{done.stderr}")
         return Completed(done.returncode, done.stdout, done.stderr)

@@ -68,9 +68,9 @@ def main() -> None:
 def text(alone: dict[str, list[Found]], behind: dict[str, list[Found]]) -> str:
     beside = behind[hostile_servers.BESIDE]
     rows = []
-    for server in alone:
+    for server, answers in alone.items():
         of_both = (
-            hostile_servers.verdicts_alone(alone[server]),
+            hostile_servers.verdicts_alone(answers),
             hostile_servers.verdicts_proxied(behind[server], beside),
         )
         rows.append(f"| `{server}` | " + " | ".join(counts(verdicts) for verdicts in of_both) + " |")

@@ -334,4 +334,4 @@ def test_script_name_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 def test_install_replaces_what_gunicorn_calls() -> None:
     with patch.object(wsgi, "create"), patch.object(wsgi, "Response"), patch.object(util, "http_date"):
         lean.install()
-        assert wsgi.create is lean.create and wsgi.Response is response.Response  # type: ignore[comparison-overlap]
+        assert wsgi.create is lean.create and wsgi.Response is response.Response

@@ -24,8 +24,8 @@ def checked(status: Any, headers: Any) -> tuple[int, list[tuple[str, str]], str 
         raise ValueError("the status is not three digits and a reason without control characters")
     code = int(status[:3])
     kept, length, closes = [], None, False
-    for name, value in headers:
-        value = _checked_value(name, value)
+    for name, given in headers:
+        value = _checked_value(name, given)
         lower = name.lower()
         if lower == "content-length":
             if length is not None or not (value.isascii() and value.isdigit()):

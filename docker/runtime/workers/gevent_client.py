@@ -11,7 +11,7 @@ from gunicorn.http.errors import LimitRequestHeaders
 from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
 
 
-class Client(socket.socket):
+class Client(socket.socket):  # type: ignore[misc]
     """An accepted connection; its deadline is a number the worker looks at, not a timer object of its own.
 
     While it waits for a request it has a watcher and no greenlet. The watcher goes on while a request is answered,

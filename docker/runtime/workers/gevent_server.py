@@ -11,7 +11,7 @@ from .balance import MOMENT
 from .gevent_client import Client
 
 
-class FairServer(StreamServer):
+class FairServer(StreamServer):  # type: ignore[misc]
     """Accepts in batches; holds the connections that wait for a request, without a greenlet each."""
 
     def __init__(self, worker: Any, listener: Any, **tls: Any) -> None:

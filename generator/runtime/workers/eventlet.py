@@ -19,7 +19,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
             super().write(arg)
 
 
-class DrainingEventletWorker(geventlet.EventletWorker):
+class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
     def run(self) -> None:
         old_gunicorn.tighten()
         wsgi.Response, geventlet._eventlet_serve = Response, self.serve

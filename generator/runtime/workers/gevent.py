@@ -43,7 +43,7 @@ READ_AT_ONCE = 65536  # bytes of a body that the app did not read
 BALANCE = Balance()
 
 
-class FairGeventWorker(GeventWorker):
+class FairGeventWorker(GeventWorker):  # type: ignore[misc]
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
     #: Seconds in which a client must send more of a body, or take more of a response.

@@ -44,7 +44,7 @@ class InOrder:
         return len(self._all)
 
 
-class Conn(TConn):
+class Conn(TConn):  # type: ignore[misc]
     """A connection whose end the loop does not wait for."""
 
     def __init__(self, worker: "FairThreadWorker", *args: Any) -> None:
@@ -58,7 +58,7 @@ class Conn(TConn):
             super().close()
 
 
-class FairThreadWorker(ThreadWorker):
+class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()

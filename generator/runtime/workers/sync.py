@@ -15,7 +15,7 @@ from .heads import HeadSocket
 SILENT = 1.0  # seconds in which one that has connected before the stop must send something
 
 
-class DrainingSyncWorker(SyncWorker):
+class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
     def run(self) -> None:
         gunicorn_response.install()
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)

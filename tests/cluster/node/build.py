@@ -60,7 +60,11 @@ def missing() -> list[str]:
     """What is not in the cache, in words."""
     found = []
     kubelet = BIN / "kubelet"
-    version = subprocess.run([kubelet, "--version"], capture_output=True, text=True).stdout if kubelet.exists() else ""
+    version = (
+        subprocess.run([kubelet, "--version"], check=False, capture_output=True, text=True).stdout
+        if kubelet.exists()
+        else ""
+    )
     if version.strip() != f"Kubernetes {VERSION}":
         found.append(f"Kubernetes {VERSION}")
     found += [name for name in COMMANDS if not (BIN / name).exists()]
@@ -90,7 +94,9 @@ def _go(*words: str, cwd: Path) -> str:
         "CGO_ENABLED": "0",
         "GOMEMLIMIT": "3GiB",
     }
-    done = subprocess.run(["nice", "-n", "19", "go", *words], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["nice", "-n", "19", "go", *words], check=False, cwd=cwd, env=environment, capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(f"go {' '.join(words)}:\n{done.stderr[-3000:]}")
     return done.stdout

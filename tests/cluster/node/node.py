@@ -83,7 +83,9 @@ def up(seconds: float = 240) -> None:
     _PID.write_text(str(_child(outer, end)))
     ready = '{.status.conditions[?(@.type=="Ready")].status}'
     while time.monotonic() < end:
-        found = subprocess.run(kubectl("get", "node", NODE, "-o", f"jsonpath={ready}"), capture_output=True, text=True)
+        found = subprocess.run(
+            kubectl("get", "node", NODE, "-o", f"jsonpath={ready}"), check=False, capture_output=True, text=True
+        )
         if found.stdout == "True":
             return
         if outer.poll() is not None or _ENDED.exists():
@@ -152,7 +154,9 @@ def load_image(docker: Docker, tag: str, name: str) -> None:
     with tempfile.NamedTemporaryFile(suffix=".tar") as saved:
         docker.call("save", "--output", saved.name, tag, timeout=300)
         with Path(saved.name).open("rb") as archive:
-            loaded = subprocess.run(inside(*_CONTAINERD, "images", "import", "-"), stdin=archive, capture_output=True)
+            loaded = subprocess.run(
+                inside(*_CONTAINERD, "images", "import", "-"), stdin=archive, check=False, capture_output=True
+            )
     if loaded.returncode:
         raise RuntimeError(f"{tag} was not loaded: {loaded.stderr.decode(errors='replace')[-1000:]}")
     names = [f"docker.io/library/{each}" for each in (tag, name)]
