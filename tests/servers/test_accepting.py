@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 from unittest.mock import Mock
 
@@ -42,6 +43,6 @@ def test_gthread(held: int, taken: int) -> None:
     worker: Any = FairThreadWorker.__new__(FairThreadWorker)
     worker.cfg, worker.nr_conns, worker.worker_connections = Mock(keepalive=75), held, 20_000
     worker.head_bytes, worker.wait_for_first_byte, listener = 65536, Mock(), Mock()
-    listener.accept.side_effect = lambda: (Mock(), None)
+    listener.accept.side_effect = lambda: (socket.socket(), None)
     worker.accept(listener)
     assert worker.wait_for_first_byte.call_count == taken

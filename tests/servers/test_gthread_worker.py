@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -97,8 +98,11 @@ def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicor
 
 
 def sockets(pid: int) -> list[str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return [link for fd in folder.iterdir() if (link := str(fd.readlink())).startswith("socket:")]
+    found = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            found.append(str(fd.readlink()))
+    return [link for link in found if link.startswith("socket:")]
 
 
 def test_an_app_may_close_a_socket_that_it_has_kept(gunicorn: Callable[..., Gunicorn]) -> None:
