@@ -292,12 +292,23 @@ def network() -> FieldType:
     """One address or network, strict about host bits as Kubernetes is."""
 
     def parse(value: Any) -> str:
-        try:
-            return str(ipaddress.ip_network(scalar(value)))
-        except ValueError as error:
-            raise ValueError(f"correct it: {error}") from None
+        return _normalised(scalar(value), with_prefix=True)
 
     return FieldType(parse, "a network in CIDR notation", "10.0.0.0/8", {"type": "string", "maxLength": 50})
+
+
+def _normalised(text: str, with_prefix: bool = False) -> str:
+    """An address or network as every reader writes it, since it goes into nginx's configuration too. Raises ValueError.
+
+    nginx knows no netmask after the slash. A scope (``fe80::1%eth0``) may hold any character, and Python keeps it.
+    """
+    if "%" in text:
+        raise ValueError("leave out the scope behind %: it means something on one host only")
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"correct it: {error}") from None
+    return str(network) if with_prefix or "/" in text else str(network.network_address)
 
 
 def peers() -> FieldType:
@@ -305,13 +316,9 @@ def peers() -> FieldType:
 
     def parse(value: Any) -> str:
         given = scalar(value)
-        if given != "*":
-            for part in given.split(","):
-                try:
-                    ipaddress.ip_network(part.strip())
-                except ValueError as error:
-                    raise ValueError(f"correct it: {error}") from None
-        return ",".join(part.strip() for part in given.split(","))
+        if given == "*":
+            return "*"
+        return ",".join(_normalised(part.strip()) for part in given.split(","))
 
     schema = {"type": "string", "maxLength": 4096}
     return FieldType(parse, 'addresses and networks, comma-separated, or "*" in quotes', "10.0.0.0/8,127.0.0.1", schema)

@@ -125,6 +125,8 @@ def test_gthread_keeps_as_many_as_it_answers_at_once() -> None:
 
 
 def test_whom_it_believes_follows_the_profile() -> None:
+    masked = plan_of("", "forwarded_allow_ips='10.0.0.0/255.0.0.0, 127.0.0.1, 2001:DB8:0::/32'")
+    assert masked.profile.forwarded_allow_ips == "10.0.0.0/8,127.0.0.1,2001:db8::/32", "as nginx reads it too"
     _, nginx = served(plan_of("", "forwarded_allow_ips=10.0.0.0/8,2001:db8::/32"))
     assert "set_real_ip_from 10.0.0.0/8;" in nginx and "        2001:db8::/32 1;" in nginx
     assert "127.0.0.1 1;" in nginx, "the loopback stands for many clients, though it is not believed"
