@@ -35,7 +35,7 @@ def hostile_image(docker: Docker, profile: str, image: str) -> str:
 def alone(docker: Docker, profile: str, image: str) -> list[Found]:
     """All cases, asked of the server itself. It must serve on afterwards."""
     with kit.booted(docker, hostile_image(docker, profile, image), kit.plan_of(profile)) as found:
-        workers = found.worker_pids()
+        workers = found.wait_workers(found.plan.numbers.workers.value)
         answers = ask_all(("127.0.0.1", found.port))
         assert found.get("/").status == 200
         assert b"X-Forged" not in forged(("127.0.0.1", found.port))

@@ -54,3 +54,19 @@ def test_a_head_has_an_end_and_a_failing_app_gets_500(gunicorn: Callable[..., Gu
             send(conn, path)
             assert conn.recv(65536).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     server.log.write_text("")  # its tracebacks are what this test is about
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent"])
+@pytest.mark.parametrize("begins", [b"GET / HTTP/1.1\r\nHost: a\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"])
+def test_a_client_that_goes_on_after_a_refusal_ends_no_worker(
+    gunicorn: Callable[..., Gunicorn], worker: str, begins: bytes
+) -> None:
+    """What it still sends is read away, up to 64 KiB: no part of a head that could be too long again."""
+    server = gunicorn(worker)
+    pid = int(server.asks())
+    for _ in range(3):
+        with server.connect() as conn, suppress(OSError):
+            conn.sendall(begins + b"X: %s\r\n" % (b"x" * 8000) * 30)
+            while conn.recv(65536):
+                pass
+        assert int(server.asks()) == pid

@@ -23,3 +23,8 @@ class HeadSocket(socket.socket):
             if self.head > self.limit:
                 raise LimitRequestHeaders(f"more than {self.limit} bytes")
         return data
+
+    def shutdown(self, how: int) -> None:
+        """No head follows. gunicorn reads away what the client still sends; to raise there ended a sync worker."""
+        self.head = None
+        super().shutdown(how)
