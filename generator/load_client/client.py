@@ -49,6 +49,7 @@ MOST_SECONDS = 600
 
 
 def arguments() -> argparse.ArgumentParser:
+    """The options of the command line."""
     head, _, rest = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         description=head, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -76,6 +77,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
+    """Host and port of each of ``count`` addresses, from the URL's upwards. Raises ValueError for any but loopback."""
     parts = urlsplit(url)
     try:
         first = ipaddress.ip_address(parts.hostname or "")
@@ -89,6 +91,7 @@ def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
+    """The plan that the options describe. Raises ValueError for what is out of bounds."""
     if not 0 < options.duration + options.settle + options.timeout + options.finish <= MOST_SECONDS:
         raise ValueError(f"--duration, --settle, --timeout and --finish: at most {MOST_SECONDS} seconds in all")
     if not 0 < options.connections + options.idle + options.slow <= MOST_CONNECTIONS:
@@ -128,6 +131,7 @@ def split(plan: Plan, processes: int) -> list[Plan]:
 
 
 def measure(plan: Plan, processes: int) -> Tally:
+    """Run the plan, shared out over ``processes``, and merge their counts."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if processes == 1:
@@ -141,6 +145,7 @@ def measure(plan: Plan, processes: int) -> Tally:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the command line; prints the report as JSON and returns the exit code."""
     parser = arguments()
     options = parser.parse_args(argv)
     try:

@@ -25,6 +25,7 @@ CGROUP = Path("/proc/1/root/sys/fs/cgroup")
 
 
 def machine() -> dict[str, Any]:
+    """What this container may have: descriptors, memory, CPUs, kernel."""
     meminfo = dict(line.split(":", 1) for line in (PROC / "meminfo").read_text().splitlines())
     low, high = map(int, (PROC / "sys/net/ipv4/ip_local_port_range").read_text().split())
     tools = (("h2load", "--version"), ("wrk", "--version"))
@@ -48,6 +49,7 @@ def _first_line(argv: list[str]) -> str:
 
 
 def wait(port: int, seconds: float, path: str) -> dict[str, Any]:
+    """Ask the port until it is ready, at most ``seconds``; what it said last, where it never was."""
     said, deadline = "nothing asked", time.monotonic() + seconds
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=max(0.1, deadline - time.monotonic()))
@@ -68,6 +70,7 @@ def wait(port: int, seconds: float, path: str) -> dict[str, Any]:
 
 
 def sample() -> dict[str, Any]:
+    """Memory and processes of the container's server, now."""
     family = _family()
     pss = descriptors = 0
     for pid in family:
@@ -124,6 +127,7 @@ def _table(path: Path) -> dict[str, int]:
 
 
 def main(what: str, *words: str) -> None:
+    """Run one of the tasks by its name; prints JSON."""
     if what == "machine":
         print(json.dumps(machine()))
     elif what == "wait":

@@ -14,10 +14,13 @@ OPENS_PER_TURN = 256  # so that answers are read, and timed, while connections a
 
 
 def run(plan: Plan) -> Tally:
+    """Run one process' plan to its end and return its counts."""
     return Engine(plan).run()
 
 
 class Engine(Connections):
+    """One thread over epoll that opens, sends, reads and counts."""
+
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         roles = [IDLE] * plan.idle + [SLOW] * plan.slow + [ACTIVE] * plan.connections

@@ -10,6 +10,8 @@ MOST_CONNECTIONS = 100_000
 
 @dataclass(frozen=True)
 class Plan:
+    """What one process opens and sends, and when it ends; times in seconds."""
+
     addresses: tuple[tuple[str, int], ...]  # destinations, used in turn
     request: bytes
     has_body: bool = True  # false for HEAD

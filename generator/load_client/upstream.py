@@ -19,6 +19,8 @@ SILENT_SECONDS = 1  # the kernel keeps a connection from us until it sends somet
 
 
 class Upstream:
+    """A backend that responds after as many milliseconds as it is asked for."""
+
     def __init__(self, port: int) -> None:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=4096)
         self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, SILENT_SECONDS)

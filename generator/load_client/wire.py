@@ -15,6 +15,7 @@ def request_bytes(
     body: bytes = b"",
     close: bool = False,
 ) -> bytes:
+    """One whole HTTP/1.1 request."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *(headers or [])]
     if body:
         lines.append(f"Content-Length: {len(body)}")

@@ -17,18 +17,24 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Line:
+    """One curve of a chart, in the coordinates of its SVG."""
+
     name: str
     points: str  # as SVG's polyline takes them
 
 
 @dataclass(frozen=True)
 class Tick:
+    """A mark on an axis: where, and its text."""
+
     at: float
     text: str
 
 
 @dataclass(frozen=True)
 class Chart:
+    """All that the template draws of one chart."""
+
     title: str
     x_label: str
     y_label: str

@@ -86,6 +86,7 @@ def boots(on: Walk) -> Claim:
 
 
 def reality(on: Walk) -> Iterator[Claim]:
+    """The plan equals what the booted container reports."""
     lines = [line for line in on.server.logs().stdout.splitlines() if '"event": "boot"' in line]
     report = json.loads(lines[0]) if lines else None
     yield judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
@@ -141,6 +142,7 @@ def _probe(on: Walk, load: Future[Completed]) -> tuple[list[int], list[float]]:
 
 
 def sweep(on: Walk) -> Iterator[Claim]:
+    """Throughput at several numbers of connections; failures are judged, times only noted."""
     for request in on.paths():
         on.stage.put("/tmp/request.lua", request.wrk_script())
         on.stage.put("/tmp/body", request.body)
@@ -168,6 +170,7 @@ def _without(result: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def over(on: Walk) -> Iterator[Claim]:
+    """More connections than declared, then recovery."""
     for factor in on.pace.over:
         before = on.last_sample()
         result = on.run(math.ceil(on.connections * factor), on.pace.over_seconds, timeout=LATE)

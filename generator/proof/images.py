@@ -76,6 +76,7 @@ def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, build
 
 
 def copy_app(plan: Plan, root: Path, context: Path) -> None:
+    """Copy the app's folder and its requirements into a build context. Raises KitError where they are missing."""
     app = plan.profile.app
     source = root / app.path
     if not source.is_dir():

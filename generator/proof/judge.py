@@ -84,6 +84,7 @@ def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, 
 
 
 def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -> Claim:
+    """Whether all declared connections were held, and each got a response."""
     connections, times = result["connections"], percentiles(result, ("p50", "p99", "max"))
     measured = f"{connections['held']} held, {result['failed']} failed, {result['unanswered']} unanswered, "
     measured += f"{result['rps']:.0f} requests/s, {times}"
@@ -151,6 +152,7 @@ def judge_over(
 
 
 def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequence[int]) -> Claim:
+    """Whether SIGHUP replaced every worker and dropped nothing."""
     measured = f"{result['answered']} answered, {result['failed']} failed, {len(set(after) - set(before))} new workers"
     faults = failures(result)
     if before and after and set(before) & set(after):

@@ -23,6 +23,7 @@ _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 def url(port: int, path: str) -> str:
+    """The server's address, seen from its own network namespace."""
     return f"http://127.0.0.1:{port}{path}"
 
 
@@ -54,6 +55,7 @@ def wrk(port: int, request: Request, connections: int, seconds: float) -> list[s
 
 
 def of_wrk(completed: Completed, connections: int, seconds: float) -> dict[str, Any]:
+    """wrk's output, in the terms of the load client's report."""
     text = completed.stdout
     requests = re.search(r"(\d+) requests in", text)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
@@ -94,6 +96,7 @@ def h2load(port: int, request: Request, connections: int, seconds: float) -> lis
 
 
 def of_h2load(completed: Completed, connections: int) -> dict[str, Any]:
+    """h2load's output, in the terms of the load client's report."""
     text = completed.stdout
     done = re.search(r"finished in ([\d.]+)(us|ms|s|m), ([\d.]+) req/s", text)
     counts = re.search(r"requests: .*? (\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)

@@ -14,6 +14,7 @@ from .walk import FEW, Walk
 
 
 def reload(on: Walk) -> Iterator[Claim]:
+    """SIGHUP under load: new workers, and no request dropped."""
     if on.plan.server.family == "development":
         return
     before = on.last_sample()

@@ -45,6 +45,7 @@ def server_options(plan: Plan) -> dict[str, Option]:
 
 
 def upstream_port(plan: Plan) -> int:
+    """A port for the upstream that is not the server's."""
     return 9000 if plan.profile.port != 9000 else 9001
 
 

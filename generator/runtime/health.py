@@ -30,6 +30,7 @@ def ready(port: int, seconds: float, hung: float, path: str | None = None, heart
 
 
 def master(seconds: float, heartbeat: str = PATH) -> bool:
+    """Whether the master's heartbeat is at most ``seconds`` old."""
     found = ages(heartbeat)
     return found is not None and found[1] <= seconds
 
@@ -61,6 +62,7 @@ def _status(port: int, seconds: float, path: str | None) -> bytes | None:
 
 
 def main(what: str, *arguments: str) -> bool:
+    """Run the check that a probe names: ready or master."""
     if what == "master":
         return master(float(arguments[0]))
     if what != "ready":

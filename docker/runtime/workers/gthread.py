@@ -59,6 +59,8 @@ class Conn(TConn):  # type: ignore[misc]
 
 
 class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's thread worker, in which a connection holds a thread only while a request is served."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()

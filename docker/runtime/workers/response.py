@@ -78,6 +78,7 @@ _stock_date = lru_cache(maxsize=1)(util.http_date)
 
 
 def http_date(timestamp: float | None = None) -> str:
+    """The Date header's value, made once a second."""
     return str(_stock_date(int(time() if timestamp is None else timestamp)))
 
 

@@ -11,6 +11,8 @@ from . import accepting, old_gunicorn
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
+    """eventlet's response, which sends the header with the first piece of the body."""
+
     def write(self, arg: Any) -> None:
         """Stock sends the header before it looks: an app that fails at its first piece then gets no 500."""
         if not isinstance(arg, bytes):
@@ -20,6 +22,8 @@ class Response(wsgi.Response):  # type: ignore[misc]
 
 
 class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
+    """gunicorn's eventlet worker, which serves its queue before it stops."""
+
     def run(self) -> None:
         old_gunicorn.tighten()
         wsgi.Response, geventlet._eventlet_serve = Response, self.serve

@@ -44,6 +44,8 @@ BALANCE = Balance()
 
 
 class FairGeventWorker(GeventWorker):  # type: ignore[misc]
+    """gunicorn's gevent worker, which accepts in batches and lets no busy connection starve the others."""
+
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.
     header_timeout = 10.0
     #: Seconds in which a client must send more of a body, or take more of a response.

@@ -20,6 +20,8 @@ def install() -> None:
 
 
 def numeric_at_once(lookup: Callable[..., Any]) -> Callable[..., Any]:
+    """The lookup, without a thread of the pool where the host is an address already."""
+
     def getaddrinfo(host: Any, port: Any, family: int = 0, kind: int = 0, proto: int = 0, flags: int = 0) -> Any:
         if host and (port is None or isinstance(port, int)):
             with suppress(OSError, UnicodeError):  # a name

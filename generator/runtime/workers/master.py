@@ -71,6 +71,7 @@ def beat_each_turn(arbiter: Any) -> None:
 
 
 def last_updates(workers: Iterable[Any]) -> Iterator[float]:
+    """When each worker gave its last heartbeat, on the monotonic clock."""
     for worker in tuple(workers):
         with suppress(OSError, ValueError):  # its file is closed
             yield worker.tmp.last_update()

@@ -16,6 +16,8 @@ SILENT = 1.0  # seconds in which one that has connected before the stop must sen
 
 
 class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
+    """gunicorn's sync worker, which serves its queue before it stops."""
+
     def run(self) -> None:
         gunicorn_response.install()
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
