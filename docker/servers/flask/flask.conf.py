@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='8a11c618692d')
+_kit.begin(runtime='08d1c7ce970f')
 
 _numbers = _kit.numbers(
     connections=10,
