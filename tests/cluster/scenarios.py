@@ -101,23 +101,29 @@ def evict(deployed: Deployed) -> Completed:
 
 @contextmanager
 def watched_endpoints(deployed: Deployed) -> Iterator[list[list[bool]]]:
-    """Which of the Service's pods were ready, each time that it changed."""
-    template = '{range .endpoints[*]}{.conditions.ready} {end}{"\\n"}'
+    """Which of the Service's pods were ready, each time that it changed. Fails if the watch ends before its block."""
     words = ["-n", NAMESPACE, "get", "endpointslices", "-l", f"kubernetes.io/service-name={deployed.app}", "-w"]
-    command = deployed.cluster.command(*words, "-o", f"jsonpath={template}")
+    # Not jsonpath: with it kubectl 1.34 ends the watch after the first object, with exit code 0.
+    command = deployed.cluster.command(*words, "-o", "json")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     seen: list[list[bool]] = []
 
     def read() -> None:
         assert process.stdout is not None
+        text = ""
         for line in process.stdout:
-            seen.append([word == "true" for word in line.split()])
+            text += line
+            if line.rstrip() == "}":  # the end of an object, which kubectl indents
+                slice_ = json.loads(text)
+                seen.append([bool(each["conditions"].get("ready")) for each in slice_.get("endpoints") or []])
+                text = ""
 
     thread = threading.Thread(target=read)
     thread.start()
     try:
         wait(lambda: seen, 30, "the first look at the endpoints", every=0.1)
         yield seen
+        assert process.poll() is None, "the watch ended by itself: what came later was not seen"
     finally:
         process.terminate()
         process.wait()
