@@ -40,26 +40,26 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 Deploy = Callable[..., Deployed]
 
 
-@pytest.fixture(scope="session")
-def load_image(cluster: Cluster, docker: Docker) -> Callable[[str], None]:
-    """Build a profile's image, and put it on the nodes under the name that its manifest says."""
-    loaded: set[str] = set()
+LoadImage = Callable[[str, str], None]
 
-    def load(profile: str) -> None:
-        if profile in loaded:
-            return
-        plan = kit.plan_of(profile)
-        tag = kit.build(docker, plan)
-        cluster.load_image(docker, tag, plan.image)
-        loaded.add(profile)
+
+@pytest.fixture(scope="session")
+def load_image(cluster: Cluster, docker: Docker) -> LoadImage:
+    """Build a profile's image, and put it on the nodes under the name that a manifest says."""
+    loaded: set[tuple[str, str]] = set()
+
+    def load(profile: str, name: str) -> None:
+        if (profile, name) not in loaded:
+            cluster.load_image(docker, kit.build(docker, kit.plan_of(profile)), name)
+            loaded.add((profile, name))
 
     return load
 
 
 @pytest.fixture(scope="session")
-def changed_images(cluster: Cluster, docker: Docker, load_image: Callable[[str], None]) -> dict[str, str]:
+def changed_images(cluster: Cluster, docker: Docker, load_image: LoadImage) -> dict[str, str]:
     """Images made from small's: one that differs by a label, one whose app fails at import."""
-    load_image("profiles/small.yaml")
+    load_image("profiles/small.yaml", "small:dev")
     base = kit.tag_of(kit.plan_of("profiles/small.yaml"))
     broken = "USER root\nRUN echo 'raise RuntimeError(1)' > /app/flask_server.py\nUSER 10001:10001\n"
     for name, instructions in ((NEXT, "LABEL kit.test=next\n"), (BROKEN, broken)):
@@ -71,20 +71,20 @@ def changed_images(cluster: Cluster, docker: Docker, load_image: Callable[[str],
 
 
 @pytest.fixture(scope="session")
-def deploy(cluster: Cluster, load_image: Callable[[str], None]) -> Iterator[Deploy]:
+def deploy(cluster: Cluster, load_image: LoadImage) -> Iterator[Deploy]:
     """Apply a profile's manifest and wait until it serves; what one test left is put right for the next."""
     applied: dict[str, str] = {}
 
     def find(profile: str, *overrides: str) -> Deployed:
-        load_image(profile)
         plan = kit.plan_of(profile, *overrides)
+        load_image(profile, plan.image)
         manifest = render(plan)[plan.manifest]
         app = plan.kubernetes.name
         if applied.get(app) != manifest:
             cluster.run("apply", "-f", "-", text=manifest)
             applied[app] = manifest
         wait(lambda: settled(cluster, app), 180, f"{app} is ready: {json.dumps(cluster.pods(app))[-3000:]}")
-        return Deployed(cluster, plan, app, kit.plan_of(profile).image, manifest)
+        return Deployed(cluster, plan, app, plan.image, manifest)
 
     yield find
     for manifest in applied.values():

@@ -23,7 +23,7 @@ SERVERS = [
     and not kit.plan_of(profile).server.legacy
 ]
 #: A CPU that a few requests a second fill.
-TIGHT = ("resources.cpu=200m", "resources.memory=256Mi", "image=small:dev")
+TIGHT = ("resources.cpu=200m", "resources.memory=256Mi")
 
 
 def all_restarts(deployed: Deployed) -> int:
@@ -100,11 +100,8 @@ def test_overload_restarts_no_pod_and_empties_no_service(deploy: Deploy, replica
 
 @pytest.mark.parametrize("profile", SERVERS)
 def test_overload_of_every_server(deploy: Deploy, profile: str) -> None:
-    plan = kit.plan_of(profile)
-    image = f"image={plan.image}"
-    connections = f"connections={min(300, plan.profile.connections)}"
-    tight = ("resources.cpu=200m", "resources.memory=256Mi", image, "kubernetes.replicas=2")
-    overloaded(deploy(profile, *tight, "group=tight", connections), 2)
+    connections = f"connections={min(300, kit.plan_of(profile).profile.connections)}"
+    overloaded(deploy(profile, *TIGHT, "group=tight", connections, "kubernetes.replicas=2"), 2)
 
 
 def overloaded(deployed: Deployed, replicas: int) -> None:
