@@ -432,3 +432,14 @@ def test_generating_does_not_load_what_proving_needs() -> None:
         [sys.executable, "-m", "generator", "prove", "--help"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert "Prove what PROFILE" in helped.stdout
+
+
+def test_connections_are_counted_above_the_rest_of_the_first_workers() -> None:
+    """The first sample may meet a connection that is just closing; a successor's descriptors are no measure."""
+    counts = [(11, [7]), (10, [7]), (1210, [7]), (4, [8]), (610, [8])]
+    samples = [
+        {"at": float(at), "descriptors": count, "workers": workers, "cgroup_bytes": None, "pss_bytes": None}
+        for at, (count, workers) in enumerate(counts)
+    ]
+    assert [row[1] for row in report.timeline(samples)] == [1, 0, 1200, 0, 600]
+    assert report.timeline([]) == []
