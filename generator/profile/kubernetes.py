@@ -15,6 +15,8 @@ _NAME = f.text("a DNS label", "web", f.LABEL, 63)
 _OBJECT = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
 _HOST = f.text("a host name", "app.example.com", f.HOST, 253)
 _FOLDER = f.text("an absolute path", "/data", r"(/[A-Za-z0-9._-]+)+", 500)
+#: A Gateway's controller refuses //, /./ and /../ in it.
+_ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
 
 
@@ -73,7 +75,9 @@ class Route(Record):
     )
     host: str | None = setting(_HOST.or_null(), "Host name that is routed to the Service.", default=None)
     path: str = setting(
-        f.text("an absolute URL path", "/", r"/[A-Za-z0-9_.~/-]*", 1024), "Everything below it is routed.", default="/"
+        f.text("an absolute URL path without empty or dotted parts", "/", _ROUTE_PATH, 1024),
+        "Everything below it is routed.",
+        default="/",
     )
     class_name: str | None = setting(
         _OBJECT.or_null(), "Ingress: the controller's class; null takes the cluster's default.", default=None
