@@ -111,7 +111,7 @@ def test_max_requests_recycles(boot: Boot, profile: str) -> None:
             assert [container.get("/").status for _ in range(20)] == [200] * 20
             return not set(before) & set(container.worker_pids())
 
-        wait_until(every_worker_is_new, 60, container, what=f"workers other than {before}")
+        wait_until(every_worker_is_new, 60, container.container, what=f"workers other than {before}", ignoring=())
         container.wait_workers(len(before), gone=before)
 
 
