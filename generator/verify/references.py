@@ -121,7 +121,8 @@ def _volumes(objects: Objects) -> Iterator[ObjectProblem]:
                 yield "Deployment", f"{place}.name", f"no volume is named {mount.get('name')!r}"
                 continue
             configures = (volume.get("configMap") or {}).get("name") == own["metadata"]["name"]
-            if configures and mount.get("subPath") not in own.get("data", {}):
+            # Without a subPath the volume is the whole folder, as one of kubernetes.volumes may be.
+            if configures and "subPath" in mount and mount["subPath"] not in own.get("data", {}):
                 yield "Deployment", f"{place}.subPath", f"the ConfigMap has no key {mount.get('subPath')!r}"
         paths = [mount.get("mountPath") for mount in container.get("volumeMounts") or []]
         for path in sorted({path for path in paths if paths.count(path) > 1}):
