@@ -1,4 +1,8 @@
-"""Check the environment, then become the server: ``execv`` makes it PID 1, so that signals reach it directly."""
+"""Check the environment, then become the server: ``exec`` makes it PID 1, so that signals reach it directly.
+
+Arguments that begin with ``-`` are the server's. Anything else is a command that runs in its place, as the same user
+and with the same environment: ``docker run IMAGE flask db upgrade``.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +45,25 @@ def positive_int(environ: Mapping[str, str], name: str) -> int | None:
     raise BootError(f"{name}={text[:60]!r} is not a whole number of at least 1; correct it or unset it")
 
 
+def listening_port(environ: Mapping[str, str], default: int) -> int:
+    """The port to listen on: PORT, as Heroku, Render and Cloud Run set it, or else the configuration's.
+
+    Raises BootError: ``tcp://10.0.0.1:80`` is what links between containers put into variables of such names.
+    """
+    text = environ.get("PORT")
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535:
+        return int(text)
+    link = "; it looks like the address of another container" if "://" in text else ""
+    raise BootError(f"PORT={text[:60]!r} is not a port from 1 to 65535{link}; correct it or unset it")
+
+
 def check(environ: Mapping[str, str]) -> None:
     """Raise BootError for a variable that no server could start with."""
     for name in ("WEB_CONCURRENCY", "KIT_CPU_MILLICORES"):
         positive_int(environ, name)
+    listening_port(environ, 1)
 
 
 def fail(message: str) -> NoReturn:
@@ -53,16 +72,28 @@ def fail(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def main(argv: Sequence[str], execv: Callable[[str, list[str]], object] = os.execv) -> None:
-    """Replace this process by the server named first; further arguments are the server's own."""
+def main(argv: Sequence[str], execvp: Callable[[str, list[str]], object] = os.execvp) -> None:
+    """Replace this process by the server named first, or by the command behind it."""
+    if not argv or argv[0] not in PROGRAMS:
+        fail(f"the first argument must be one of: {', '.join(sorted(PROGRAMS))}")
+    name, *arguments = argv
+    if arguments and not arguments[0].startswith("-"):
+        _become(arguments, execvp)
+        return
     try:
         check(os.environ)
     except BootError as error:
         fail(str(error))
-    if not argv or argv[0] not in PROGRAMS:
-        fail(f"the first argument must be one of: {', '.join(sorted(PROGRAMS))}")
     # gunicorn takes SENDFILE from the environment, and any value of it turns sendfile off.
     os.environ.pop("SENDFILE", None)
-    name, *arguments = argv
-    command = [*PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments]
-    execv(command[0], command)
+    _become([*PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments], execvp)
+
+
+def _become(command: list[str], execvp: Callable[[str, list[str]], object]) -> None:
+    """Run the command in place of this process; a shell's exit codes where that is not possible."""
+    try:
+        execvp(command[0], command)
+    except (OSError, ValueError) as error:  # ValueError: an argument with a NUL
+        reason = getattr(error, "strerror", None) or error
+        print(f"kit: cannot run {command[0][:200]!r}: {reason}", file=sys.stderr, flush=True)
+        raise SystemExit(127 if isinstance(error, FileNotFoundError) else 126) from None

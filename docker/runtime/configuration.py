@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .boot import BootError, fail, positive_int
+from .boot import BootError, fail, listening_port, positive_int
 from .limits import read_limits
 from .report import boot_report, raise_descriptor_limit, write_report
 from .sizing import Demand, Numbers, Rule, derive
@@ -27,6 +27,19 @@ def begin(runtime: str) -> None:
         fail(f"this configuration is for runtime {runtime}, the image has {own}: generate both in one run")
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def bind(port: int) -> str:
+    """Every interface, on PORT where the environment has it: platforms that run one container choose the port."""
+    try:
+        return f"0.0.0.0:{listening_port(os.environ, port)}"
+    except BootError as error:
+        fail(str(error))
+
+
+def from_environment() -> dict[str, str]:
+    """Settings that the configuration takes from a variable, for the boot report."""
+    return {"bind": "PORT"} if "PORT" in os.environ else {}
 
 
 def numbers(
@@ -76,4 +89,4 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
     for sentence in shortages(derived):
         print(f"[WARNING] kit: {sentence}", file=sys.stderr, flush=True)
     effective = {name: value for name, value in vars(server.cfg).items() if not callable(value)}
-    write_report(boot_report(derived, effective, {**effective, **configured}, **about))
+    write_report(boot_report(derived, effective, {**effective, **configured}, from_environment(), **about))

@@ -53,8 +53,8 @@ def prove(
     """
     _end_on_signals()
     text = _read(request_file) if request_file else None
-    request = make_request(path, headers, text, request_file or "")
     (plan,) = read_plans((profile,), overrides, Path(output))
+    request = make_request(path, headers, text, request_file or "", plan.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
     with _progress() as begin:
         run_proof(plan, output_root(output), request, image, base_image, quick, begin, found)

@@ -70,6 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--processes", type=int, default=1, metavar="N", help="client processes to split the connections over")
     add("--method", default="GET")
     add("--header", action="append", default=[], metavar="'NAME: VALUE'")
+    add("--host", metavar="HOST", help="Host header (default: the URL's)")
     add("--body", default="", metavar="TEXT")
     add("--close", action="store_true", help="send Connection: close: one request a connection")
     add("--no-reconnect", action="store_true", help="leave a connection closed once it failed or was closed")
@@ -100,7 +101,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
         raise ValueError("--connections, --idle, --slow: not below 0; --processes, --addresses: not below 1")
     parts = urlsplit(options.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    request = request_bytes(options.method, path, parts.netloc, options.header, options.body.encode(), options.close)
+    host = options.host or parts.netloc
+    request = request_bytes(options.method, path, host, options.header, options.body.encode(), options.close)
     return Plan(
         addresses=destinations(options.url, options.addresses),
         request=request,

@@ -1,7 +1,7 @@
 """What is found out from beside the server, in the load container: standard library only, run as a file.
 
 inside.py machine                  what a container may use here: descriptors, memory, ports, tools
-inside.py wait PORT SECONDS PATH   until PATH (or, where it is "-", a connection) succeeds: when, and what was said
+inside.py wait PORT SECONDS PATH [HOST]   until PATH (or, where it is "-", a connection) succeeds: when, what was said
 inside.py watch SECONDS            one line of JSON a sample: memory, processes and descriptors of process 1 and all
                                    its children; in the server's PID namespace, with the capability SYS_PTRACE
 """
@@ -48,7 +48,7 @@ def _first_line(argv: list[str]) -> str:
     return (answer.stdout + answer.stderr).partition("\n")[0].partition(" Copyright")[0].strip()
 
 
-def wait(port: int, seconds: float, path: str) -> dict[str, Any]:
+def wait(port: int, seconds: float, path: str, host: str | None = None) -> dict[str, Any]:
     """Ask the port until it is ready, at most ``seconds``; what it said last, where it never was."""
     said, deadline = "nothing asked", time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -57,7 +57,7 @@ def wait(port: int, seconds: float, path: str) -> dict[str, Any]:
             connection.connect()
             if path == "-":
                 return {"ready_at": time.time(), "said": "connected"}
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Host": host} if host else {})
             said = f"GET {path} answered {(status := connection.getresponse().status)}"
             if 200 <= status < 400:
                 return {"ready_at": time.time(), "said": said}
@@ -131,7 +131,7 @@ def main(what: str, *words: str) -> None:
     if what == "machine":
         print(json.dumps(machine()))
     elif what == "wait":
-        print(json.dumps(wait(int(words[0]), float(words[1]), words[2])))
+        print(json.dumps(wait(int(words[0]), float(words[1]), *words[2:])))
     else:
         while True:
             print(json.dumps(sample()), flush=True)

@@ -37,6 +37,10 @@ class Probes:
 
     startup_period_seconds: int
     startup_failures: int
+    #: What is asked of the app, and for which host; None where nothing is.
+    readiness_path: str | None
+    liveness_path: str | None
+    host: str | None
     #: Readiness runs in the container; so does liveness, unless the profile names a page for it.
     ready_command: tuple[str, ...]
     ready_period_seconds: int
@@ -67,14 +71,18 @@ def plan_probes(profile: Profile, server: Server) -> Probes:
     # Where a worker cannot beat beside its requests, only `timeout` tells a long one from a hung one.
     hung = HUNG_SECONDS if server.beats_while_busy or not profile.timeout else profile.timeout
     command = (image_paths(server).python, "-P", "-m", "kit_runtime.health")
-    path = profile.health.readiness_path
+    path, host = profile.health.readiness_path, probe_host(profile)
     live_period, live_failures, restart = _liveness(profile)
     return Probes(
         startup_period_seconds=STARTUP_PERIOD_SECONDS,
         startup_failures=ceil_div(profile.health.startup_seconds, STARTUP_PERIOD_SECONDS),
+        readiness_path=path,
+        liveness_path=profile.health.liveness_path,
+        host=host,
         ready_command=(
             *(*command, "ready", str(profile.port), str(RESPONSE_SECONDS), str(hung)),
             *((path,) if path else ()),
+            *((host,) if path and host else ()),
         ),
         ready_period_seconds=period,
         response_seconds=RESPONSE_SECONDS,
@@ -89,6 +97,12 @@ def plan_probes(profile: Profile, server: Server) -> Probes:
         unready_after_seconds=_unready(profile, server, hung, period),
         restart_after_seconds=restart,
     )
+
+
+def probe_host(profile: Profile) -> str | None:
+    """The host that every probe names; a wildcard is the name of none."""
+    host = profile.health.host or profile.kubernetes.route.host
+    return None if host is None or host.startswith("*") else host
 
 
 def _unready(profile: Profile, server: Server, hung: int, period: int) -> Number:

@@ -22,6 +22,12 @@ _NAME = f.text(
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _EXTRAS = f.list_of(f.text("a name in pyproject.toml", "postgres", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 100))
 _URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
+_HEALTH_HOST = f.text(
+    "a host name, with a port where the app expects one",
+    "app.example.com",
+    r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
+    253,
+)
 _VARIABLES = f.mapping_of(
     f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
     f.text("text of one line", "hello", r"[^\r\n\x00]*"),
@@ -115,6 +121,11 @@ class Health(Record):
     liveness_path: str | None = setting(
         _URL_PATH.or_null(),
         "For an app that may deadlock while its workers run on; load may restart its pods.",
+        default=None,
+    )
+    host: str | None = setting(
+        _HEALTH_HOST.or_null(),
+        "Host that probes name, for an app that answers no other; null is the route's, or none of its own.",
         default=None,
     )
     startup_seconds: int = setting(

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..containers.command import Completed
 from ..plan.explain import explanation
+from ..plan.plan import Plan
 from . import judge, loads
 from .against import against
 from .claim import Claim, Pace, judged
@@ -52,6 +53,11 @@ def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Ca
         yield against(on)
 
 
+def _probe_words(plan: Plan) -> tuple[str, ...]:
+    """The path and the host that the profile's own probes ask for, as far as it has them."""
+    return (plan.probes.readiness_path or "-", *((plan.probes.host,) if plan.probes.host else ()))
+
+
 def _died(on: Walk, when: str) -> Claim:
     """The whole container ended although nobody asked it to."""
     state, log = on.server.state(), on.server.logs().text
@@ -64,8 +70,8 @@ def _died(on: Walk, when: str) -> Claim:
 def boots(on: Walk) -> Claim:
     """Booted under the profile's limits, read-only and without capabilities, ready in time, and the app answers."""
     plan, began = on.plan, time.time()
-    seconds, path = plan.startup_seconds, plan.profile.health.readiness_path
-    waiting = on.stage.begin(*BESIDE, "wait", str(plan.profile.port), str(seconds), path or "-")
+    seconds = plan.startup_seconds
+    waiting = on.stage.begin(*BESIDE, "wait", str(plan.profile.port), str(seconds), *_probe_words(plan))
     on.server = on.stage.start_server()
     while not wait([waiting], timeout=0.5).done and on.server.running():
         continue
@@ -174,7 +180,6 @@ def over(on: Walk) -> Iterator[Claim]:
     for factor in on.pace.over:
         before = on.last_sample()
         result = on.run(math.ceil(on.connections * factor), on.pace.over_seconds, timeout=LATE)
-        wait_words = ("wait", str(on.plan.profile.port), "30", on.plan.profile.health.readiness_path or "-")
-        on.stage.inside(*wait_words)
+        on.stage.inside("wait", str(on.plan.profile.port), "30", *_probe_words(on.plan))
         after = on.run(min(FEW, on.connections), 2)
         yield judge.judge_over(on.plan, factor, result, after, judge.workers_lost(before, on.last_sample()))

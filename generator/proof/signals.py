@@ -9,7 +9,6 @@ from concurrent.futures import wait
 from ..plan.plan import EXIT_SECONDS
 from . import judge, loads
 from .claim import Claim
-from .request import Request
 from .walk import FEW, Walk
 
 
@@ -32,7 +31,7 @@ def stop(on: Walk) -> Iterator[Claim]:
         return
     # Without keep-alive each connection asks once: a new one would wait in a queue that nobody empties any more.
     milliseconds = 500 if on.plan.server.honours("keepalive") else 3000
-    request = Request(f"/io?ms={milliseconds}") if on.sample_app and on.request == Request() else on.request
+    request = on.slow_request(milliseconds) if on.asks_the_sample else on.request
     few = min(FEW, on.connections)
     running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=True))
     wait([running], timeout=1.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..containers.container import Container
@@ -62,8 +62,16 @@ class Walk:
 
     def paths(self) -> list[Request]:
         """What is asked; of the sample app also a page that waits 50 ms for its upstream."""
-        more = [Request("/io?ms=50")] if self.sample_app and self.pace.every_path and self.request == Request() else []
-        return [self.request, *more]
+        return [self.request, *([self.slow_request(50)] if self.pace.every_path and self.asks_the_sample else [])]
+
+    @property
+    def asks_the_sample(self) -> bool:
+        """Whether the sample app's first page is asked, and nothing that the command line chose."""
+        return self.sample_app and replace(self.request, host=None) == Request()
+
+    def slow_request(self, milliseconds: int) -> Request:
+        """A page of the sample app that waits so long for its upstream."""
+        return replace(self.request, path=f"/io?ms={milliseconds}")
 
     def first_sample(self) -> dict[str, Any] | None:
         deadline = time.monotonic() + SETTLE

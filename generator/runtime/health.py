@@ -1,9 +1,10 @@
 """``python -P -m kit_runtime.health``: what probes and HEALTHCHECK run, without curl; exit code 0 when healthy.
 
-``ready PORT SECONDS HUNG [PATH]``: whether requests may be sent here. GET must give 2xx or 3xx; without a path a TCP
-connect is enough, since an app may have no such page. A server that gives no response within SECONDS is busy or hangs:
-busy, and still ready, if one of its workers has beaten within HUNG seconds. Pods that are all busy must not all be
-taken out of the Service at once.
+``ready PORT SECONDS HUNG [PATH [HOST]]``: whether requests may be sent here. GET must give 2xx or 3xx; without a path a
+TCP connect is enough, since an app may have no such page. A server that gives no response within SECONDS is busy or
+hangs: busy, and still ready, if one of its workers has beaten within HUNG seconds. Pods that are all busy must not all
+be taken out of the Service at once. Where the environment has another PORT, the server listens on that, and this asks
+there.
 
 ``master SECONDS``: whether the master, which replaces hung workers, has itself looked at them within SECONDS. It asks
 no worker, so that load alone restarts no container.
@@ -11,15 +12,18 @@ no worker, so that load alone restarts no container.
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic
 
 from .master_heartbeat import PATH, ages
 
 
-def ready(port: int, seconds: float, hung: float, path: str | None = None, heartbeat: str = PATH) -> bool:
-    """Ask 127.0.0.1; ``seconds`` bounds the whole exchange, not each read."""
-    status = _status(port, seconds, path)
+def ready(
+    port: int, seconds: float, hung: float, path: str | None = None, host: str = "localhost", heartbeat: str = PATH
+) -> bool:
+    """Ask 127.0.0.1 for ``host``; ``seconds`` bounds the whole exchange, not each read."""
+    status = _status(port, seconds, path, host)
     if status is None:
         return False
     if status:
@@ -35,7 +39,7 @@ def master(seconds: float, heartbeat: str = PATH) -> bool:
     return found is not None and found[1] <= seconds
 
 
-def _status(port: int, seconds: float, path: str | None) -> bytes | None:
+def _status(port: int, seconds: float, path: str | None, host: str) -> bytes | None:
     """The response's status; empty if none came in time or none was asked for; None if there is no server."""
     import socket  # a third of what this program costs, and only needed here
 
@@ -45,7 +49,7 @@ def _status(port: int, seconds: float, path: str | None) -> bytes | None:
         with socket.create_connection(("127.0.0.1", port), seconds) as connection:
             if path is None:
                 return b""
-            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kit-health\r\nConnection: close\r\n\r\n"
+            request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kit-health\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
             while b"\r\n" not in response and len(response) < 4096:
                 connection.settimeout(max(0.001, deadline - monotonic()))
@@ -67,8 +71,8 @@ def main(what: str, *arguments: str) -> bool:
         return master(float(arguments[0]))
     if what != "ready":
         raise SystemExit(f"kit: health knows ready and master, not {what!r}")
-    port, seconds, hung, *path = arguments
-    return ready(int(port), float(seconds), float(hung), *path)
+    port, seconds, hung, *page = arguments
+    return ready(int(os.environ.get("PORT", port)), float(seconds), float(hung), *page)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,16 @@ from .version import runtime_version
 
 
 def boot_report(
-    numbers: Numbers, effective: Mapping[str, Any], configured: Mapping[str, Any], **about: str
+    numbers: Numbers,
+    effective: Mapping[str, Any],
+    configured: Mapping[str, Any],
+    variables: Mapping[str, str],
+    **about: str,
 ) -> dict[str, Any]:
     """What is in force: ``effective`` holds the server's own values, ``configured`` the configuration file's.
 
     A value that differs from the file's was set outside it, and the report says so instead of repeating the
-    file's reason.
+    file's reason. ``variables`` names the variable of the environment that the file itself took a setting from.
     """
     derived: dict[str, Any] = {}
     for name, number in numbers.by_name().items():
@@ -30,7 +34,8 @@ def boot_report(
     for name, value in effective.items():
         if name not in derived:
             inside = name in configured and configured[name] == value
-            fixed[name] = {"value": value, **({"decided_by": "configuration"} if inside else _OUTSIDE)}
+            decided = {"decided_by": variables.get(name, "configuration")}
+            fixed[name] = {"value": value, **(decided if inside else _OUTSIDE)}
     return {
         "event": "boot",
         "runtime": runtime_version(),

@@ -307,16 +307,22 @@ RAW = 'POST /login?a=1 HTTP/1.1\r\nHost: example.org\r\nContent-Type: text/plain
 
 def test_a_whole_request_is_put_in_the_words_of_each_tool() -> None:
     request = make_request(None, ("X-Key: 1",), RAW, "login.http")
-    assert request == Request("/login?a=1", "POST", ("Content-Type: text/plain", "X-Key: 1"), 'a"b')
+    assert request == Request("/login?a=1", "POST", ("Content-Type: text/plain", "X-Key: 1"), 'a"b', "example.org")
     assert request.client_words() == [
         "--method=POST",
         "--header=Content-Type: text/plain",
         "--header=X-Key: 1",
+        "--host=example.org",
         '--body=a"b',
     ]
     assert 'wrk.body = "a\\034b"' in request.wrk_script()
+    assert 'wrk.headers["Host"] = "example.org"' in request.wrk_script()
+    assert "--header=:authority: example.org" in request.h2load_words()
     assert request.h2load_words()[-1] == "--data=/tmp/body"
     assert make_request("/else", (), RAW, "login.http").path == "/else"
+    given = [((), None), (("host: one.example",), None), ((), RAW), (("Host: one.example",), RAW)]
+    hosts = [make_request(None, headers, text, "login.http", "probe.example").host for headers, text in given]
+    assert hosts == ["probe.example", "one.example", "example.org", "one.example"]
     assert "--header=:method: PUT" in Request(method="PUT").h2load_words()
     with pytest.raises(KitError, match=r"x\.http:1: 'nope' is no request line"):
         parse_request("nope\n", "x.http")

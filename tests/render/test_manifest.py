@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -186,6 +187,46 @@ def test_folders_fit_the_memory(memory: str, tmp: str, shm: str) -> None:
 def test_secrets_are_references_that_must_exist() -> None:
     found = container("kubernetes: {env_from: [app-secrets]}\n")
     assert found["envFrom"] == [{"secretRef": {"name": "app-secrets", "optional": False}}]
+
+
+def test_no_secret_moves_the_server_to_another_port() -> None:
+    port = {"name": "PORT", "value": "9000"}
+    assert port in container("port: 9000\nkubernetes: {env_from: [app-secrets]}\n")["env"]
+    assert port not in container("port: 9000\n").get("env", [])
+
+
+HOSTS = [
+    ("", None),
+    ("health: {readiness_path: /r, liveness_path: /l}\n", None),
+    ("health: {readiness_path: /r, liveness_path: /l, host: shop.example.com}\n", "shop.example.com"),
+    (
+        "health: {readiness_path: /r, liveness_path: /l}\n"
+        "kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: route.example.com}}\n",
+        "route.example.com",
+    ),
+    (
+        'health: {readiness_path: /r, liveness_path: /l, host: "other.example.com:8443"}\n'
+        "kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: route.example.com}}\n",
+        "other.example.com:8443",
+    ),
+    (
+        "health: {readiness_path: /r, liveness_path: /l}\n"
+        'kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: "*.example.com"}}\n',
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("extra", "host"), HOSTS)
+def test_every_probe_names_the_same_host(extra: str, host: str | None) -> None:
+    found, command = container(extra), plan_of(extra).probes.ready_command
+    headers = [{"name": "Host", "value": host}] if host else None
+    for name in ("startupProbe", "livenessProbe"):
+        if "httpGet" in found[name]:
+            assert found[name]["httpGet"].get("httpHeaders") == headers
+    assert found["readinessProbe"]["exec"]["command"] == list(command)
+    assert (command[-2:] == ("/r", host)) == (host is not None)
+    assert json.dumps(command) in render(plan_of(extra))["docker/web/Dockerfile"], "HEALTHCHECK, and so Compose"
 
 
 def test_volumes() -> None:

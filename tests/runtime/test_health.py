@@ -80,7 +80,7 @@ def serve() -> Iterator[Serve]:
 def test_the_response_decides(answer: bytes | None, expected: bool, serve: Serve, heartbeat: Path) -> None:
     port, asked = serve(answer)
     started = monotonic()
-    assert health.ready(port, 0.3, 4, "/readyz?full=1", str(heartbeat)) == expected
+    assert health.ready(port, 0.3, 4, "/readyz?full=1", heartbeat=str(heartbeat)) == expected
     assert monotonic() - started < DEADLINE
     assert b"".join(asked).startswith(b"GET /readyz?full=1 HTTP/1.1\r\nHost: ") or answer is None
 
@@ -105,7 +105,7 @@ def test_without_a_response_the_workers_heartbeat_decides(
         beats = [] if beat_ago is None else [monotonic() - 60, monotonic() - float(beat_ago)]
         MasterHeartbeat(str(heartbeat)).beat(beats if beat_ago != -1e9 else beats[1:])
     port, _ = serve(None)
-    assert health.ready(port, 0.2, 4, path, str(heartbeat)) is expected
+    assert health.ready(port, 0.2, 4, path, heartbeat=str(heartbeat)) is expected
 
 
 def test_a_full_backlog_is_judged_as_no_response(heartbeat: Path) -> None:
@@ -116,15 +116,15 @@ def test_a_full_backlog_is_judged_as_no_response(heartbeat: Path) -> None:
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         port = listener.getsockname()[1]
-        assert not health.ready(port, 0.2, 4, "/", str(heartbeat))
+        assert not health.ready(port, 0.2, 4, "/", heartbeat=str(heartbeat))
         MasterHeartbeat(str(heartbeat)).beat([monotonic()])
-        assert health.ready(port, 0.2, 4, "/", str(heartbeat))
+        assert health.ready(port, 0.2, 4, "/", heartbeat=str(heartbeat))
 
 
 def test_a_dripping_response_does_not_stretch_the_timeout(serve: Serve, heartbeat: Path) -> None:
     port, _ = serve(b"HTTP/1.1 200 OK" * 100, drip=True)
     started = monotonic()
-    assert not health.ready(port, 0.3, 4, "/", str(heartbeat))
+    assert not health.ready(port, 0.3, 4, "/", heartbeat=str(heartbeat))
     assert monotonic() - started < DEADLINE
 
 
@@ -132,9 +132,9 @@ def test_a_closed_port_is_not_ready_however_fresh_the_heartbeat(heartbeat: Path)
     MasterHeartbeat(str(heartbeat)).beat([monotonic()])
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert health.ready(port, 1, 4, None, str(heartbeat))
-    assert not health.ready(port, 1, 4, None, str(heartbeat))
-    assert not health.ready(port, 1, 4, "/", str(heartbeat))
+        assert health.ready(port, 1, 4, None, heartbeat=str(heartbeat))
+    assert not health.ready(port, 1, 4, None, heartbeat=str(heartbeat))
+    assert not health.ready(port, 1, 4, "/", heartbeat=str(heartbeat))
 
 
 def test_the_master_is_alive_while_it_looks_at_its_workers(heartbeat: Path) -> None:
@@ -173,6 +173,12 @@ def test_the_ready_command(answer: bytes, code: int, serve: Serve) -> None:
     assert command("ready", str(port), "5", "4", "/readyz").returncode == code
 
 
+def test_the_ready_command_names_the_host_and_follows_port(serve: Serve) -> None:
+    port, asked = serve(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert command("ready", "1", "5", "4", "/readyz", "shop.example.com", PORT=str(port)).returncode == 0
+    assert b"".join(asked).startswith(b"GET /readyz HTTP/1.1\r\nHost: shop.example.com\r\n")
+
+
 def test_the_master_command() -> None:
     alive = (
         "import sys\n"
@@ -184,6 +190,7 @@ def test_the_master_command() -> None:
     assert "ready and master" in command("live").stderr
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "generator.runtime.health", *arguments]
-    return subprocess.run(words, cwd=ROOT, check=False, text=True, capture_output=True)
+    environment = {**{name: value for name, value in os.environ.items() if name != "PORT"}, **variables}
+    return subprocess.run(words, cwd=ROOT, env=environment, check=False, text=True, capture_output=True)

@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='08d1c7ce970f')
+_kit.begin(runtime='c468761365da')
 
 _numbers = _kit.numbers(
     connections=10,
@@ -22,7 +22,8 @@ _numbers = _kit.numbers(
 )
 
 wsgi_app = 'flask_server:app'
-bind = '0.0.0.0:8000'
+# Every interface; where the environment has PORT, that port.
+bind = _kit.bind(8000)
 
 # 2: above 1 means Flask's `threaded`, a thread for each request, without a limit.
 threads = _numbers.threads.value

@@ -9,7 +9,7 @@
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='08d1c7ce970f')
+_kit.begin(runtime='c468761365da')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -30,8 +30,9 @@ _numbers = _kit.numbers(
 
 wsgi_app = 'flask_server:app'
 
-# Listen on every interface: a Service or another container cannot reach 127.0.0.1, gunicorn's default.
-bind = ['0.0.0.0:8000']
+# Listen on every interface: a Service or another container cannot reach 127.0.0.1, gunicorn's default. Where the
+# environment has PORT, which platforms that run one container set, it is that port.
+bind = [_kit.bind(8000)]
 
 # Each worker imports the app itself, after the fork.
 preload_app = False

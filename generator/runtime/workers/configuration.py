@@ -14,6 +14,7 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 
 from .. import configuration, oom
 from ..configuration import begin as begin
+from ..configuration import bind as bind
 from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
@@ -70,7 +71,8 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
     for name in REPORTED:
         if name in configured:
             from_file.set(name, configured[name])
-    write_report(boot_report(derived, _values(server.cfg), _values(from_file), **about))
+    variables = configuration.from_environment()
+    write_report(boot_report(derived, _values(server.cfg), _values(from_file), variables, **about))
 
 
 def forked(server: Any, worker: Any) -> None:
