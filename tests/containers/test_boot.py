@@ -127,7 +127,7 @@ def test_a_command_runs_instead_of_the_server(docker: Docker, image: Callable[[s
         wait_until(lambda: "Python" in container.logs().text, 60, container, what="flask's version")
         container.kill("TERM")
         assert container.wait(60) == 3
-        assert container.logs().text.startswith("1 12345 /app hello Python 3.13.")
+        assert container.logs().stdout.startswith("1 12345 /app hello Python 3.13.")
         assert "event" not in container.logs().text
 
 
