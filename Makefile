@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
+# Tests on servers and containers mostly wait, so two processes share them; what measures runs afterwards, alone.
+SHARED := -n 2 --dist loadgroup -m "not serial" --durations=25
+SERIAL := -m serial --durations=25
 FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster
 
 .DEFAULT_GOAL := help
@@ -25,13 +28,15 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest -n auto $(FAST)
-	$(BIN)/python -m pytest tests/servers tests/containers
+	$(BIN)/python -m pytest $(SHARED) tests/servers tests/containers
+	$(BIN)/python -m pytest $(SERIAL) tests/servers tests/containers
 
 test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start no server
 	$(BIN)/python -m pytest -n auto $(FAST)
 
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
-	$(BIN)/python -m pytest tests/containers
+	$(BIN)/python -m pytest $(SHARED) tests/containers
+	$(BIN)/python -m pytest $(SERIAL) tests/containers
 
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps; `make test` takes the most telling of them
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py

@@ -10,14 +10,48 @@ from typing import Any
 import pytest
 import testinfra
 
+from generator.containers.command import EngineError
 from generator.containers.docker import Docker
 from tests.containers import kit
 from tests.containers.support.base_image import ensure_base_image
 from tests.containers.support.docker import LABEL
-from tests.containers.support.engine import ensure_engine
+from tests.containers.support.engine import Engine, ensure_engine
 from tests.containers.support.images import ensure_load_image, ensure_probe_image, sidecar
 
 Boot = Callable[..., AbstractContextManager[kit.Booted]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Before two processes share the tests (`-n 2 --dist loadgroup`): what is there once for both of them.
+
+    Each finds the engine running, so neither stops it while the other still needs it.
+    """
+    try:
+        engine = ensure_engine()
+        config.add_cleanup(engine.stop)
+        ensure_images(engine)
+    except EngineError as error:
+        pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at one and the same booted profile belongs to one process: the other one would boot it again."""
+    for item in items:
+        chosen = getattr(item, "callspec", None)
+        for fixture in ("running", "behind"):
+            if chosen and fixture in chosen.params:
+                item.add_marker(pytest.mark.xdist_group(f"{fixture}-{chosen.params[fixture]}"))
+
+
+def ensure_images(engine: Engine) -> Docker:
+    """The base image and those that look from beside, built if they are missing."""
+    docker = Docker(engine.client, LABEL)
+    ensure_base_image(docker)
+    ensure_probe_image(docker)
+    ensure_load_image(docker)
+    return docker
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +61,9 @@ def docker(request: pytest.FixtureRequest) -> Iterator[Docker]:
     with capture.global_and_fixture_disabled():
         engine = ensure_engine()
     with engine:
-        docker = Docker(engine.client, LABEL)
+        with capture.global_and_fixture_disabled():
+            docker = ensure_images(engine)
         try:
-            with capture.global_and_fixture_disabled():
-                ensure_base_image(docker)
-                ensure_probe_image(docker)
-                ensure_load_image(docker)
             yield docker
         finally:
             docker.cleanup()

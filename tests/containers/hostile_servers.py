@@ -11,7 +11,7 @@ from tests.containers import hostile_reference, kit
 from tests.containers.behind import LITERAL, behind_the_proxy
 from tests.containers.hostile_cases import SMUGGLED_ASKED
 from tests.containers.hostile_client import Found, Verdict, ask_all, forged, verdict
-from tests.containers.support import hostile_app
+from tests.containers.support import host, hostile_app
 from tests.containers.support.docker import build_text
 
 #: A profile of each production server.
@@ -28,7 +28,8 @@ def hostile_image(docker: Docker, profile: str, image: str) -> str:
     module = kit.plan_of(profile).profile.app.module.partition(":")[0]
     text = f"FROM {image}\nUSER 0\nRUN echo {source} | base64 -d > /app/{module}.py\nUSER 12345\n"
     tag = image.replace(":dev", ":hostile")
-    build_text(docker, text, tag)
+    with host.one_at_a_time(host.lock_of(tag)):
+        build_text(docker, text, tag)
     return tag
 
 

@@ -18,6 +18,7 @@ from generator.pipeline import read_plans
 from generator.plan.plan import Plan
 from generator.proof.stage import upstream_port
 from generator.render.render import render
+from tests.containers.support import host
 from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,7 +123,8 @@ def build(docker: Docker, plan: Plan, tag: str | None = None, context: Path = RO
     """`docker build` as the Dockerfile's own comment says; returns the tag."""
     tag = tag or tag_of(plan)
     build_args = {**host_build_args(), **options.pop("build_args", {})}
-    docker.build(context, context / plan.folder / "Dockerfile", tag, build_args=build_args, **options)
+    with host.one_at_a_time(host.lock_of(tag)):
+        docker.build(context, context / plan.folder / "Dockerfile", tag, build_args=build_args, **options)
     return tag
 
 

@@ -46,6 +46,11 @@ def context(folder: Path, changes: dict[str, Any], app: dict[str, str] | None = 
     return plan
 
 
+def tag_of(name: str, buildkit: bool = False) -> str:
+    """A test's own image: two of them may be built at once."""
+    return f"kit-test-{kit.CHECKOUT}-{name}:{'buildkit' if buildkit else 'classic'}"
+
+
 def configuration(docker: Docker, tag: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(docker.call("image", "inspect", tag).stdout)[0]
     return found
@@ -58,7 +63,7 @@ def test_hostile_values_arrive_as_data(docker: Docker, tmp_path: Path, buildkit:
     tag = kit.build(
         docker,
         plan,
-        f"kit-test-hostile:{'buildkit' if buildkit else 'classic'}",
+        tag_of("hostile", buildkit),
         tmp_path,
         buildkit=buildkit,
         build_args={"VERSION": "1.2.3", "REVISION": "8d1f"},
@@ -85,7 +90,7 @@ def test_build_secrets_stay_out_of_the_image(docker: Docker, tmp_path: Path, bui
         "PIP_RETRIES": "0",
     }
     plan = context(tmp_path, {})
-    tag = f"kit-test-secret:{'buildkit' if buildkit else 'classic'}"
+    tag = tag_of("secret", buildkit)
     kit.build(docker, plan, tag, tmp_path, buildkit=buildkit, build_args=secrets, no_cache=True)
     assert marker not in docker.call("history", "--no-trunc", tag).stdout
     assert marker not in json.dumps(configuration(docker, tag))
@@ -101,7 +106,7 @@ def test_a_conflict_with_the_servers_pins_fails_the_build(docker: Docker, tmp_pa
     (inner / "pyproject.toml").write_text('[project]\nname = "inner"\nversion = "1"\ndependencies = ["gunicorn<27"]\n')
     plan = context(tmp_path, {}, {"requirements.txt": "flask==3.1.3\n./inner\n"})
     with pytest.raises(CommandFailed) as raised:
-        kit.build(docker, plan, "kit-test-conflict:dev", tmp_path)
+        kit.build(docker, plan, tag_of("conflict"), tmp_path)
     # The classic builder colours what a command writes to stderr.
     lines = re.sub(r"\x1b\[[0-9;]*m", "", raised.value.completed.output).splitlines()
     (sentence,) = (line for line in lines if line.startswith("kit: "))
@@ -113,7 +118,7 @@ def test_a_wrong_hash_fails_the_build(docker: Docker, tmp_path: Path) -> None:
     lock = tmp_path / plan.folder / "server-requirements.txt"
     lock.write_text(lock.read_text().replace("sha256:", "sha256:0"))
     with pytest.raises(CommandFailed):
-        kit.build(docker, plan, "kit-test-hash:dev", tmp_path)
+        kit.build(docker, plan, tag_of("hash"), tmp_path)
 
 
 HOOKS = """
@@ -136,7 +141,7 @@ def test_factory_hooks_and_packages(docker: Docker, tmp_path: Path) -> None:
         "workers": 2,
     }
     plan = context(tmp_path, changes, {"flask_server.py": sample + FACTORY, "pools.py": HOOKS})
-    tag = kit.build(docker, plan, "kit-test-hooks:dev", tmp_path)
+    tag = kit.build(docker, plan, tag_of("hooks"), tmp_path)
     with kit.booted(docker, tag, plan) as container:
         container.wait_workers(2)
         out = container.container.logs().stdout
@@ -178,7 +183,7 @@ def test_secrets_of_the_apps_folder_stay_out(docker: Docker, tmp_path: Path, bui
     for name in IN_THE_APP:
         (tmp_path / "docker/app" / name).parent.mkdir(parents=True, exist_ok=True)
     plan = context(tmp_path, {}, {name: text for name, (text, _) in IN_THE_APP.items()})
-    tag = kit.build(docker, plan, "kit-test-ignore:dev", tmp_path, buildkit=buildkit)
+    tag = kit.build(docker, plan, tag_of("ignore", buildkit), tmp_path, buildkit=buildkit)
     with kit.booted(docker, tag, plan) as container:
         found = container.container.exec("find", "/app", "-type", "f", "-printf", "%P\\n").stdout.split()
         assert {name for name in IN_THE_APP if name in found} == {n for n, (_, stays) in IN_THE_APP.items() if stays}

@@ -18,7 +18,7 @@ from tests.containers.support.base_image import TAG as BASE
 from tests.containers.support.docker import build_text
 
 PRODUCTION = [path for path in kit.PROFILES if kit.plan_of(path).server.production]
-NGINX = "kit-nginx-pod:test"
+NGINX = f"kit-test-{kit.CHECKOUT}-nginx-pod:dev"
 
 
 def report(container: Any) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def cpu_seconds(container: kit.Booted) -> float:
     return float(container.container.exec("python", "-c", script).stdout)
 
 
+@pytest.mark.serial
 def test_cooperative_sockets_are_worth_ten_times(docker: Docker, boot: Boot, tmp_path: Path) -> None:
     """50 connections that wait 50 ms for a backend, with and without meinheld's cooperative sockets."""
     with boot(PROFILE) as container, kit.upstream(docker, container):
@@ -85,6 +86,7 @@ def test_cooperative_sockets_are_worth_ten_times(docker: Docker, boot: Boot, tmp
     assert patched["answered"] >= 10 * unpatched["answered"], (patched["answered"], unpatched["answered"])
 
 
+@pytest.mark.serial
 def test_requests_in_progress_end_before_others_begin(docker: Docker, boot: Boot) -> None:
     """With one queue for both, nearly all that clients ask is in progress at once, and costs memory, when CPU is
     short: 600 of 1,500 instead of 160 (medians)."""

@@ -17,6 +17,9 @@ from generator.containers.docker import Docker
 from generator.proof.images import LABEL
 from tests.containers import kit
 
+# It measures, and looks for containers of any proof.
+pytestmark = pytest.mark.serial
+
 SMALL = "profiles/small.yaml"
 SECONDS = 150
 #: Keeps half a megabyte of every request: with 1,200 connections more than twice the limit of small.yaml.

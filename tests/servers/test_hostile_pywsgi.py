@@ -14,7 +14,7 @@ from tests.servers.test_pywsgi_server import Running, _starter, until
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "tiny.py").write_text(Path(hostile_app.__file__).read_text())
     starter = _starter(folder)
@@ -22,8 +22,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     next(starter, None)
 
 
-def test_every_case_is_read_as_gunicorn_reads_it(server: Running) -> None:
-    found = hostile_client.ask_all(("127.0.0.1", server.port))
+def test_every_case_is_read_as_gunicorn_reads_it(shared: Running) -> None:
+    found = hostile_client.ask_all(("127.0.0.1", shared.port))
     expected = [hostile_reference.gunicorn([each.case.whole]) for each in found]
     assert len(found) >= 300
     pairs = list(zip(found, expected, strict=True))
@@ -36,7 +36,7 @@ def test_every_case_is_read_as_gunicorn_reads_it(server: Running) -> None:
     assert sum(len(each.core) for each in found) > len(found) / 2
 
 
-def test_nothing_of_it_broke_the_server(server: Running) -> None:
-    (worker,) = server.workers
-    until(server.serves)
-    assert server.workers == [worker] and "Traceback" not in server.err
+def test_nothing_of_it_broke_the_server(shared: Running) -> None:
+    (worker,) = shared.workers
+    until(shared.serves)
+    assert shared.workers == [worker] and "Traceback" not in shared.err

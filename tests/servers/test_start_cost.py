@@ -1,6 +1,6 @@
 """What a run costs beside what its libraries cost, in CPU time of the same minute: the machine is in both.
 
-It stands with the tests that run one after another: a test on the other core takes more from a run, which touches more
+It runs when no other test does: a test on the other core takes more from a run, which touches more
 memory, than from the imports alone (2.5 times instead of 2.2).
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+
+import pytest
 
 from tests.fast_support import ROOT
 
@@ -23,6 +25,7 @@ def cpu_seconds(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.serial
 def test_a_run_costs_little_more_than_importing_its_libraries() -> None:
     command = [sys.executable, "-m", "generator", "check", "profiles/large.yaml"]
     ours = theirs = float("inf")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +55,7 @@ class Engine:
 
 def ensure_engine() -> Engine:
     """Find or start an engine; `with ensure_engine() as engine:` or `engine.stop()` ends what it started."""
-    with _one_at_a_time(LOCK_FILE):
+    with host.one_at_a_time(LOCK_FILE):  # or two processes that begin together would both start a daemon
         verdicts = _examine_all()
         started = None if _answers(verdicts) else _bring_up(verdicts)
         try:
@@ -170,12 +167,3 @@ def _wait_for_answer(process: daemon.Daemon) -> None:
     raise NoEngine(
         f"dockerd (pid {process.pid}) does not answer within {START_SECONDS} s: {answer}\n{daemon.log_tail()}"
     )
-
-
-@contextlib.contextmanager
-def _one_at_a_time(lock_file: Path) -> Iterator[None]:
-    """Two sessions that begin together must not both start a daemon."""
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

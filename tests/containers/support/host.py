@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,20 @@ class Mirror:
 
     uri: str = DEFAULT_MIRROR
     keyring: str | None = None
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock_file: Path) -> Iterator[None]:
+    """What several processes of tests must not do at once: each waits until the one before has done it."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def lock_of(tag: str) -> Path:
+    """The lock for building an image: the second process then finds the first one's layers in the cache."""
+    return BUILD_DIR / "locks" / re.sub(r"[^\w.-]", "_", tag)
 
 
 def is_root() -> bool:

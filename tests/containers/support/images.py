@@ -7,6 +7,7 @@ from generator.containers.build_args import host_proxies
 from generator.containers.command import Completed
 from generator.containers.container import Container
 from generator.containers.docker import Docker, Image, Option
+from tests.containers.support import host
 from tests.containers.support.base_image import TAG as BASE_TAG
 from tests.containers.support.docker import build_text, run_once
 
@@ -50,7 +51,8 @@ def ensure_nginx_image(docker: Docker, base: str = BASE_TAG) -> Image:
 
 
 def _ensure(docker: Docker, tag: str, base: str) -> Image:
-    return build_text(docker, dockerfile(tag, base), tag, build_arg=host_proxies())
+    with host.one_at_a_time(host.lock_of(tag)):
+        return build_text(docker, dockerfile(tag, base), tag, build_arg=host_proxies())
 
 
 def sidecar(docker: Docker, container: Container, image: str = PROBE_TAG, **options: Option) -> Container:

@@ -29,12 +29,15 @@ def ensure_plugin(client: Client, name: str, config_dir: Path = CONFIG_DIR) -> C
     if has_plugin(client, name):
         return client
     binary = config_dir / "cli-plugins" / f"docker-{name}"
-    if not binary.exists():
-        if not host.is_debian():
-            raise EngineError(f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})")
-        say(f"fetching Debian's {PACKAGES[name]} ({SUITE}) for the docker {name} plugin into {config_dir}")
-        fetch_plugin(name, binary, client.run)
-    adopt_user_config(config_dir)
+    with host.one_at_a_time(config_dir / "lock"):
+        if not binary.exists():
+            if not host.is_debian():
+                raise EngineError(
+                    f"docker has no {name} plugin: install your system's package of it ({PACKAGES[name]})"
+                )
+            say(f"fetching Debian's {PACKAGES[name]} ({SUITE}) for the docker {name} plugin into {config_dir}")
+            fetch_plugin(name, binary, client.run)
+        adopt_user_config(config_dir)
     equipped = dataclasses.replace(client, environment={**client.environment, "DOCKER_CONFIG": str(config_dir)})
     answer = equipped.call(name, "version", check=False)
     if answer.returncode != 0:
