@@ -107,7 +107,11 @@ worker_class = "generator.runtime.workers.sync.DrainingSyncWorker"
 }
 
 
-def until(what: Callable[[], Any], seconds: float = 10.0) -> Any:
+#: How long a condition may take on a slow or busy machine; only a failing test waits for so long.
+PATIENCE = 40.0
+
+
+def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What it returns as soon as that is true."""
     end = monotonic() + seconds
     while not (value := what()):
@@ -131,7 +135,7 @@ class Gunicorn:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
 
     def ready(self) -> Gunicorn:
-        until(lambda: self.process.poll() is not None or self.asks(), 20)
+        until(lambda: self.process.poll() is not None or self.asks())
         assert self.process.poll() is None, self.log.read_text()
         return self
 
@@ -149,7 +153,11 @@ class Gunicorn:
     def kill(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def ended_within(self, seconds: float) -> bool:
+    def workers(self) -> set[int]:
+        """The pids of the master's children."""
+        return set(map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
+
+    def ended_within(self, seconds: float = PATIENCE) -> bool:
         """Ends with 0 in that time."""
         return self.process.wait(seconds) == 0
 

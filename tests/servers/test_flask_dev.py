@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers.started import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = """
@@ -27,15 +28,6 @@ def index():
     return f"one {app.debug} {environ['wsgi.multithread']} {environ['wsgi.multiprocess']}"
 """
 HOOK = "def when_ready(server):\n    print('ready', server.cfg.reload, flush=True)"
-
-
-def until(found: Callable[[], Any], seconds: float = 8) -> Any:
-    """The first true result; fails when the deadline passes."""
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, "deadline passed"
-        time.sleep(0.02)
-    return result
 
 
 class Running:
@@ -72,7 +64,7 @@ class Running:
 
     def get(self) -> tuple[int, str] | None:
         assert self.process.poll() is None, self.log
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=8)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("GET", "/")
             answer = connection.getresponse()
@@ -108,8 +100,8 @@ def test_reload_outlives_a_mistake_and_sigterm_ends_the_child_too(start: Callabl
     assert running.log.count("ready True") == 1
     (child,) = running.children()
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(15) == 0
-    until(lambda: not Path(f"/proc/{child}").exists(), 15)
+    assert running.process.wait(PATIENCE) == 0
+    until(lambda: not Path(f"/proc/{child}").exists())
 
 
 @pytest.mark.parametrize(
@@ -124,7 +116,7 @@ def test_without_reload(start: Callable[..., Running], settings: dict[str, Any],
     running = start(reload=False, **settings)
     assert until(running.get) == (200, answered)
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(2) == 0
+    assert running.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(
@@ -139,5 +131,5 @@ def test_a_wrong_document_is_one_line_and_exit_code_2(
     start: Callable[..., Running], settings: dict[str, Any], said: str
 ) -> None:
     running = start(**settings)
-    assert running.process.wait(8) == 2
+    assert running.process.wait(PATIENCE) == 2
     assert said in running.log and running.log.count("\n") == 1

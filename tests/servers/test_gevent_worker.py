@@ -16,11 +16,11 @@ import pytest
 
 from generator.load_client.wire import request_bytes
 from generator.runtime.workers import gevent as gevent_worker
-from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
+from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, send, until, whole_answer
 
 
 def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn]) -> None:
-    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.4\n")
+    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 1.5\n")
     start = monotonic()
     with connections(server, 4) as (idle, fresh, slow, slow_second):
         assert whole_answer(idle, "/")
@@ -28,17 +28,17 @@ def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn
         slow.sendall(b"GET / HT")
         slow_second.sendall(b"GET / HT")
         for conn in (fresh, slow, slow_second):
-            assert closed_after(conn, start) > 0.2
+            assert closed_after(conn, start) > 1
         assert whole_answer(idle, "/")  # idle for longer than the header timeout, and parked
-        send(idle, "/sleep/0.7")  # nor does it bound the app
+        send(idle, "/sleep/2")  # nor does it bound the app
         assert whole_answer(idle)
 
 
 def test_waiting_for_the_others_is_not_the_clients_time(gunicorn: Callable[..., Gunicorn]) -> None:
-    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.5\n")
+    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 1.5\n")
     with connections(server, 2) as (burning, patient):
         assert whole_answer(burning, "/")  # both are accepted
-        send(burning, "/burn/1.2")
+        send(burning, "/burn/3")
         send(patient)
         assert whole_answer(burning)
         assert whole_answer(patient)
@@ -109,7 +109,7 @@ def test_stop_ends_idle_connections_and_answers_what_is_in_progress(gunicorn: Ca
         header, _ = whole_answer(busy)
         assert header.startswith("HTTP/1.1 200") and "Connection: close" in header
         assert monotonic() - sent > 3.9
-        assert server.ended_within(15)
+        assert server.ended_within()
 
 
 def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gunicorn]) -> None:
@@ -117,7 +117,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
     with connections(server, 8) as conns:
         held, waiting = conns[:5], conns[5:]
         for conn in held:
-            send(conn, "/sleep/1.5")  # nobody is idle, nobody finishes
+            send(conn, "/sleep/3")  # nobody is idle, nobody finishes
         for conn in waiting:
             send(conn)
         for conn in waiting:
@@ -129,7 +129,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         for conn in held[:3]:
             conn.close()
         for conn in waiting:
-            conn.settimeout(5)
+            conn.settimeout(PATIENCE)
             assert whole_answer(conn)
 
 
@@ -176,7 +176,7 @@ def established(port: int) -> int:
     return sum(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "01" for line in lines)
 
 
-SHORT = "gevent_worker.FairGeventWorker.transfer_timeout = 0.5\n"
+SHORT = "gevent_worker.FairGeventWorker.transfer_timeout = 1.5\n"
 
 
 def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunicorn]) -> None:
@@ -186,9 +186,9 @@ def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunic
         start = monotonic()
         silent.sendall(head + b"x")
         unread.sendall(head.replace(b"/read", b"/") + b"x")
-        for _ in range(9):  # 1.8 s in all, never silent for long
+        for _ in range(9):  # 2.3 s in all, never silent for long
             slow.sendall(b"x" if _ else head + b"x")
-            pause = monotonic() + 0.2
+            pause = monotonic() + 0.25
             until(lambda: monotonic() > pause)  # noqa: B023
         assert whole_answer(slow)
         assert closed_after(silent, start)
@@ -206,7 +206,7 @@ def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunic
         while taken < 20_000_000:  # in more than transfer_timeout, but never waiting for long
             taken += len(more := slow.recv(200_000))
             assert more, "closed in the middle"
-            pause = monotonic() + 0.01
+            pause = monotonic() + 0.02
             until(lambda: monotonic() > pause)  # noqa: B023
         until(lambda: established(server.port) <= 1)
         with pytest.raises(AssertionError, match="cut"):
@@ -230,7 +230,7 @@ def test_a_connection_can_be_duplicated(gunicorn: Callable[..., Gunicorn]) -> No
     with server.connect() as conn:
         send(conn, "/dup")
         assert conn.recv(5) == b"ready"
-        later = monotonic() + 0.8
+        later = monotonic() + 2
         until(lambda: monotonic() > later)  # longer than transfer_timeout
         conn.sendall(b"hello")
         assert conn.recv(5) == b"hello"

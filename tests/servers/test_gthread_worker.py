@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 
 from generator.runtime.workers.gthread import FairThreadWorker, InOrder
-from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
+from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, send, until, whole_answer
 
 
 def test_silent_connections_hold_no_thread(gunicorn: Callable[..., Gunicorn]) -> None:
@@ -42,7 +42,7 @@ def test_silent_connections_end_at_a_stop(gunicorn: Callable[..., Gunicorn]) -> 
         server.kill(signal.SIGTERM)
         assert whole_answer(busy)
         assert closed_after(silent, sent)
-        assert server.ended_within(15)
+        assert server.ended_within()
 
 
 def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gunicorn]) -> None:
@@ -60,7 +60,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         for conn in held[:3]:
             conn.close()
         for conn in waiting:
-            conn.settimeout(5)
+            conn.settimeout(PATIENCE)
             assert whole_answer(conn)
 
 

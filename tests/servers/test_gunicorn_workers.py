@@ -62,7 +62,7 @@ def test_a_request_in_the_socket_when_the_stop_begins_is_answered(start: Start) 
             os.kill(pid, signal.SIGCONT)
             for conn in (*conns, *queued):
                 assert "Connection: close" in whole_answer(conn)[0]
-    assert server.ended_within(3)
+    assert server.ended_within(20), "less than graceful_timeout"
 
 
 #: The master is told to stop, and has told the worker, before this one has signal handlers of its own.
@@ -84,9 +84,9 @@ def post_fork(server, worker):
 
 
 def test_a_stop_while_a_worker_is_forked(start: Start) -> None:
-    server = start(STOP_AT_BIRTH, graceful_timeout=10)
+    server = start(STOP_AT_BIRTH, graceful_timeout=120)
     os.kill(int(server.asks()), signal.SIGKILL)  # so that another one is forked
-    assert server.ended_within(6)
+    assert server.ended_within()
 
 
 def test_killed_worker_is_replaced(start: Start) -> None:
@@ -147,11 +147,14 @@ def under_load(server: Gunicorn, act: Callable[[], None], **options: Any) -> dic
 @pytest.mark.parametrize("rate", [None, 200.0], ids=["closed loop", "open loop"])
 def test_reload_under_load_fails_nothing(start: Start, rate: float | None) -> None:
     server = start(workers=2)
-    before = server.asks()
-    report = under_load(server, lambda: server.kill(signal.SIGHUP), rate=rate)
-    assert (report["failed"], report["unanswered"], report["unfinished"]) == (0, 0, 0), report["failures"]
-    assert report["connections"]["closed_announced"] > 0
-    assert server.asks() != before
+    before = until(lambda: len(found := server.workers()) == 2 and found)
+    reports = [under_load(server, lambda: server.kill(signal.SIGHUP), rate=rate)]
+    while before & server.workers():  # on a busy machine the reload outlasts one load
+        reports.append(server.load(rate=rate))
+    for report in reports:
+        assert (report["failed"], report["unanswered"], report["unfinished"]) == (0, 0, 0), report["failures"]
+    assert sum(report["connections"]["closed_announced"] for report in reports) > 0
+    assert server.asks()
 
 
 def test_max_requests_under_load_fails_nothing(start: Start) -> None:
@@ -165,16 +168,16 @@ def test_max_requests_under_load_fails_nothing(start: Start) -> None:
 def test_graceful_timeout_ends_what_does_not_end(start: Start) -> None:
     server = start(graceful_timeout=1)
     with closing(server.connect()) as conn:
-        send(conn, "/sleep/20")
+        send(conn, "/sleep/60")
         sent = monotonic()
         until(lambda: monotonic() > sent + 0.1)
         server.kill(signal.SIGTERM)
-        assert server.ended_within(15)
-    assert 1 <= monotonic() - sent < 20, "not when the request ends"
+        assert server.ended_within()
+    assert 1 <= monotonic() - sent < 60, "not when the request ends"
 
 
 def test_a_quick_client_does_not_starve_the_others(start: Start) -> None:
-    report = start().load(connections=50, duration=0.6)
+    report = start().load(connections=50, duration=2)
     assert (report["failed"], report["unanswered"]) == (0, 0)
     assert report["connections"]["answers_min"] * 3 > report["connections"]["answers_median"]
 

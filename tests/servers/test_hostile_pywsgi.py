@@ -10,7 +10,8 @@ import pytest
 
 from tests.containers import hostile_client, hostile_reference
 from tests.containers.support import hostile_app
-from tests.servers.test_pywsgi_server import Running, _starter, until
+from tests.servers.started import until
+from tests.servers.test_pywsgi_server import Running, _starter
 
 
 @pytest.fixture(scope="module")
