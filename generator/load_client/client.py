@@ -1,24 +1,25 @@
 """HTTP/1.1 load client that accounts for every connection: what h2load and wrk do not show.
 
-Closed loop (each connection asks again as soon as it is answered) or open loop (--rate: requests are due at fixed
-times, and a late answer counts from when its request was due). Idle connections (--idle) send one request and stay;
-slow ones (--slow) send one byte of a header a second; both are up before the active ones begin and the clock starts.
-Standard library only: it runs as a file, in any container with Python 3. It asks nobody but this machine.
+Closed loop (each connection sends its next request as soon as it has a response) or open loop (--rate: requests are
+due at fixed times, and a late response counts from when its request was due). Idle connections (--idle) send one
+request and stay; slow ones (--slow) send one byte of a header a second; both are up before the active ones begin and
+the clock starts.
+Standard library only: it runs as a file, in any container with Python 3. It connects to this machine only.
 
 Prints one JSON object:
-  seconds, rps             the measured time, and answers a second within it
-  answered                 whole answers, whatever their status; those to the idle connections' request not counted
+  seconds, rps             the measured time, and responses a second within it
+  answered                 whole responses, whatever their status; those to the idle connections' request not counted
   failed, failures         failures in all and by kind (kinds: see tally.py); each is counted once
-  unanswered               active connections that never got an answer, over all their reconnects
+  unanswered               active connections that never got a response, over all their reconnects
   unfinished               requests outstanding, or due and not sent, --finish seconds after the end
-  statuses                 answers by HTTP status
+  statuses                 responses by HTTP status
   connections              asked, opened (reconnects included), peak, held (open at the end), never_connected,
                            closed_announced (after Connection: close), closed_idle (without a request outstanding),
-                           answers_min, answers_median, answers_max of one active connection
+                           answers_min, answers_median, answers_max: responses on one active connection
   idle, slow               asked, held; slow: closed_after, the seconds each one lasted
-  latency_ms               p50, p90, p99, max, mean of an answer; connect_ms of a connect; first_answer_ms from the
-                           start of a connection's connect to its first answer
-  histogram_ms             rows: upper edge of the bucket, answers in it
+  latency_ms               p50, p90, p99, max, mean of a response; connect_ms of a connect; first_answer_ms from the
+                           start of a connection's connect to its first response
+  histogram_ms             rows: upper edge of the bucket, responses in it
   timeline                 rows, one a second: second, connections open, answered, failed
 """
 
@@ -39,13 +40,13 @@ if not __package__:  # run as a file
     __package__ = Path(__file__).resolve().parent.name
 
 from .loop import run
-from .plan import MOST_CONNECTIONS, Plan
+from .plan import MAX_CONNECTIONS, Plan
 from .tally import Tally
 from .wire import request_bytes
 
 #: Options that are fields of Plan.
 SAME_NAME = ("connections", "idle", "slow", "rate", "ramp", "duration", "finish", "settle", "timeout", "requests")
-MOST_SECONDS = 600
+MAX_SECONDS = 600
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -57,13 +58,13 @@ def arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("url", help="http://127.x.y.z:PORT/path or http://[::1]:PORT/path; no other host")
     add("--connections", type=int, default=1, metavar="N", help="active connections (default: 1)")
-    add("--idle", type=int, default=0, metavar="N", help="connections that ask once and stay")
+    add("--idle", type=int, default=0, metavar="N", help="connections that send one request and stay")
     add("--slow", type=int, default=0, metavar="N", help="connections that send a byte of a header a second")
     add("--rate", type=float, metavar="R", help="open loop: requests a second in all")
     add("--ramp", type=float, metavar="R", help="connections opened a second (default: as fast as possible)")
     add("--duration", type=float, default=10, metavar="S", help="seconds measured (default: 10)")
-    add("--requests", type=int, metavar="N", help="stop after so many answers")
-    add("--timeout", type=float, default=10, metavar="S", help="for a connect and for an answer (default: 10)")
+    add("--requests", type=int, metavar="N", help="stop after so many responses")
+    add("--timeout", type=float, default=10, metavar="S", help="for a connect and for a response (default: 10)")
     add("--finish", type=float, default=2, metavar="S", help="for what is outstanding at the end (default: 2)")
     add("--settle", type=float, default=30, metavar="S", help="to get idle and slow ones up (default: 30)")
     add("--addresses", type=int, default=1, metavar="N", help="use N addresses from the URL's on, in turn")
@@ -93,10 +94,10 @@ def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options describe. Raises ValueError for what is out of bounds."""
-    if not 0 < options.duration + options.settle + options.timeout + options.finish <= MOST_SECONDS:
-        raise ValueError(f"--duration, --settle, --timeout and --finish: at most {MOST_SECONDS} seconds in all")
-    if not 0 < options.connections + options.idle + options.slow <= MOST_CONNECTIONS:
-        raise ValueError(f"--connections, --idle and --slow: 1 to {MOST_CONNECTIONS} in all")
+    if not 0 < options.duration + options.settle + options.timeout + options.finish <= MAX_SECONDS:
+        raise ValueError(f"--duration, --settle, --timeout and --finish: at most {MAX_SECONDS} seconds in all")
+    if not 0 < options.connections + options.idle + options.slow <= MAX_CONNECTIONS:
+        raise ValueError(f"--connections, --idle and --slow: 1 to {MAX_CONNECTIONS} in all")
     if min(options.connections, options.idle, options.slow, options.processes - 1, options.addresses - 1) < 0:
         raise ValueError("--connections, --idle, --slow: not below 0; --processes, --addresses: not below 1")
     parts = urlsplit(options.url)

@@ -22,11 +22,11 @@ class Slot:
 
     __slots__ = (
         "address",
-        "answers",
         "due",
         "ever_open",
         "opened_at",
         "response",
+        "responses",
         "role",
         "sent",
         "since",
@@ -36,7 +36,7 @@ class Slot:
 
     def __init__(self, role: int, address: tuple[str, int], has_body: bool) -> None:
         self.role, self.address, self.state = role, address, CLOSED
-        self.answers, self.ever_open = 0, False
+        self.responses, self.ever_open = 0, False
         self.sock: socket.socket
         self.response = Response(has_body)
         self.opened_at = self.since = 0.0  # since: when the connect or the request began, for --timeout
@@ -45,7 +45,7 @@ class Slot:
 
 
 class Connections:
-    """What a connection does by itself; when it opens and asks is the engine's business."""
+    """What a connection does by itself; when it opens and sends is the engine's business."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.tally = plan, Tally()
@@ -96,7 +96,7 @@ class Connections:
         self.poll.modify(slot.sock.fileno(), select.EPOLLIN)
         self.ready(slot, now)
 
-    def ask(self, slot: Slot, due: float) -> None:
+    def send_request(self, slot: Slot, due: float) -> None:
         slot.state, slot.due, slot.since, slot.sent = WAITING, due, monotonic(), 0
         slot.response.clear()
         if slot.role == SLOW:
@@ -135,13 +135,13 @@ class Connections:
         try:
             if not data and slot.state == WAITING and slot.response.ended():
                 slot.response.closes = True
-                self.answered(slot)
+                self.responded(slot)
             elif not data:
                 self.lost(slot, "closed_early")
             elif slot.state != WAITING:
-                self.fail(slot, "bad_response")  # an answer that nobody asked for
+                self.fail(slot, "bad_response")  # a response without a request
             elif slot.response.feed(data):
-                self.answered(slot)
+                self.responded(slot)
         except BadResponse:
             self.fail(slot, "bad_response")
 
@@ -157,7 +157,7 @@ class Connections:
             self.shut(slot)
             self.again(slot, 0.0)
 
-    def answered(self, slot: Slot) -> None:
+    def responded(self, slot: Slot) -> None:
         now = monotonic()
         self.outstanding.pop(slot, None)
         self.tally.answered += 1
@@ -166,9 +166,9 @@ class Connections:
         self.tally.statuses[status] = self.tally.statuses.get(status, 0) + 1
         if not 200 <= status < 300:
             self.count_failure("non_2xx")
-        if not slot.answers:
-            self.tally.first_answer.add(now - slot.opened_at)
-        slot.answers += 1
+        if not slot.responses:
+            self.tally.first_response.add(now - slot.opened_at)
+        slot.responses += 1
         slot.state = READY
         if slot.response.closes:
             self.tally.closed_announced += 1

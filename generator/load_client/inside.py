@@ -1,7 +1,7 @@
 """What is found out from beside the server, in the load container: standard library only, run as a file.
 
 inside.py machine                  what a container may use here: descriptors, memory, ports, tools
-inside.py wait PORT SECONDS PATH [HOST]   until PATH (or, where it is "-", a connection) succeeds: when, what was said
+inside.py wait PORT SECONDS PATH [HOST]   until PATH (or, where it is "-", a connection) succeeds: when, last message
 inside.py watch SECONDS            one line of JSON a sample: memory, processes and descriptors of process 1 and all
                                    its children; in the server's PID namespace, with the capability SYS_PTRACE
 """
@@ -44,29 +44,29 @@ def machine() -> dict[str, Any]:
 
 
 def _first_line(argv: list[str]) -> str:
-    answer = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return (answer.stdout + answer.stderr).partition("\n")[0].partition(" Copyright")[0].strip()
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).partition("\n")[0].partition(" Copyright")[0].strip()
 
 
 def wait(port: int, seconds: float, path: str, host: str | None = None) -> dict[str, Any]:
-    """Ask the port until it is ready, at most ``seconds``; what it said last, where it never was."""
-    said, deadline = "nothing asked", time.monotonic() + seconds
+    """Send requests until the server is ready, at most ``seconds``; the last message, where it never was."""
+    message, deadline = "no request sent", time.monotonic() + seconds
     while time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=max(0.1, deadline - time.monotonic()))
         try:
             connection.connect()
             if path == "-":
-                return {"ready_at": time.time(), "said": "connected"}
+                return {"ready_at": time.time(), "message": "connected"}
             connection.request("GET", path, headers={"Host": host} if host else {})
-            said = f"GET {path} answered {(status := connection.getresponse().status)}"
+            message = f"GET {path} answered {(status := connection.getresponse().status)}"
             if 200 <= status < 400:
-                return {"ready_at": time.time(), "said": said}
+                return {"ready_at": time.time(), "message": message}
         except (OSError, http.client.HTTPException) as error:
-            said = f"{type(error).__name__}: {error}"
+            message = f"{type(error).__name__}: {error}"
         finally:
             connection.close()
         time.sleep(0.01)
-    return {"ready_at": None, "said": said}
+    return {"ready_at": None, "message": message}
 
 
 def sample() -> dict[str, Any]:

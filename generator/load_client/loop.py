@@ -1,4 +1,4 @@
-"""The load client's engine: when connections open, when they ask, when it ends."""
+"""The load client's engine: when connections open, when they send requests, when it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING,
 from .plan import Plan
 from .tally import Tally
 
-OPENS_PER_TURN = 256  # so that answers are read, and timed, while connections are still being opened
+OPENS_PER_TURN = 256  # so that responses are read, and timed, while connections are still being opened
 
 
 def run(plan: Plan) -> Tally:
@@ -33,7 +33,7 @@ class Engine(Connections):
         self.opened_from = self.next_slow = self.start = monotonic()
         self.free: deque[Slot] = deque()  # open loop: connections without a request
         self.backlog: deque[float] = deque()  # open loop: due times that found no free connection
-        self.asked = 0  # requests of the active ones; open loop: those that were due
+        self.due_requests = 0  # requests of the active ones; open loop: those that were due
 
     def run(self) -> Tally:
         self.start = monotonic()
@@ -56,13 +56,13 @@ class Engine(Connections):
                 self.begin_active(now)
             return False
         nothing_left = not (self.by_fd or self.unopened or self.retries)
-        return nothing_left or (self.asked_all() and not self.outstanding) or now - self.begin > self.plan.duration
+        return nothing_left or (self.all_sent() and not self.outstanding) or now - self.begin > self.plan.duration
 
-    def asked_all(self) -> bool:
-        return self.plan.requests is not None and self.asked >= self.plan.requests
+    def all_sent(self) -> bool:
+        return self.plan.requests is not None and self.due_requests >= self.plan.requests
 
     def begin_active(self, now: float) -> None:
-        """From here on it is measured: the latencies and answers of the idle ones do not count."""
+        """From here on it is measured: the latencies and responses of the idle ones do not count."""
         fresh = Tally()
         self.tally.latency, self.tally.answered = fresh.latency, 0
         self.begin = self.opened_from = now
@@ -101,15 +101,15 @@ class Engine(Connections):
             self.open(self.retries.popleft()[1], now)
 
     def ready(self, slot: Slot, now: float) -> None:
-        if slot.role == SLOW or (slot.role == IDLE and not slot.answers):
-            self.ask(slot, now)
+        if slot.role == SLOW or (slot.role == IDLE and not slot.responses):
+            self.send_request(slot, now)
         elif slot.role == ACTIVE and self.backlog:
-            self.ask(slot, self.backlog.popleft())
-        elif slot.role == IDLE or self.stopping or self.asked_all():
+            self.send_request(slot, self.backlog.popleft())
+        elif slot.role == IDLE or self.stopping or self.all_sent():
             pass
         elif self.plan.rate is None:
-            self.asked += 1
-            self.ask(slot, now)
+            self.due_requests += 1
+            self.send_request(slot, now)
         else:
             self.free.append(slot)
 
@@ -117,12 +117,12 @@ class Engine(Connections):
         """Open loop: a request is due whether or not a connection is free; its latency counts from there."""
         if self.plan.rate is None or self.begin is None or self.stopping:
             return
-        while not self.asked_all() and (due := self.begin + self.asked / self.plan.rate) <= now:
-            self.asked += 1
+        while not self.all_sent() and (due := self.begin + self.due_requests / self.plan.rate) <= now:
+            self.due_requests += 1
             while self.free:
                 slot = self.free.popleft()
                 if slot.state == READY:
-                    self.ask(slot, due)
+                    self.send_request(slot, due)
                     break
             else:
                 self.backlog.append(due)
@@ -134,7 +134,7 @@ class Engine(Connections):
             self.fail(slot, "timeout")
 
     def finish(self) -> None:
-        """Ask no more; give what is outstanding a little time; then count what is left."""
+        """Send no more; give what is outstanding a little time; then count what is left."""
         self.stopping = True
         self.unopened.clear()
         self.retries.clear()
@@ -148,7 +148,7 @@ class Engine(Connections):
             tally.held += up
             tally.never_connected += not slot.ever_open
             if slot.role == ACTIVE:
-                tally.answers.append(slot.answers)
+                tally.responses.append(slot.responses)
             elif slot.role == IDLE:
                 tally.idle_held += up
             else:

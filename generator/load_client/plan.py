@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: In one run, over all its processes.
-MOST_CONNECTIONS = 100_000
+MAX_CONNECTIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,6 @@ class Plan:
     duration: float = 10.0  # seconds, from the first active connection
     finish: float = 2.0  # seconds more for what is outstanding then
     settle: float = 30.0  # seconds at most for opening the idle and slow ones
-    timeout: float = 10.0  # seconds for a connect, and for an answer
-    requests: int | None = None  # stop after so many answers
+    timeout: float = 10.0  # seconds for a connect, and for a response
+    requests: int | None = None  # stop after so many responses
     reconnect: bool = True

@@ -12,10 +12,10 @@ FAILURES = (
     "connect_timeout",  # no connection within --timeout
     "connect_other",  # any other error of connect, for example no free port
     "reset",  # connection reset with a request outstanding
-    "closed_early",  # closed with a request outstanding and no whole answer
-    "timeout",  # no whole answer within --timeout
+    "closed_early",  # closed with a request outstanding and no whole response
+    "timeout",  # no whole response within --timeout
     "bad_response",  # what came is not HTTP
-    "non_2xx",  # a whole answer with another status
+    "non_2xx",  # a whole response with another status
 )
 _STEP = math.log(1.02)
 
@@ -80,7 +80,7 @@ class Tally:
     answered: int = 0
     in_time: int = 0  # those before the end of the measured time
     unfinished: int = 0  # requests outstanding, or waiting for a free connection, when the run ended
-    closed_announced: int = 0  # closed after an answer that said Connection: close
+    closed_announced: int = 0  # closed after a response with Connection: close
     closed_idle: int = 0  # closed by the server with no request outstanding
     idle_asked: int = 0
     idle_held: int = 0
@@ -88,12 +88,12 @@ class Tally:
     slow_held: int = 0
     slow_closed_after: list[float] = field(default_factory=list)
     never_connected: int = 0
-    answers: list[int] = field(default_factory=list)  # of each active connection, over its reconnects
+    responses: list[int] = field(default_factory=list)  # of each active connection, over its reconnects
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
     statuses: dict[int, int] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
     connect: Histogram = field(default_factory=Histogram)
-    first_answer: Histogram = field(default_factory=Histogram)
+    first_response: Histogram = field(default_factory=Histogram)
     timeline: dict[int, list[int]] = field(default_factory=dict)  # second: open, answered, failed
 
     def merge(self, other: Tally) -> None:
@@ -113,27 +113,27 @@ class Tally:
                 setattr(self, name, mine + theirs)
 
     def report(self) -> dict[str, Any]:
-        answers = sorted(self.answers)
+        responses = sorted(self.responses)
         return {
             "seconds": round(self.seconds, 3),
             "rps": round(self.in_time / self.seconds, 1) if self.seconds else 0.0,
             "answered": self.answered,
             "failed": sum(self.failures.values()),
-            "unanswered": answers.count(0),
+            "unanswered": responses.count(0),
             "unfinished": self.unfinished,
             "failures": self.failures,
             "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
             "connections": {
-                "asked": len(answers),
+                "asked": len(responses),
                 "opened": self.opened,
                 "peak": self.peak,
                 "held": self.held,
                 "never_connected": self.never_connected,
                 "closed_announced": self.closed_announced,
                 "closed_idle": self.closed_idle,
-                "answers_min": answers[0] if answers else 0,
-                "answers_median": answers[len(answers) // 2] if answers else 0,
-                "answers_max": answers[-1] if answers else 0,
+                "answers_min": responses[0] if responses else 0,
+                "answers_median": responses[len(responses) // 2] if responses else 0,
+                "answers_max": responses[-1] if responses else 0,
             },
             "idle": {"asked": self.idle_asked, "held": self.idle_held},
             "slow": {
@@ -143,7 +143,7 @@ class Tally:
             },
             "latency_ms": self.latency.report(),
             "connect_ms": self.connect.report(),
-            "first_answer_ms": self.first_answer.report(),
+            "first_answer_ms": self.first_response.report(),
             "histogram_ms": self.latency.rows(),
             "timeline": [[second, *self.timeline[second]] for second in sorted(self.timeline)],
         }

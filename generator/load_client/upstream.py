@@ -14,12 +14,12 @@ import socket
 import sys
 from time import monotonic
 
-MOST_MILLISECONDS = 60_000
+MAX_MILLISECONDS = 60_000
 SILENT_SECONDS = 1  # the kernel keeps a connection from us until it sends something, or for this long
 
 
 class Upstream:
-    """A backend that responds after as many milliseconds as it is asked for."""
+    """A backend that responds after as many milliseconds as the request says."""
 
     def __init__(self, port: int) -> None:
         self.listener = socket.create_server(("127.0.0.1", port), backlog=4096)
@@ -55,20 +55,20 @@ class Upstream:
             self.read(connection)
 
     def read(self, connection: socket.socket) -> None:
-        """The number, which small as it is comes in one piece; it is answered when due, in the order of time."""
+        """The number, which small as it is comes in one piece; the response goes out when due, in the order of time."""
         try:
-            asked = connection.recv(64, socket.MSG_DONTWAIT)
+            received = connection.recv(64, socket.MSG_DONTWAIT)
         except BlockingIOError:
             self.silent[connection.fileno()] = connection
             self.poll.register(connection.fileno(), select.EPOLLIN)
             return
         except OSError:
-            asked = b""
-        if not asked.strip().isdigit():
+            received = b""
+        if not received.strip().isdigit():
             connection.close()
             return
-        milliseconds = min(int(asked), MOST_MILLISECONDS)
-        heapq.heappush(self.due, (monotonic() + milliseconds / 1000, connection.fileno(), connection, asked))
+        milliseconds = min(int(received), MAX_MILLISECONDS)
+        heapq.heappush(self.due, (monotonic() + milliseconds / 1000, connection.fileno(), connection, received))
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ class Response:
         if self.chunked:
             self._chunks()
         elif self.need is not None:
-            taken = min(self.need, len(self.buffer))
-            self.need -= taken
-            self.buffer = self.buffer[taken:]
+            size = min(self.need, len(self.buffer))
+            self.need -= size
+            self.buffer = self.buffer[size:]
         else:
             self.buffer = b""
         if self.need != 0:
@@ -73,7 +73,7 @@ class Response:
             raise BadResponse("no status line")
         self.buffer = rest
         status = int(head[9:12])
-        if status < 200:  # an interim answer: the real one follows
+        if status < 200:  # an interim response: the real one follows
             return self._header()
         self.status = status
         fields = head.lower()

@@ -37,7 +37,7 @@ def seed_command(plan: Plan) -> tuple[str, str]:
 
 
 def against(on: Walk) -> Claim:
-    """Told, not judged: the profile claims nothing about it."""
+    """Reported, not judged: the profile claims nothing about it."""
     promised = "the same load on gunicorn + gevent as copied from the web, same image, CPUs and memory"
     options = {**seed_options(on.plan), "network": f"container:{on.stage.beside.id}"}
     with on.stage.docker.run_detached(on.stage.image, *seed_command(on.plan), timeout=60, **options):

@@ -74,9 +74,9 @@ def line_chart(
     )
 
 
-def thin(points: Points, most: int = 400) -> Points:
+def thin(points: Points, limit: int = 400) -> Points:
     """Every so many of them: more than the drawing has pixels show nothing more."""
-    step = ceil_div(len(points), most)
+    step = ceil_div(len(points), limit)
     return [*points[::step], points[-1]]
 
 
@@ -93,7 +93,7 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def cumulated(rows: Sequence[Sequence[float]]) -> Points:
-    """A histogram (upper edge, count) as the share of answers, in per cent, that came within each time."""
+    """A histogram (upper edge, count) as the share of responses, in per cent, that came within each time."""
     total, seen, points = sum(count for _, count in rows), 0.0, []
     for edge, count in rows:
         seen += count
@@ -120,7 +120,7 @@ def charts_of(report: Mapping[str, Any]) -> list[Chart]:
         "PSS of all processes": _highest([(row[0], row[2]) for row in by_count]),
     }
     found = (
-        line_chart("Latency: answers within a time", "ms (log)", "% of answers", latency, log_x=True),
+        line_chart("Latency: responses within a time", "ms (log)", "% of responses", latency, log_x=True),
         line_chart("Connections held over time", "s", "connections open", held),
         line_chart("Memory over connections", "connections open", "MiB", memory),
     )

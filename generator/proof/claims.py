@@ -1,4 +1,4 @@
-"""The walk of the claims: each one asks the stage for something and hands the results to its judge."""
+"""The walk of the claims: each one runs something on the stage and hands the results to its judge."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _probe_words(plan: Plan) -> tuple[str, ...]:
 
 
 def _died(on: Walk, when: str) -> Claim:
-    """The whole container ended although nobody asked it to."""
+    """The whole container ended although nobody stopped it."""
     state, log = on.server.state(), on.server.logs().text
     killed = ", killed for memory" if state["OOMKilled"] else ""
     advice = "Raise resources.memory." if killed else f"Its last words: {log[-500:].strip()}"
@@ -68,26 +68,26 @@ def _died(on: Walk, when: str) -> Claim:
 
 
 def boots(on: Walk) -> Claim:
-    """Booted under the profile's limits, read-only and without capabilities, ready in time, and the app answers."""
+    """Booted under the profile's limits, read-only and without capabilities, ready in time, and the app responds."""
     plan, began = on.plan, time.time()
     seconds = plan.startup_seconds
     waiting = on.stage.begin(*BESIDE, "wait", str(plan.profile.port), str(seconds), *_probe_words(plan))
     on.server = on.stage.start_server()
     while not wait([waiting], timeout=0.5).done and on.server.running():
         continue
-    promised = f"ready within {seconds} s, and {on.request.method} {on.request.path} answers 2xx"
+    promised = f"ready within {seconds} s, and {on.request.method} {on.request.path} responds with 2xx"
     if not waiting.done():
         return replace(_died(on, "while it booted"), name="boots", promised=promised)
-    answer = json.loads(waiting.result().stdout)
-    if answer["ready_at"] is None:
+    found = json.loads(waiting.result().stdout)
+    if found["ready_at"] is None:
         advice = "Correct what health.readiness_path asks, or raise health.startup_seconds; its last words: "
         advice += on.server.logs().text[-500:].strip()
-        return judged("boots", promised, answer["said"], {"not ready": advice})
+        return judged("boots", promised, found["message"], {"not ready": advice})
     started = datetime.fromisoformat(on.server.state()["StartedAt"][:26].rstrip("Z") + "+00:00").timestamp()
     on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]
     result = on.run(1, 10, requests=1)
-    took = answer["ready_at"] - (started if started > began - 60 else began)
-    measured = f"{answer['said']} after {took:.2f} s"
+    took = found["ready_at"] - (started if started > began - 60 else began)
+    measured = f"{found['message']} after {took:.2f} s"
     return judged("boots", promised, measured, judge.failures(result), load=result, ready_seconds=took)
 
 
@@ -101,7 +101,7 @@ def reality(on: Walk) -> Iterator[Claim]:
 def idle(on: Walk) -> Iterator[Claim]:
     """Before any heavy load: memory that an allocator keeps from it would hide what idle connections need."""
     if not on.plan.server.honours("keepalive"):
-        return  # it closes after every answer: there are no idle connections
+        return  # it closes after every response: there are no idle connections
     active = max(1, min(ACTIVE, on.connections // 10))
     rest = on.first_sample()
     alone = on.run(active, on.pace.idle, rate=2 * active)
@@ -114,7 +114,7 @@ def idle(on: Walk) -> Iterator[Claim]:
 
 
 def holds(on: Walk) -> Iterator[Claim]:
-    """All connections at once, each asking again as soon as it is answered; meanwhile the image's own probe."""
+    """All connections at once, each sending the next request at each response; meanwhile the image's own probe."""
     for request in on.paths():
         on.settle()
         before, hold = on.last_sample(), on.pace.hold if request == on.request else on.pace.hold / 3

@@ -41,7 +41,7 @@ def find_client() -> tuple[Client, bool]:
     for candidate in installed_clients():
         verdicts.append(verdict := examine(candidate))
         if verdict.can_build or verdict.can_buildkit:
-            # The classic builder where there is one: it resolves a local base image without asking a registry.
+            # The classic builder where there is one: it resolves a local base image without a registry.
             return candidate, not verdict.can_build
     raise EngineError(f"a proof needs a Docker engine, and none here builds an image:\n{describe(verdicts)}")
 

@@ -15,9 +15,9 @@ ADVICE = {
     "connect_refused": "Nobody listened, or the queue was full: raise backlog (and somaxconn, which cuts it).",
     "connect_timeout": "Connections waited in the queue for too long: raise backlog and somaxconn, or resources.cpu.",
     "connect_other": "The client could not open a connection: look at this machine's ports and descriptors.",
-    "reset": "The server dropped requests that it had taken: look for workers that ended, in the container's log.",
+    "reset": "The server dropped requests that it had accepted: look for workers that ended, in the container's log.",
     "closed_early": "The server closed connections with a request outstanding: look for workers that ended.",
-    "timeout": "Requests got no answer in time: raise resources.cpu, lower connections, or take a server that shares "
+    "timeout": "Requests got no response in time: raise resources.cpu, lower connections, or take a server that shares "
     "itself out among all connections (gevent).",
     "bad_response": "What came was not HTTP: is profile.port the app's own port?",
     "non_2xx": "The app answered with another status: choose what it answers well with --path, --header or --request.",
@@ -36,19 +36,19 @@ def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str
         for kind, count in found.items()
     }
     if result["unanswered"]:
-        faults[f"{result['unanswered']} connections never got an answer"] = UNANSWERED
+        faults[f"{result['unanswered']} connections never got a response"] = UNANSWERED
     return faults
 
 
 def starving(result: Mapping[str, Any]) -> dict[str, str]:
-    """A fair server gives every connection about the same (5, 8 and 14 answers at least, at the median and at most
+    """A fair server gives every connection about the same (5, 8 and 14 responses at least, at the median and at most
     were measured); one that serves some again and again leaves the others a fraction of it, however long it takes.
     """
     counts = result["connections"]
-    least, median = counts["answers_min"], counts["answers_median"]
+    fewest, median = counts["answers_min"], counts["answers_median"]
     mean = result["answered"] / max(1, counts["asked"])
-    if 4 * median < mean or 10 * least < median:
-        what = f"answers to a connection: {least} at least, {median} at the median, {counts['answers_max']} at most"
+    if 4 * median < mean or 10 * fewest < median:
+        what = f"responses on a connection: {fewest} at least, {median} at the median, {counts['answers_max']} at most"
         return {what: UNANSWERED}
     return {}
 
@@ -89,7 +89,7 @@ def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -
     measured = f"{connections['held']} held, {result['failed']} failed, {result['unanswered']} unanswered, "
     measured += f"{result['rps']:.0f} requests/s, {times}"
     faults = {**failures(result), **starving(result), **lost}
-    # A server that closes after every answer holds none at any one moment, and promises none either.
+    # A server that closes after every response holds none at any one moment, and promises none either.
     if plan.server.honours("keepalive") and connections["held"] < connections["asked"]:
         faults[f"{connections['asked'] - connections['held']} not held"] = UNANSWERED
     promised = f"{plan.profile.connections} connections opened at once, each of them answered"
@@ -111,7 +111,7 @@ def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, en
 
 
 def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
-    """The active connections beside idle ones: counts decide, times are told."""
+    """The active connections beside idle ones: counts decide, times are reported."""
     asked, held = among["idle"]["asked"], among["idle"]["held"]
     active = among["connections"]["asked"]
     p99 = [result["latency_ms"]["p99"] or 0 for result in (alone, among)]
@@ -122,7 +122,7 @@ def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
         faults[f"{asked - held} idle ones lost"] = (
             "Idle connections were closed: raise keepalive or worker_connections."
         )
-    promised = f"{active} active among {asked} idle: nothing fails; p99 within 2 times of alone (told, not judged)"
+    promised = f"{active} active among {asked} idle: nothing fails; p99 within 2 times of alone (reported, not judged)"
     return judged("active among idle", promised, measured, faults, alone=alone, among=among)
 
 
@@ -131,7 +131,7 @@ def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
     shown = "; ".join(f"{r['connections']}: {r['rps']:.0f}/s {percentiles(r)}".rstrip() for r in results)
     faults = {f"{r['failed']} failed at {r['connections']}": ADVICE["timeout"] for r in results if r["failed"]}
     return judged(
-        f"throughput on {name}", "nothing fails; times are told, not judged", shown, faults, runs=list(results)
+        f"throughput on {name}", "nothing fails; times are reported, not judged", shown, faults, runs=list(results)
     )
 
 
@@ -142,7 +142,7 @@ def judge_over(
     asked = result["connections"]["asked"]
     served = asked - result["unanswered"]
     measured = f"of {asked}, {served} were answered, {result['failed']} requests failed; after it {after['answered']} "
-    measured += f"answers, {after['failed']} failed"
+    measured += f"responses, {after['failed']} failed"
     faults = dict(lost)
     if served < plan.profile.connections:
         faults[f"fewer than {plan.profile.connections} served"] = "Raise backlog, or resources.cpu."
@@ -161,7 +161,7 @@ def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequen
 
 
 def judge_stop(result: Mapping[str, Any], exit_code: int, seconds: float, grace: int) -> Claim:
-    """After SIGTERM nobody listens, so a refused connection is right; a request that was taken must be answered."""
+    """After SIGTERM nobody listens, so a refused connection is right; a request that was accepted must be answered."""
     measured = f"exit code {exit_code} after {seconds:.1f} s, {result['answered']} answered, "
     dropped = failures({**result, "unanswered": 0}, allowed=("connect_refused",))
     measured += f"{sum(n for kind, n in result['failures'].items() if kind != 'connect_refused')} dropped"

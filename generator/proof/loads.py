@@ -16,9 +16,9 @@ from ..runtime.sizing import ceil_div
 from .request import Request
 
 CLIENT = ("python3", "/load_client/client.py")
-#: One process' connections at most: its descriptors are limited, and so are the ports to one address.
-MOST_A_PROCESS = 15_000
-MOST_AN_ADDRESS = 20_000
+#: Connections of one process: its descriptors are limited, and so are the ports to one address.
+MAX_PER_PROCESS = 15_000
+MAX_PER_ADDRESS = 20_000
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -32,8 +32,8 @@ def client(port: int, request: Request, connections: int, seconds: float, **opti
     total = connections + int(options.get("idle", 0))
     words = [*CLIENT, url(port, request.path), f"--connections={connections}", f"--duration={seconds:g}"]
     words += request.client_words()
-    words.append(f"--processes={ceil_div(total, MOST_A_PROCESS)}")
-    words.append(f"--addresses={min(250, ceil_div(total, MOST_AN_ADDRESS))}")
+    words.append(f"--processes={ceil_div(total, MAX_PER_PROCESS)}")
+    words.append(f"--addresses={min(250, ceil_div(total, MAX_PER_ADDRESS))}")
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         words += [] if value is False else [flag] if value is True else [f"{flag}={value:g}"]

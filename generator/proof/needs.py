@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..load_client.plan import MOST_CONNECTIONS
+from ..load_client.plan import MAX_CONNECTIONS
 from ..plan.plan import Plan
 from ..runtime.sizing import HEADROOM_PERCENT, MIB, SPARE_DESCRIPTORS, ceil_div
 from .claim import Claim, Pace, judged
@@ -24,8 +24,8 @@ def _descriptors(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
     needed, there = plan.numbers.descriptors.value, machine["descriptors"]
     if 0 <= there < needed:
         what = f"{needed - there} file descriptors are missing: a worker needs {needed}, a container has {there}"
-        most = max(1, (there - SPARE_DESCRIPTORS) // 2 * 100 // HEADROOM_PERCENT)
-        workers = ceil_div(plan.profile.connections, most)
+        limit = max(1, (there - SPARE_DESCRIPTORS) // 2 * 100 // HEADROOM_PERCENT)
+        workers = ceil_div(plan.profile.connections, limit)
         advice = (
             f"Raise the nofile limit of containers to {needed} (dockerd --default-ulimit, and its own hard limit), "
         )
@@ -46,15 +46,15 @@ def _memory(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _cpus(plan: Plan, machine: Mapping[str, Any]) -> dict[str, str]:
-    wanted = plan.profile.resources.cpu / 1000
-    if machine["cpus"] >= wanted:
+    required = plan.profile.resources.cpu / 1000
+    if machine["cpus"] >= required:
         return {}
-    missing = f"{wanted - machine['cpus']:g} CPU are missing: the profile has {wanted:g}"
+    missing = f"{required - machine['cpus']:g} CPU are missing: the profile has {required:g}"
     return {missing: f"Prove it on a larger machine, or with --set resources.cpu={machine['cpus']}."}
 
 
 def _client(plan: Plan, pace: Pace) -> dict[str, str]:
-    most = plan.profile.connections * max((1.0, *pace.over))
-    if most <= MOST_CONNECTIONS:
+    highest = plan.profile.connections * max((1.0, *pace.over))
+    if highest <= MAX_CONNECTIONS:
         return {}
-    return {f"the load client opens {MOST_CONNECTIONS} connections at most": "Prove a part: --set connections=…"}
+    return {f"the load client opens {MAX_CONNECTIONS} connections at most": "Prove a part: --set connections=…"}

@@ -17,7 +17,7 @@ from .needs import judge_needs
 from .request import Request
 from .stage import Stage
 
-#: Of the kit's own sample app, whose slow pages are asked too.
+#: Of the kit's own sample app, whose slow pages are requested too.
 SAMPLE_APP = ("flask_server:app", "docker/app")
 
 
@@ -44,7 +44,8 @@ def run_proof(
 ) -> None:
     """Boot the plan's image under its own limits and walk its claims; ``found`` holds what is known so far.
 
-    ``begin`` is told each step. Raises KitError for an image that is not there, EngineError for an engine that fails.
+    ``begin`` is called with each step. Raises KitError for an image that is not there, EngineError for an engine that
+    fails.
     """
     pace, base = QUICK if quick else FULL, images.base_image(plan, base_image)
     begin("load image")

@@ -1,4 +1,4 @@
-"""What is asked of the app: --path and --header, or a whole request in a file, in the words of each load tool."""
+"""The request to send to the app: --path and --header, or a whole request in a file, in the words of each load tool."""
 
 from __future__ import annotations
 

@@ -26,12 +26,12 @@ def reload(on: Walk) -> Iterator[Claim]:
 
 
 def stop(on: Walk) -> Iterator[Claim]:
-    """Last of all, since nothing is left to ask afterwards; slow answers, so that many are in flight."""
+    """Last of all, since no server is left afterwards; slow responses, so that many are in flight."""
     if on.plan.server.family == "development":
         return
-    # Without keep-alive each connection asks once: a new one would wait in a queue that nobody empties any more.
+    # Without keep-alive each connection sends one request: a new one would wait in a queue that nobody empties.
     milliseconds = 500 if on.plan.server.honours("keepalive") else 3000
-    request = on.slow_request(milliseconds) if on.asks_the_sample else on.request
+    request = on.slow_request(milliseconds) if on.requests_sample_page else on.request
     few = min(FEW, on.connections)
     running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=True))
     wait([running], timeout=1.5)

@@ -1,6 +1,6 @@
 """The containers of a proof: the server under the profile's own limits; load client and upstream beside it.
 
-The load container owns the network namespace, so that a server may come and go in it; all asking goes to 127.0.0.1.
+The load container owns the network namespace, so that a server may come and go in it; all requests go to 127.0.0.1.
 Nothing outlives the proof: everything carries a label and is removed at the end, on Ctrl-C and on errors; should
 this very process be killed, a small shell that waits for its end removes them.
 """
@@ -25,8 +25,8 @@ from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
 
 BESIDE = ("python3", "/load_client/inside.py")
-#: More than any single step of a proof takes; what is asked of a container ends by itself long before.
-MOST_SECONDS = 300
+#: More than any single step of a proof takes; a command in a container ends by itself long before.
+MAX_SECONDS = 300
 SAMPLE_SECONDS = "0.5"
 
 
@@ -112,10 +112,10 @@ class Stage:
         if self.watcher is None:
             return []
         words = ["--tail", str(last)] if last else []
-        said = self.docker.call("logs", *words, self.watcher.id, check=False).stdout
-        return [json.loads(line) for line in said.splitlines() if line.endswith("}")]
+        lines = self.docker.call("logs", *words, self.watcher.id, check=False).stdout
+        return [json.loads(line) for line in lines.splitlines() if line.endswith("}")]
 
-    def ask(self, *argv: str, stdin: str | None = None, timeout: float = MOST_SECONDS) -> Completed:
+    def ask(self, *argv: str, stdin: str | None = None, timeout: float = MAX_SECONDS) -> Completed:
         """A command in the load container, to its end, whatever its exit code."""
         return self.beside.exec(*argv, stdin=stdin, timeout=timeout, check=False)
 
@@ -129,10 +129,10 @@ class Stage:
 
     def inside(self, *words: str) -> Any:
         """What inside.py found out, in the load container."""
-        answer = self.ask(*BESIDE, *words)
-        if answer.returncode != 0:
-            raise EngineError(f"in the load container: {shlex.join(words)}\n{answer.output[-2000:]}")
-        return json.loads(answer.stdout)
+        done = self.ask(*BESIDE, *words)
+        if done.returncode != 0:
+            raise EngineError(f"in the load container: {shlex.join(words)}\n{done.output[-2000:]}")
+        return json.loads(done.stdout)
 
 
 def remove_all(docker: Docker) -> None:

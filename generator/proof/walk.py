@@ -1,4 +1,4 @@
-"""What the claims share: the stage, what is asked, and what earlier claims have found."""
+"""What the claims share: the stage, the request, and what earlier claims have found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .stage import Stage
 #: Connections of the steps that need a few only: signals, recovery.
 FEW = 50
 ACTIVE = 200
-#: Seconds after which an answer counts as missing: long, since on a busy machine all of it is slow; see judge.starving.
+#: Seconds after which a response counts as missing: long, since on a busy machine all is slow; see judge.starving.
 LATE = 30
 #: Seconds that a server gets to close what a load client has left.
 SETTLE = 10
@@ -23,16 +23,16 @@ SETTLE = 10
 
 @dataclass
 class Walk:
-    """What the claims share: the stage, what is asked, and what earlier claims have found."""
+    """What the claims share: the stage, the request, and what earlier claims have found."""
 
     stage: Stage
     pace: Pace
     request: Request
-    #: Whether it is the kit's own sample app, whose slow pages can be asked as well.
+    #: Whether it is the kit's own sample app, whose slow pages can be requested as well.
     sample_app: bool
     server: Container = field(init=False)
     held: dict[str, Any] = field(default_factory=dict)
-    #: Descriptors of the server before anything was asked.
+    #: Descriptors of the server before the first request.
     at_rest: int = 0
 
     def __post_init__(self) -> None:
@@ -61,12 +61,12 @@ class Walk:
             time.sleep(0.25)
 
     def paths(self) -> list[Request]:
-        """What is asked; of the sample app also a page that waits 50 ms for its upstream."""
-        return [self.request, *([self.slow_request(50)] if self.pace.every_path and self.asks_the_sample else [])]
+        """The requests to send; to the sample app also one for a page that waits 50 ms for its upstream."""
+        return [self.request, *([self.slow_request(50)] if self.pace.every_path and self.requests_sample_page else [])]
 
     @property
-    def asks_the_sample(self) -> bool:
-        """Whether the sample app's first page is asked, and nothing that the command line chose."""
+    def requests_sample_page(self) -> bool:
+        """Whether it is the sample app's first page that is requested, and nothing that the command line chose."""
         return self.sample_app and replace(self.request, host=None) == Request()
 
     def slow_request(self, milliseconds: int) -> Request:
