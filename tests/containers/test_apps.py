@@ -65,7 +65,5 @@ def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, n
     expected = json.loads((folder / "expected.json").read_text())
     with served(docker, folder) as container:
         assert container.get("/").json == expected
-        wait_until(
-            lambda: container.container.health() == "healthy", kit.BOOT_SECONDS, container.container, what="healthy"
-        )
+        wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
         assert kit.complaints(container.container.logs().text) == []

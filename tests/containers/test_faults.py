@@ -33,7 +33,7 @@ def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
     thread.start()
 
     def result() -> kit.Answer:
-        thread.join(40)
+        thread.join(kit.PATIENCE)
         assert answers, "no answer in time"
         if isinstance(answers[0], Exception):
             raise answers[0]
@@ -45,8 +45,8 @@ def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
 def established(container: kit.Booted, port: int | None = None) -> int:
     """Connections to the port (default: the server's), seen from inside."""
     suffix = f":{port or container.plan.profile.port:04X}"
-    script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
-    return int(container.container.exec("python", "-c", script).stdout)
+    rows = map(str.split, container.container.exec("cat", "/proc/net/tcp").stdout.splitlines())
+    return sum(row[1].endswith(suffix) and row[3] == "01" for row in rows)
 
 
 def in_flight(container: kit.Booted, connections: int, port: int | None = None) -> Callable[[], bool]:
@@ -58,13 +58,13 @@ def in_flight(container: kit.Booted, connections: int, port: int | None = None) 
 def test_request_in_flight_finishes_on_sigterm(boot: Boot, profile: str) -> None:
     with boot(profile) as container:
         answer = in_background(lambda: container.get("/sleep?ms=3000"))
-        wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
+        wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
         container.container.kill("TERM")
         result = answer()
         assert (result.status, result.body) == (200, b"slept")
         if container.plan.server.closes_while_draining:
             assert result.headers["connection"].lower() == "close"
-        assert container.container.wait(10) == 0
+        assert container.container.wait(kit.PATIENCE) == 0
         assert kit.complaints(container.container.logs().stderr) == []
 
 
@@ -111,14 +111,16 @@ def test_max_requests_recycles(boot: Boot, profile: str) -> None:
             assert [container.get("/").status for _ in range(20)] == [200] * 20
             return not set(before) & set(container.worker_pids())
 
-        wait_until(every_worker_is_new, 60, container.container, what=f"workers other than {before}", ignoring=())
+        wait_until(
+            every_worker_is_new, kit.PATIENCE, container.container, what=f"workers other than {before}", ignoring=()
+        )
         container.wait_workers(len(before), gone=before)
 
 
 @pytest.mark.parametrize("profile", kit.honouring("keepalive"))
 def test_keepalive_closes_idle_connections(boot: Boot, profile: str) -> None:
     with boot(profile, overrides=("keepalive=1",)) as container:
-        connection = container.connect(timeout=15)
+        connection = container.connect(timeout=60)  # keepalive's own default is 75 s
         assert kit.ask(connection, "/").headers.get("connection", "").lower() != "close"
         assert connection.sock is not None
         assert connection.sock.recv(1) == b"", "the server closes it"
@@ -128,11 +130,12 @@ def test_keepalive_closes_idle_connections(boot: Boot, profile: str) -> None:
 def test_header_timeout_closes_slow_clients(boot: Boot, profile: str) -> None:
     with boot(profile, overrides=("header_timeout=2",)) as container:
         start = time.monotonic()
+        # The connection's own timeout fails the test: keepalive is 75 s.
         with socket.create_connection(("127.0.0.1", container.port), timeout=60) as slow:
             slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:")
             while slow.recv(4096):
                 pass
-        assert 1 < time.monotonic() - start < 75, "2 s, though keepalive is 75 s"
+        assert time.monotonic() - start > 1
 
 
 @pytest.mark.parametrize("profile", kit.honouring("worker_connections"))
@@ -147,14 +150,14 @@ def test_worker_connections_limits(boot: Boot, profile: str) -> None:
 
 
 def test_sigterm_during_a_slow_import_ends_at_once(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
-    (tmp_path / "flask_server.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    (tmp_path / "flask_server.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(300)\n")
     tmp_path.chmod(0o755)
     plan = kit.plan_of("profiles/small.yaml")
     options = kit.run_options(plan, volume=f"{tmp_path}:/app:ro")
     with docker.run_detached(image("profiles/small.yaml"), **options) as container:
-        wait_until(lambda: "importing" in container.logs().stdout, 15, container, what="the import")
+        wait_until(lambda: "importing" in container.logs().stdout, kit.PATIENCE, container, what="the import")
         container.kill("TERM")
-        assert container.wait(5) == 0
+        assert container.wait(kit.PATIENCE) == 0
 
 
 def test_healthcheck_turns_unhealthy_for_a_broken_app(
@@ -167,7 +170,7 @@ def test_healthcheck_turns_unhealthy_for_a_broken_app(
     options = kit.run_options(plan, volume=f"{tmp_path}:/app:ro")
     options |= {"health_interval": "1s", "health_retries": 2, "health_start_period": "1ms"}
     with docker.run_detached(image("profiles/small.yaml"), **options) as container:
-        wait_until(lambda: container.health() == "unhealthy", 20, container, what="HEALTHCHECK unhealthy")
+        wait_until(lambda: container.health() == "unhealthy", kit.PATIENCE, container, what="HEALTHCHECK unhealthy")
 
 
 @pytest.mark.parametrize("profile", PRODUCTION)
@@ -175,7 +178,7 @@ def test_reload_on_sighup_drops_nothing(boot: Boot, profile: str) -> None:
     with boot(profile) as container:
         before = container.wait_workers(container.plan.numbers.workers.value)
         answer = in_background(lambda: container.get("/sleep?ms=2000"))
-        wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
+        wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
         container.container.kill("HUP")
         for _ in range(50):
             assert container.get("/").status == 200
@@ -194,7 +197,7 @@ def test_flask_threads(boot: Boot) -> None:
     """The development server answers from one process; `threads` makes it answer several at a time."""
     with boot("profiles/servers/flask.yaml", overrides=("threads=4",)) as container:
         slow = in_background(lambda: container.get("/sleep?ms=8000"))
-        wait_until(in_flight(container, 1), 5, container.container, what="the request in flight")
+        wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
         assert len({container.get("/info").json["pid"] for _ in range(4)}) == 1
         assert in_flight(container, 1)(), "not behind the slow one"
         assert slow().status == 200
@@ -206,4 +209,4 @@ def test_flask_processes(boot: Boot) -> None:
     with boot("profiles/servers/flask.yaml", overrides=("workers=4",)) as container:
         assert len({container.get("/info").json["pid"] for _ in range(4)}) == 4
         container.container.kill("TERM")
-        assert container.container.wait(5) in (0, 143)
+        assert container.container.wait(kit.PATIENCE) in (0, 143)

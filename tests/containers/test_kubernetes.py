@@ -103,7 +103,9 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
         entrypoint, *words = proxy["command"]
         with docker.run_detached(NGINX, *words, entrypoint=entrypoint, **options) as beside:
             host_port = running.host_port(port)
-            wait_until(lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, beside, host_port), 15, beside)
+            wait_until(
+                lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, beside, host_port), kit.PATIENCE, beside
+            )
 
             def headers() -> Any:
                 connection = http.client.HTTPConnection("127.0.0.1", host_port, timeout=5)
@@ -111,6 +113,6 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
                 answer = connection.getresponse()
                 return json.loads(answer.read()) if answer.status == 200 else None
 
-            seen = wait_until(headers, 15, beside, ignoring=(OSError, http.client.HTTPException))
+            seen = wait_until(headers, kit.PATIENCE, beside, ignoring=(OSError, http.client.HTTPException))
             assert seen["X-Forwarded-Proto"] == "http", "a client's own word on the scheme is not passed on"
             assert kit.complaints(beside.logs().text) == []

@@ -35,7 +35,7 @@ def test_a_request_that_waits_for_its_backend_finishes(docker: Docker, boot: Boo
     """Stock cuts a cooperative request after 1 to 2 s, whatever graceful_timeout says."""
     with boot(PROFILE) as container, kit.upstream(docker, container) as port:
         answer = in_background(lambda: container.get("/io?ms=3000"))
-        wait_until(in_flight(container, 1, port), 5, container.container, what="the request at its backend")
+        wait_until(in_flight(container, 1, port), kit.PATIENCE, container.container, what="the request at its backend")
         container.container.kill(signal)
         result = answer()
         assert result.status == 200

@@ -25,11 +25,18 @@ def test_a_frozen_master_fails_liveness_alone(boot: Boot, profile: str) -> None:
         probes = container.plan.probes
         assert passes(container, probes.live_command)
         container.container.kill("STOP")  # from outside: no process of the container can stop its PID 1
-        wait_until(lambda: not passes(container, probes.live_command), 40, container.container, what="liveness sees it")
+        wait_until(
+            lambda: not passes(container, probes.live_command),
+            kit.PATIENCE,
+            container.container,
+            what="liveness sees it",
+        )
         assert passes(container, probes.ready_command), "its workers serve on"
         assert container.get("/").status == 200
         container.container.kill("CONT")
-        wait_until(lambda: passes(container, probes.live_command), 20, container.container, what="liveness recovers")
+        wait_until(
+            lambda: passes(container, probes.live_command), kit.PATIENCE, container.container, what="liveness recovers"
+        )
 
 
 @pytest.mark.parametrize("profile", [p for p in kit.honouring("timeout") if kit.plan_of(p).server.beats_while_busy])
@@ -39,10 +46,14 @@ def test_hung_workers_fail_readiness_alone(boot: Boot, profile: str) -> None:
         probes = container.plan.probes
         before = container.wait_workers(container.plan.numbers.workers.value)
         container.container.exec("python", "-c", f"import os; [os.kill(pid, 19) for pid in {before}]")
-        wait_until(lambda: not passes(container, probes.ready_command), 40, container.container, what="readiness")
+        wait_until(
+            lambda: not passes(container, probes.ready_command), kit.PATIENCE, container.container, what="readiness"
+        )
         assert passes(container, probes.live_command), "the master will replace them"
         container.wait_workers(len(before), gone=before)
-        wait_until(lambda: passes(container, probes.ready_command), 20, container.container, what="ready again")
+        wait_until(
+            lambda: passes(container, probes.ready_command), kit.PATIENCE, container.container, what="ready again"
+        )
 
 
 # Not eventlet: its worker beats when all requests that compute have had their turn, here after 15 to 30 s,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,12 @@ from generator.containers.docker import Docker
 from generator.proof.images import LABEL
 from tests.containers import kit
 
-# It measures, and looks for containers of any proof.
-pytestmark = pytest.mark.serial
+# One after another: each looks for containers of any proof.
+pytestmark = pytest.mark.xdist_group("prove")
 
 SMALL = "profiles/small.yaml"
-SECONDS = 150
+PROVED = [SMALL, "profiles/large.yaml", *(f"profiles/servers/{name}.yaml" for name in ("meinheld", "pywsgi", "sync"))]
+SECONDS = 500
 #: Keeps half a megabyte of every request: with 1,200 connections more than twice the limit of small.yaml.
 GREEDY = """
 from flask import Flask
@@ -50,7 +51,7 @@ def untouched(docker: Docker) -> Iterator[None]:
     """No container of a proof is there afterwards that was not there before."""
     before = containers(docker)
     yield
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + kit.PATIENCE
     while (left := containers(docker) - before) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == set()
@@ -73,12 +74,12 @@ def prove(root: Path, *arguments: str, profile: str = SMALL) -> tuple[int, str]:
     return process.returncode, out + err
 
 
-@pytest.mark.parametrize(
-    "profile", [SMALL, "profiles/large.yaml", "profiles/servers/meinheld.yaml", "profiles/servers/sync.yaml"]
-)
+@pytest.mark.serial
+@pytest.mark.parametrize("profile", PROVED)
 @pytest.mark.usefixtures("untouched")
-def test_what_holds_is_proved(root: Path, profile: str) -> None:
-    code, said = prove(root, profile=profile)
+def test_what_holds_is_proved(root: Path, image: Callable[[str], str], profile: str) -> None:
+    """One image is built by prove itself; the others are those of the other tests."""
+    code, said = prove(root, *([] if profile == SMALL else ["--image", image(profile)]), profile=profile)
     print(said)  # times are told, whatever they are
     assert code == 0
     plan = kit.plan_of(profile)
@@ -139,5 +140,5 @@ def test_nothing_is_left_when_it_is_stopped(root: Path, docker: Docker, number: 
             break
     assert containers(docker) > before
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=kit.PATIENCE)
     assert process.returncode == code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,8 +24,9 @@ from tests.containers.test_faults import in_background, in_flight
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 SLOW_CLIENTS = 500
-#: On two cores that others use too a median of 1 ms may become 10 by noise alone.
-NOISE_MS = 50
+#: Whom a slow client holds up, waits for its timeout: seconds. On two cores that others use too a median of 1 ms may
+#: become some tens by noise alone.
+NOISE_MS = 500
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ SMUGGLED = (
 def test_ambiguous_and_oversized_requests_end_at_the_proxy(behind: Behind) -> None:
     statuses = []
     for request in SMUGGLED:
-        with socket.create_connection(("127.0.0.1", behind.door.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", behind.door.port), timeout=kit.PATIENCE) as connection:
             connection.sendall(request)
             statuses.append(connection.recv(4096).split(b" ")[1])
     assert statuses == [b"400", b"400", b"400", b"501", b"400", b"400", b"400", b"414", b"413"]
@@ -171,7 +171,7 @@ def test_without_the_proxy_slow_clients_hold_the_workers(behind: Behind) -> None
         "except TimeoutError: print('waits')\n"
     )
     assert behind.app.exec("python", "-c", script).stdout.strip() == "waits"
-    assert behind.door.get("/", timeout=10).status == 200, "they have gone"
+    assert behind.door.get("/").status == 200, "they have gone"
 
 
 def test_slow_clients_do_not_slow_down_the_others(behind: Behind, docker: Docker) -> None:
@@ -201,10 +201,8 @@ def test_stops_in_time_and_answers_what_is_in_flight(behind: Behind) -> None:
     """The last one: it ends the project."""
     answer = in_background(lambda: behind.door.get("/sleep?ms=2000"))
     app = kit.Booted(behind.plan, behind.app, 0)
-    wait_until(in_flight(app, 1), 5, behind.app, what="the request in flight")
-    start = time.monotonic()
-    behind.project.call("stop", timeout=90)
-    assert time.monotonic() - start < behind.plan.stop_seconds.value
+    wait_until(in_flight(app, 1), kit.PATIENCE, behind.app, what="the request in flight")
+    behind.project.call("stop", timeout=behind.plan.stop_seconds.value + 60)  # past stop_seconds: SIGKILL, code 137
     assert (answer().status, answer().body) == (200, b"slept")
     for container in (behind.app, behind.proxy):
         assert container.state()["ExitCode"] == 0, container.describe()

@@ -58,4 +58,4 @@ def test_web_concurrency_and_arguments_as_described(docker: Docker, image: Any) 
     """`docker run large:dev --workers 3`."""
     plan = kit.plan_of("profiles/large.yaml")
     with kit.booted(docker, image("profiles/large.yaml"), plan, "--workers", "3") as container:
-        wait_until(lambda: len(container.worker_pids()) == 3, 10, container.container, what="3 workers")
+        wait_until(lambda: len(container.worker_pids()) == 3, kit.PATIENCE, container.container, what="3 workers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from generator.containers.waiting import wait_until
+from generator.plan.explain import explanation
 from tests.containers import kit
 
 RUNTIME = "/opt/venv/lib/python3.13/site-packages/kit_runtime"
@@ -53,8 +54,9 @@ def test_image_is_configured_as_the_profile_says(running: kit.Booted) -> None:
 
 
 def test_limits_seen_inside(running: kit.Booted, inside: Any) -> None:
-    cpus = running.plan.numbers.cpus.value
-    assert running.report()["numbers"]["cpus"]["value"] == cpus
+    numbers = running.report()["numbers"]
+    assert numbers["cpus"]["value"] == running.plan.numbers.cpus.value
+    assert not running.plan.server.production or numbers == explanation(running.plan)["numbers"]
     limits = inside.check_output("cat /proc/1/limits")
     soft = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3]
     assert int(soft) >= running.plan.numbers.descriptors.value
@@ -82,7 +84,9 @@ def test_info_shows_preload_and_patches(running: kit.Booted) -> None:
 
 
 def test_healthcheck_turns_healthy(running: kit.Booted) -> None:
-    wait_until(lambda: running.container.health() == "healthy", 20, running.container, what="HEALTHCHECK healthy")
+    wait_until(
+        lambda: running.container.health() == "healthy", kit.PATIENCE, running.container, what="HEALTHCHECK healthy"
+    )
 
 
 def test_logs_without_a_complaint(running: kit.Booted) -> None:
