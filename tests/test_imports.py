@@ -31,6 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "verify": {"errors", "profile"},
     "pipeline": {"errors", "files", "project", "profile", "servers", "plan", "rules"},
     "audit": {"errors", "profile", "servers"},
+    # It reads a project's dependency files as the build will, Procfiles and settings as audit does, and asks the pipe
+    # whether the profile that it proposes can be planned.
+    "starting": {"errors", "files", "project", "profile", "servers", "plan", "pipeline", "audit"},
     "docs": {"errors", "profile", "servers", "plan", "output", "audit"},
     "proof": {
         "errors",
@@ -58,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "docs",
         "proof",
         "audit",
+        "starting",
     },
     "__main__": {"cli"},
     "load_client": set(),

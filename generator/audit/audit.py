@@ -54,6 +54,28 @@ def audit(
     sources: Sequence[Source], words: Sequence[str] = (), beside: Beside | None = None, execute: Execute | None = None
 ) -> Report:
     """Look at files and at the words of one command line. Executes nothing unless ``execute`` does."""
+    return _looked_at(sources, words, beside, execute).report()
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Every start of gunicorn, in the order of the sources, and what surrounds them."""
+
+    runs: tuple[Run, ...]
+    images: tuple[Image, ...]
+    containers: tuple[Container, ...]
+    report: Report
+
+
+def read_starts(sources: Sequence[Source], words: Sequence[str] = (), beside: Beside | None = None) -> Starts:
+    """What files and the words of one command line start, with the findings about it."""
+    work = _looked_at(sources, words, beside, None)
+    return Starts(tuple(work.runs), tuple(work.images), tuple(work.pending), work.report())
+
+
+def _looked_at(
+    sources: Sequence[Source], words: Sequence[str], beside: Beside | None, execute: Execute | None
+) -> _Audit:
     work = _Audit(sources, beside or (lambda _name, _path: None), execute)
     if words:
         work.command_line(words)
@@ -61,7 +83,7 @@ def audit(
         work.source(source)
     work.containers()
     work.leftover()
-    return work.report()
+    return work
 
 
 #: The name under which a command line's own words are reported.
@@ -204,6 +226,7 @@ class _Audit:
             run.given.insert(0, Given("workers", value, command.word.span, "variable"))
         self._with_configuration(run, origin, command.ours)
         app = late.app or early.app
+        run.app = app.text if app else ""
         if app is not None and (module := self.beside(origin, app.text.partition(":")[0].replace(".", "/") + ".py")):
             run.patched |= "monkey.patch_all" in module.text
         self._judge(run)
@@ -235,6 +258,7 @@ class _Audit:
         return given[0] if len(given) == 1 else self.beside(origin, path)
 
     def _judge(self, run: Run) -> None:
+        self.runs.append(run)
         self.findings += [*check_names(run), *check_settings(run), *_overridden(run)]
         if run.place == "container":
             self.findings += check_grace(run)

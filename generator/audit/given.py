@@ -48,6 +48,8 @@ class Run:
     unseen: list[Unseen] = field(default_factory=list)
     #: Whether `monkey.patch_all()` stands in the configuration.
     patched: bool = False
+    #: The application that the command names, or nothing.
+    app: str = ""
     #: The place of the command, where there is one.
     command: Span | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ DEFAULT = "generate"
 #: Module of this package that defines each subcommand under its own name; imported only when it is needed, so that
 #: `generate` does not wait for what containers take. A new subcommand is a module and a line here.
 COMMANDS = {
+    "new": "new",
     "generate": "generate",
     "check": "generate",
     "explain": "generate",

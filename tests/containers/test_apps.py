@@ -67,3 +67,14 @@ def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, n
         assert container.get("/").json == expected
         wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
         assert kit.complaints(container.container.logs().text) == []
+
+
+@pytest.mark.parametrize("name", [one for one in ("hashed", "requirement-files") if os.environ.get("KIT_ALL_APPS")])
+def test_the_profile_that_new_writes_serves(docker: Docker, tmp_path: Path, name: str) -> None:
+    folder = project(name, tmp_path)
+    (folder / "profile.yaml").unlink()
+    written = CliRunner().invoke(commands, ["new", str(folder), "--file", "profile.yaml"], obj={})
+    assert written.exit_code == 0, written.output
+    expected = json.loads((folder / "expected.json").read_text())
+    with served(docker, folder) as container:
+        assert container.get("/").json == expected

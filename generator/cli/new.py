@@ -1,0 +1,179 @@
+"""`new`: from an app's folder to a first profile; asks only what cannot be seen there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import KitError, Mark, ProfileError, printable
+from ..plan.plan import Plan
+from ..plan.texts import docker_size
+from ..profile.document import parse_value
+from ..profile.writing import Entry
+from ..starting.applications import FACTORIES, Application
+from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, settle
+from ..starting.look import Found, look
+from . import options
+
+_SHORT = {
+    "module": ("app.module", "What the server imports: shop:app, shop:create_app()."),
+    "requirements": ("app.requirements", "Requirements file, pyproject.toml or lock file."),
+    "server": ("server", "How the app is served: gevent, gthread, ..."),
+    "connections": ("connections", f"Open connections that one container must hold. [{CONNECTIONS}]"),
+    "cpu": ("resources.cpu", f"CPUs of one container. [{CPU}]"),
+    "memory": ("resources.memory", "Memory of one container. [the least that holds the plan, from 512Mi]"),
+    "python": ("python", "Python of the image."),
+    "name": ("name", "Name of the profile, the image and the Kubernetes objects. [the project's]"),
+}
+
+
+def _short(command: click.Command) -> click.Command:
+    for name, (_, text) in reversed(_SHORT.items()):
+        command.params.insert(1, click.Option([f"--{name}"], help=text))
+    return command
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False))
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any other setting: port=5000.")
+@click.option("--file", help="Name of the profile's file, in FOLDER. [<name>.yaml]")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
+@options.debug
+@click.pass_context
+def new(
+    ctx: click.Context, /, folder: str, settings: tuple[str, ...], file: str | None, yes: bool, **short: str
+) -> int:
+    """Write a first profile for the app in FOLDER, and print the next three commands.
+
+    Finds the application as `flask run` does, its dependency file, its Python and its page for probes; nothing is
+    executed, and no file overwritten. Asks for what cannot be seen, where there is a terminal.
+    """
+    given = {_SHORT[name][0]: value for name, value in short.items() if value is not None}
+    given |= dict(_pair(text, ctx) for text in settings)
+    root = Path(folder)
+    found = look(root)
+    asks = is_terminal() and not yes
+    app = _application(found, given.get("app.module"), asks)
+    connections = given.get("connections") or (_ask_connections() if asks else CONNECTIONS)
+    name = given.get("name", found.name)
+    path = root / (file or f"{name}.yaml")
+    entries = [
+        Entry("name", name),
+        *app_entries(root, found, app, given),
+        Entry("connections", _plain(connections), "that one container must hold at once, each of them answered"),
+        Entry("resources.cpu", _plain(given.get("resources.cpu", CPU))),
+        *(Entry(path, _plain(value)) for path, value in given.items() if path not in ("name", "app.module")),
+    ]
+    head = ["Every setting is in docs/settings.md; container-kit explain states each number with its reason."]
+    written = settle(head, entries, str(path), root)
+    own = [fault for fault in written.faults if fault.mark.file == str(path)]
+    if own:
+        raise ProfileError(own)
+    write_new(path, written.text)
+    report(ctx, path, root, written)
+    for started in found.started_by:
+        click.echo(f"note: {started} starts gunicorn: container-kit import takes its settings too", err=True)
+    return 0
+
+
+def is_terminal() -> bool:
+    """Whether somebody is there who can answer."""
+    return sys.stdin.isatty()
+
+
+def _pair(text: str, ctx: click.Context) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise click.UsageError(f"--set {text}: write PATH=VALUE, for example --set port=5000", ctx)
+    return path, value
+
+
+def _plain(text: str) -> Any:
+    """The value of an option's text, by YAML's syntax alone: a number, a truth, null, a list, or else text as it is."""
+    return _value(parse_value(text, "option"))
+
+
+def _value(parsed: Any) -> Any:
+    if isinstance(parsed, dict):
+        return {str(key): _value(one) for key, one in parsed.items()}
+    if isinstance(parsed, list):
+        return [_value(one) for one in parsed]
+    if not parsed.plain:
+        return str(parsed)
+    words = {"true": True, "false": False}
+    if parsed.is_null or parsed in words:
+        return words.get(parsed)
+    return int(parsed) if re.fullmatch(r"0|[1-9][0-9]{0,17}", parsed) else str(parsed)
+
+
+def _application(found: Found, given: str | None, asks: bool) -> Application:
+    if given is not None:
+        module = given.partition(":")[0]
+        place = next((one for one in found.modules if one.name == module), None)
+        mark, folder = (Mark(place.path), place.folder) if place else (Mark("--module"), ".")
+        return Application(module, given.partition(":")[2], mark, folder)
+    choices = found.applications
+    if len(choices) == 1:
+        return choices[0]
+    if not choices:
+        names = f"app, application, {' or '.join(FACTORIES)}"
+        what = f"no Flask application: no module of this folder has {names}"
+        if not asks:
+            raise KitError(f"{what}; name it with --module shop:app")
+        click.echo(what)
+        text = click.prompt("What the server imports, as module:name or module:factory()", type=str)
+        return _application(found, text, False)
+    listed = ", ".join(one.target for one in choices)
+    if not asks:
+        raise KitError(f"several applications: {listed}; choose one with --module")
+    click.echo("Several files make an application; the server imports one.")
+    by_name = {one.target: one for one in choices}
+    return by_name[click.prompt("Application", type=click.Choice(list(by_name)), default=choices[0].target)]
+
+
+def _ask_connections() -> str:
+    click.echo("Browsers and proxies keep connections open; idle ones count too.")
+    return str(click.prompt("Connections that one container must hold", default=int(CONNECTIONS), type=int))
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises KitError where one is."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError as error:
+        raise KitError(f"{path} is there already, and nothing was overwritten; name another with --file") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def report(ctx: click.Context, path: Path, root: Path, written: Written) -> None:
+    """What was written, what to correct first, and the next three commands."""
+    click.echo(f"created {printable(str(path))}")
+    for fault in written.faults:
+        click.echo(f"before generate: {fault}", err=True)
+    if written.plan is not None:
+        click.echo("next:")
+        for command in next_commands(ctx.find_root().command_path, written.plan, path, root):
+            click.echo(f"  {command}")
+
+
+def next_commands(program: str, plan: Plan, path: Path, root: Path) -> Sequence[str]:
+    """Generate, build, run: the profile's own limits are the container's."""
+    away = [] if root == Path() else ["--output", str(root)]
+    tag = f"{plan.name}:dev"
+    profile = plan.profile
+    limits = ["--cpus", plan.texts.cpu_text, "--memory", docker_size(profile.resources.memory)]
+    build = ["docker", "build", "-f", str(root / plan.folder / "Dockerfile"), "-t", tag, str(root)]
+    run = ["docker", "run", "--rm", *limits, "--read-only", "--tmpfs", "/tmp", "-p", f"{profile.port}:{profile.port}"]
+    generate = shlex.join(["generate", *away, str(path)])
+    return f"{program} {generate}", shlex.join(build), shlex.join([*run, tag])
+
+
+_short(new)

@@ -1,0 +1,143 @@
+"""An app's dependency file, the packages that it names, and the Python that the project asks for."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from ..errors import KitError
+from ..files import read_regular
+from ..project.requirements_file import LineError, decode, logical_lines, parse_line
+
+#: Dependency files, the one that installs the same each time before the one that does not.
+_FILES = ("uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt", "requirements/prod.txt",
+          "requirements/production.txt", "requirements/requirements.txt", "requirements/base.txt",
+          "requirements.in")  # fmt: skip
+_MAX_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """A driver in C that waits for the network itself, so that gevent's loop waits with it."""
+
+    name: str
+    #: What makes it wait by gevent's loop.
+    mended_by: str = ""
+
+
+_BLOCKING = (Blocking("psycopg2", "psycogreen"), Blocking("psycopg2-binary", "psycogreen"), Blocking("mysqlclient"),
+             Blocking("pyodbc"), Blocking("pymssql"), Blocking("cx-oracle"), Blocking("grpcio"))  # fmt: skip
+#: Packages without wheels for Linux: Debian packages that build them, and those that they load.
+_BUILT = {
+    "psycopg2": (("gcc", "libc6-dev", "libpq-dev"), ("libpq5",)),
+    "mysqlclient": (("gcc", "libc6-dev", "pkg-config", "default-libmysqlclient-dev"), ("libmariadb3",)),
+}
+
+
+def text_of(path: Path) -> str:
+    """A small text file of the project; empty where there is none that can be read."""
+    try:
+        return decode(read_regular(path, _MAX_BYTES))
+    except (KitError, OSError, UnicodeDecodeError):
+        return ""
+
+
+def dependency_file(root: Path, folders: Iterable[str]) -> str | None:
+    """The file to install from, relative to ``root``: a lock, else a requirements file, else pyproject.toml."""
+    for folder in dict.fromkeys(folders):
+        base = root / folder
+        for name in _FILES:
+            if (base / name).is_file():
+                return f"{folder}/{name}".removeprefix("./")
+        pyproject = toml_of(base / "pyproject.toml")
+        if pyproject.get("project", {}).get("dependencies") or "dependencies" in pyproject.get("project", {}).get(
+            "dynamic", ()
+        ):
+            return f"{folder}/pyproject.toml".removeprefix("./")
+    return None
+
+
+def toml_of(path: Path) -> dict[str, Any]:
+    """A TOML file's content; empty where there is none that can be read."""
+    try:
+        return tomllib.loads(text_of(path))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def package_names(root: Path, files: Iterable[str]) -> set[str]:
+    """Normal names of the packages that dependency files ask for directly."""
+    names: set[str] = set()
+    for file in files:
+        path = root / file
+        if path.suffix in (".toml", ".lock") and path.name != "Pipfile.lock":
+            pyproject = toml_of(path.with_name("pyproject.toml"))
+            names |= {_name(entry) for entry in pyproject.get("project", {}).get("dependencies", ())}
+            names |= {_name(name) for name in pyproject.get("tool", {}).get("poetry", {}).get("dependencies", ())}
+        elif path.name == "Pipfile.lock":
+            names |= {_name(name) for name in _pipfile(path).get("default", ())}
+        else:
+            for number, line, single in logical_lines(text_of(path)):
+                try:
+                    parsed = parse_line(number, line, single)
+                except LineError:
+                    continue
+                names |= {_name(parsed.named.name)} if parsed.named else set()
+    return names - {""}
+
+
+def _pipfile(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text_of(path))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _name(entry: object) -> str:
+    try:
+        return canonicalize_name(Requirement(str(entry)).name)
+    except InvalidRequirement:
+        return ""
+
+
+def blocking_driver(names: set[str]) -> str | None:
+    """The first package that would stop gevent's loop, or None."""
+    return next((one.name for one in _BLOCKING if one.name in names and one.mended_by not in names), None)
+
+
+def debian_packages(names: set[str]) -> tuple[list[str], list[str], str]:
+    """Debian packages for building and for running, and the Python packages that need them."""
+    needing = [name for name in _BUILT if name in names]
+    build = [package for name in needing for package in _BUILT[name][0]]
+    run = [package for name in needing for package in _BUILT[name][1]]
+    return list(dict.fromkeys(build)), list(dict.fromkeys(run)), ", ".join(needing)
+
+
+def wanted_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, str]:
+    """The version among ``offered``, oldest first, that the project asks for, and where; None where none fits."""
+    for name in (".python-version", "runtime.txt"):
+        first = text_of(root / name).strip().removeprefix("python-").split(".")
+        if len(first) >= 2:
+            asked = ".".join(first[:2])
+            return (asked if asked in offered else None), name
+    pipfile = _pipfile(root / "Pipfile.lock").get("_meta", {}).get("requires", {}).get("python_version")
+    if pipfile:
+        return (pipfile if pipfile in offered else None), "Pipfile.lock"
+    pyproject = toml_of(root / "pyproject.toml")
+    asked = pyproject.get("project", {}).get("requires-python", "")
+    try:
+        specifier = SpecifierSet(str(asked))
+    except InvalidSpecifier:
+        return offered[-1], ""
+    # A patch release that no `>=3.12.1` refuses.
+    fitting = [one for one in offered if specifier.contains(f"{one}.99")]
+    return (fitting[-1] if fitting else None), "pyproject.toml: requires-python" if asked else ""

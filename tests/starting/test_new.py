@@ -1,0 +1,208 @@
+"""`new`: what it sees in a folder, what it asks, and that its profile can be planned."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from generator.cli.commands import commands
+from generator.pipeline import plan_profile
+from generator.plan.plan import Plan
+from generator.profile.load import read_profile
+from generator.profile.writing import Entry, profile_text
+from tests.fast_support import HOSTILE_STRINGS, ROOT
+
+APPS = sorted(path.parent for path in ROOT.glob("tests/apps/*/profile.yaml"))
+FLASK = "from flask import Flask\napp = Flask(__name__)\n"
+
+
+def new(folder: Path, *words: str, answers: str = "") -> Result:
+    arguments = ["new", str(folder), "--file", "new.yaml", *words]
+    return CliRunner().invoke(commands, arguments, input=answers, prog_name="container-kit")
+
+
+def made(folder: Path, *words: str) -> Plan:
+    result = new(folder, *words)
+    assert result.exit_code == 0, result.output
+    return plan_profile((folder / "new.yaml").read_text(), "new.yaml", (), folder)
+
+
+def project(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda path: path.name)
+def test_what_people_bring_needs_no_question(app: Path, tmp_path: Path) -> None:
+    """Every app of tests/apps: module, folder and dependency file as the profile written by hand has them."""
+    ours = shutil.copytree(app, tmp_path / app.name)
+    result = new(ours)
+    assert result.exit_code == 0, result.output
+    text = (ours / "new.yaml").read_text()
+    assert len(text.splitlines()) <= 15
+    draft = read_profile(text, "new.yaml")
+    by_hand = read_profile((ours / "profile.yaml").read_text(), "profile.yaml").profile.app
+    assert draft.faults == ()
+    found = draft.profile.app
+    assert (found.module, found.path) == (by_hand.module, by_hand.path)
+    folder = Path(by_hand.requirements or "").parent
+    locks = ("uv.lock", "poetry.lock")
+    assert found.requirements == by_hand.requirements or found.requirements in [str(folder / lock) for lock in locks]
+
+
+@pytest.mark.parametrize("app", [app for app in APPS if app.name != "wheels"], ids=lambda path: path.name)
+def test_its_profile_is_planned_and_its_commands_are_printed(app: Path, tmp_path: Path) -> None:
+    ours = shutil.copytree(app, tmp_path / app.name)
+    result = new(ours)
+    name = plan_profile((ours / "new.yaml").read_text(), "new.yaml", (), ours).name
+    assert [line.split()[:2] for line in result.stdout.splitlines()[2:]] == [
+        ["container-kit", "generate"], ["docker", "build"], ["docker", "run"]]  # fmt: skip
+    assert result.stdout.rstrip().endswith(f"{name}:dev")
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "path", "python_path"),
+    [
+        ({"app.py": FLASK, "other.py": FLASK}, "app:app", ".", None),
+        ({"wsgi.py": FLASK.replace("app =", "application ="), "app.py": FLASK}, "wsgi:application", ".", None),
+        ({"wsgi.py": "from s import app as application\n", "s/__init__.py": FLASK}, "wsgi:application", ".", None),
+        ({"hello.py": FLASK.replace("app =", "site =")}, "hello:site", ".", None),
+        ({"hello.py": "import flask as f\nclass Mine(f.Flask): ...\nx = Mine('x')\n"}, "hello:x", ".", None),
+        ({"shop/__init__.py": "def create_app(config=None):\n    return object()\n"}, "shop:create_app()", ".", None),
+        ({"shop/__init__.py": "def make_app():\n    return object()\n"}, "shop:make_app()", ".", None),
+        ({"run.py": "from shop import create_app\napp = create_app()\n", "shop/__init__.py": ""}, "run:app", ".", None),
+        ({"src/shop/__init__.py": "", "src/shop/app.py": FLASK}, "shop.app:app", ".", "src"),
+        ({"backend/app.py": FLASK}, "app:app", "backend", None),
+        ({"backend/src/app.py": FLASK}, "app:app", "backend", "src"),
+        ({"a.py": FLASK, "b.py": FLASK, ".flaskenv": "FLASK_APP=b.py\n"}, "b:app", ".", None),
+        ({"a.py": FLASK, "b.py": FLASK, "Procfile": "web: gunicorn b:app -w 4\n"}, "b:app", ".", None),
+        ({"a.py": FLASK, "tests/app.py": FLASK, "venv/pyvenv.cfg": "", "venv/app.py": FLASK}, "a:app", ".", None),
+        ({"a.py": FLASK + "if __name__ == '__main__':\n    other = Flask('x')\n"}, "a:app", ".", None),
+        (
+            {
+                "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site1.settings")\n',
+                "site1/__init__.py": "",
+                "site1/settings.py": "WSGI_APPLICATION = 'site1.wsgi.application'\n",
+                "site1/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+                "application = get_wsgi_application()\n",
+            },
+            "site1.wsgi:application",
+            ".",
+            None,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and ":" in value else "",
+)  # fmt: skip
+def test_where_the_application_is(
+    files: dict[str, str], module: str, path: str, python_path: str | None, tmp_path: Path
+) -> None:
+    app = made(project(tmp_path, files)).profile.app
+    assert (app.module, app.path, app.python_path) == (module, path, python_path)
+
+
+def test_nothing_of_the_app_is_executed(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": f"{FLASK}open({str(tmp_path / 'ran')!r}, 'w')\n"})
+    made(tmp_path)
+    assert not (tmp_path / "ran").exists()
+    assert "app" not in sys.modules
+
+
+def test_a_page_for_probes_that_is_sure(tmp_path: Path) -> None:
+    route = '\n@app.get("/healthz")\ndef healthz():\n    return "ok"\n'
+    assert made(project(tmp_path / "a", {"app.py": FLASK + route})).profile.health.readiness_path == "/healthz"
+    post = route.replace('get("/healthz")', 'route("/healthz", methods=["POST"])')
+    assert made(project(tmp_path / "b", {"app.py": FLASK + post})).profile.health.readiness_path is None
+    blueprint = (
+        "from flask import Blueprint\npages = Blueprint('pages', __name__)\n"
+        "@pages.route('/ready')\ndef ready():\n    return ''\n"
+    )
+    files = {"app.py": FLASK + "from pages import pages\napp.register_blueprint(pages)\n", "pages.py": blueprint}
+    assert made(project(tmp_path / "c", files)).profile.health.readiness_path == "/ready"
+    files["app.py"] = files["app.py"].replace("(pages)", "(pages, url_prefix='/api')")
+    assert made(project(tmp_path / "d", files)).profile.health.readiness_path is None
+
+
+@pytest.mark.parametrize(
+    ("requirements", "server", "build"),
+    [
+        ("flask\n", "gevent", ()),
+        ("flask\npsycopg2-binary==2.9\n", "gthread", ()),
+        ("flask\npsycopg2\n", "gthread", ("gcc", "libc6-dev", "libpq-dev")),
+        ("psycopg2-binary\npsycogreen\n", "gevent", ()),
+        ("-r more.txt\n", "gthread", ()),
+        ("psycopg[binary]\n", "gevent", ()),
+    ],
+)
+def test_a_driver_that_stops_gevent_means_threads(
+    requirements: str, server: str, build: tuple[str, ...], tmp_path: Path
+) -> None:
+    project(tmp_path, {"app.py": FLASK, "requirements.txt": requirements, "more.txt": "grpcio\n"})
+    profile = made(tmp_path).profile
+    assert (profile.server, profile.app.build_packages) == (server, build)
+
+
+def test_memory_is_the_least_that_holds_the_plan(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": FLASK})
+    small = made(tmp_path).profile
+    (tmp_path / "new.yaml").unlink()
+    large = made(tmp_path, "--connections", "40000", "--cpu", "4")
+    assert large.profile.connections == 40000
+    assert large.profile.resources.memory > small.resources.memory
+    assert (large.numbers.workers.decided_by, large.numbers.warnings) == ("rule", ())
+
+
+def test_it_never_overwrites(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": FLASK, "new.yaml": "mine\n"})
+    result = new(tmp_path)
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    assert (tmp_path / "new.yaml").read_text() == "mine\n"
+
+
+def test_without_a_terminal_it_errs_instead_of_guessing(tmp_path: Path) -> None:
+    none = new(tmp_path)
+    assert (none.exit_code, "--module shop:app" in none.stderr) == (2, True)
+    project(tmp_path, {"a.py": FLASK, "b.py": FLASK})
+    several = new(tmp_path)
+    assert (several.exit_code, "a:app, b:app; choose one with --module" in several.stderr) == (2, True)
+    assert made(tmp_path, "--module", "b:app").profile.app.module == "b:app"
+    (tmp_path / "new.yaml").unlink()
+    bad = new(tmp_path, "--module", "b:app", "--connections", "many")
+    assert (bad.exit_code, "connections: 'many'" in bad.stderr) == (2, True)
+    assert not (tmp_path / "new.yaml").exists()
+
+
+def test_questions_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generator.cli.new.is_terminal", lambda: True)
+    one = new(project(tmp_path / "one", {"a.py": FLASK}), answers="300\n")
+    assert (one.exit_code, one.stdout.count("]:")) == (0, 1)
+    assert "connections: 300 " in (tmp_path / "one/new.yaml").read_text()
+    two = new(project(tmp_path / "two", {"a.py": FLASK, "b.py": FLASK}), answers="b:app\n\n")
+    assert (two.exit_code, two.stdout.count("]:")) == (0, 2)
+    text = (tmp_path / "two/new.yaml").read_text()
+    assert "module: b:app" in text
+    assert "connections: 1200 " in text
+    (tmp_path / "two/new.yaml").unlink()
+    silent = new(tmp_path / "two", "--yes", "--module", "a:app")
+    assert "]:" not in silent.stdout
+
+
+def test_any_setting_is_an_option(tmp_path: Path) -> None:
+    project(tmp_path, {"app.py": FLASK})
+    words = ("port=5000", "env.GREETING='a: b # c'", "access_log=off", "app.include=[data, more]")
+    profile = made(tmp_path, *(part for word in words for part in ("--set", word))).profile
+    assert (profile.port, profile.env, profile.app.include) == (5000, (("GREETING", "a: b # c"),), ("data", "more"))
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE_STRINGS if "\n" not in text and "\x00" not in text])
+def test_values_are_read_back_as_they_were(text: str) -> None:
+    written = profile_text([text], [Entry("env.A", text, text), Entry("app.build_commands", [text], above=(text,))])
+    document = read_profile(f"{written}", "x.yaml").document
+    assert document["env"]["A"] == text
+    assert document["app"]["build_commands"] == [text]
