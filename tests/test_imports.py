@@ -34,6 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # It reads a project's dependency files as the build will, Procfiles and settings as audit does, and asks the pipe
     # whether the profile that it proposes can be planned.
     "starting": {"errors", "files", "project", "profile", "servers", "plan", "pipeline", "audit"},
+    # The profile that does what was found: planned, rendered and audited before it is written.
+    "importing": {"errors", "profile", "servers", "plan", "render", "audit", "starting"},
     "docs": {"errors", "profile", "servers", "plan", "output", "audit"},
     "proof": {
         "errors",
@@ -62,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "proof",
         "audit",
         "starting",
+        "importing",
     },
     "__main__": {"cli"},
     "load_client": set(),

@@ -28,6 +28,9 @@ class Container:
     environment: dict[str, str] = field(default_factory=dict)
     run: Run = field(default_factory=lambda: Run(place="container"))
     findings: list[Finding] = field(default_factory=list)
+    #: Itself, and the document that it stands in.
+    node: Node | None = None
+    document: Node | None = None
 
 
 def is_compose(document: Node) -> bool:
@@ -38,7 +41,7 @@ def is_compose(document: Node) -> bool:
 def compose_services(document: Node) -> Iterator[Container]:
     """Every service of a Compose file."""
     for name, service, key in (document.get("services") or document).items():
-        found = Container(name)
+        found = Container(name, node=service, document=document)
         found.environment = _environment(service.get("environment"), found.run)
         for own in ("entrypoint", "command"):
             if (node := service.get(own)) is not None:
@@ -67,7 +70,7 @@ def pod_containers(document: Node) -> Iterator[Container]:
         return
     grace = spec.get("terminationGracePeriodSeconds")
     for node in containers.list():
-        found = Container(_text(node, "name"))
+        found = Container(_text(node, "name"), node=node, document=document)
         variables = node.get("env")
         found.environment = _environment(variables, found.run)
         for own in ("command", "args"):
@@ -150,7 +153,7 @@ def _environment(node: Node | None, run: Run) -> dict[str, str]:
         elif (plain := item.get("value")) is not None:
             found[_text(item, "name")] = plain.text
         else:
-            run.unseen.append(Unseen(item.span, f"{_text(item, 'name')} comes from another object"))
+            run.unseen.append(Unseen(item.span, f"{_text(item, 'name')} comes from another object", True))
     return found
 
 

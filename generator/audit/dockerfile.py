@@ -33,8 +33,10 @@ class Image:
     environment: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     base: str = ""
+    #: Names that only the build knows.
+    arguments: set[str] = field(default_factory=set)
     ports: list[str] = field(default_factory=list)
-    #: Debian packages of its apt-get lines, those of earlier stages too.
+    #: Packages of its apt-get and apk lines, by stage, the last one's last.
     packages: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -84,12 +86,15 @@ def read_dockerfile(text: str, file: str) -> Image:
             above = stages.get(words[0].lower()) if words else None
             stage = words[2].lower() if len(words) > 2 else str(len(stages))
             base = above.base if above else words[0] if words else ""
+            packages = image.packages
             image = Image(environment=dict(above.environment) if above else {}, base=base)
-            image.packages = {name: list(items) for name, items in stages["0"].packages.items()}
+            image.packages = {**packages, stage: list(packages.get(words[0].lower(), ())) if words else []}
             health = entry = command = None
             installed = set()
         elif one.name in ("ENV", "ARG"):
-            image.environment |= _variables(one, image.environment)
+            variables = _variables(one, image.environment)
+            image.environment |= variables
+            image.arguments |= variables.keys() if one.name == "ARG" else set()
         elif one.name == "EXPOSE":
             image.ports += [expand(word, image.environment)[0].partition("/")[0] for word in one.text.split()]
         elif one.name == "RUN":

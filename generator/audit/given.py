@@ -38,6 +38,8 @@ class Unseen:
 
     span: Span
     text: str
+    #: Whether a Secret or ConfigMap has it.
+    of_another_object: bool = False
 
 
 @dataclass

@@ -21,7 +21,7 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _MAX_BYTES = 1024 * 1024
 
 
-class _Separated(click.Command):
+class Separated(click.Command):
     """A command that keeps what stands after `--` apart."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -33,7 +33,7 @@ class _Separated(click.Command):
         return super().parse_args(ctx, own)
 
 
-@click.command(cls=_Separated, options_metavar="[OPTIONS]")
+@click.command(cls=Separated, options_metavar="[OPTIONS]")
 @click.argument("files", nargs=-1, metavar="[FILE...] [-- gunicorn ...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
 @click.option("--execute", is_flag=True, help="Run the configurations too, each in a process without network.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from .exits import exit_code, pipe_closed
 
 #: What a command line runs that names no subcommand: `python -m generator profiles/large.yaml`.
 DEFAULT = "generate"
-#: Module of this package that defines each subcommand under its own name; imported only when it is needed, so that
+#: Module of this package that defines each subcommand under its own name (Python's keywords with
+#: an underscore); imported only when it is needed, so that
 #: `generate` does not wait for what containers take. A new subcommand is a module and a line here.
 COMMANDS = {
     "new": "new",
+    "import": "import_",
     "generate": "generate",
     "check": "generate",
     "explain": "generate",
@@ -40,7 +43,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (as above)
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f".{COMMANDS[cmd_name]}", __package__), cmd_name)
+        module = import_module(f".{COMMANDS[cmd_name]}", __package__)
+        command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from generator.cli.commands import commands
 from generator.containers.docker import Docker
 from generator.containers.waiting import wait_until
+from generator.docs.seed import SEED
 from generator.pipeline import read_plans
 from tests.containers import kit
 
@@ -74,6 +75,22 @@ def test_the_profile_that_new_writes_serves(docker: Docker, tmp_path: Path, name
     folder = project(name, tmp_path)
     (folder / "profile.yaml").unlink()
     written = CliRunner().invoke(commands, ["new", str(folder), "--file", "profile.yaml"], obj={})
+    assert written.exit_code == 0, written.output
+    expected = json.loads((folder / "expected.json").read_text())
+    with served(docker, folder) as container:
+        assert container.get("/").json == expected
+
+
+@pytest.mark.parametrize("name", ["hashed"] if os.environ.get("KIT_ALL_APPS") else [])
+def test_the_copied_configuration_is_imported_and_serves(docker: Docker, tmp_path: Path, name: str) -> None:
+    folder = project(name, tmp_path)
+    (folder / "profile.yaml").unlink()
+    lines = ["import multiprocessing", *(line.text for line in SEED if "meinheld" not in line.text)]
+    (folder / "gunicorn_config.py").write_text("\n".join(lines) + "\n")
+    words = ["import", "--file", "profile.yaml", "gunicorn_config.py", "--", "gunicorn", "hello:app"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        written = CliRunner().invoke(commands, words, obj={})
     assert written.exit_code == 0, written.output
     expected = json.loads((folder / "expected.json").read_text())
     with served(docker, folder) as container:

@@ -1,0 +1,182 @@
+"""Files and a command line to a profile's text: chosen, translated, planned, and audited until nothing is found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..audit.audit import Beside, Source, Starts, audit, read_starts
+from ..audit.containers import Container
+from ..audit.dockerfile import Image
+from ..audit.documents import BadDocument, Node, read_documents
+from ..audit.given import Run, Span
+from ..errors import KitError, Mark, ProfileError
+from ..plan.plan import Plan
+from ..profile.schema import GUNICORN_NAMES
+from ..profile.writing import Entry
+from ..render.render import render
+from ..starting.applications import Application
+from ..starting.draft import CPU, Written, app_entries, settle
+from ..starting.look import Found, look
+from .settings import Draft, add_environment, translate
+from .surroundings import add_container, add_image
+from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
+
+#: Settings that a profile cannot lack.
+_REQUIRED = ("name", "app.module", "app.path", "server", "connections", "resources.cpu")
+_HEAD = "Made by container-kit import. What follows was changed or left out, with the reason:"
+_ORDER = ("container", "process", "configuration")
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The start that is taken over, with the container or image that it stands in."""
+
+    run: Run
+    container: Container | None = None
+    image: Image | None = None
+    by_variables: bool = False
+
+
+def convert(
+    sources: Sequence[Source], words: Sequence[str], beside: Beside, root: Path, file: str, given: Mapping[str, str]
+) -> Written:
+    """The profile of what the sources and the words start. ``given`` are settings that the user decides.
+
+    Raises KitError where nothing starts gunicorn, or where the kit has no server of that kind, and ProfileError where
+    no profile can be made of it.
+    """
+    starts = read_starts(sources, words, beside)
+    start = _chosen(starts, sources)
+    draft = Draft()
+    documents = [node for source in sources for node in _documents(source)]
+    translate(start.run, starts.report, draft)
+    image = starts.images[0] if starts.images else None
+    where = _file_of(start)
+    if start.by_variables:
+        add_worker_rule(start.run.environment, where, draft)
+    arguments = image.arguments if image is not None else ()
+    add_environment(start.run.environment, where, draft, (*arguments, *(VARIABLES if start.by_variables else ())))
+    found = look(root)
+    name = given.get("name", found.name)
+    entries = app_entries(root, found, _application(start, found, given), {**given, "server": _value(draft, "server")})
+    seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
+    draft.entries = {**seen, **draft.entries}
+    if image is not None:
+        add_image(image, next(one.name for one in sources if "dockerfile" in one.name.lower()), draft)
+    if start.container is not None:
+        add_container(start.container, documents, draft)
+    draft.entries.setdefault("resources.cpu", Entry("resources.cpu", int(CPU)))
+    return _settled(draft, file, root)
+
+
+def _value(draft: Draft, path: str) -> str:
+    return str(draft.entries[path].value)
+
+
+def _documents(source: Source) -> list[Node]:
+    if not source.name.endswith((".yaml", ".yml")):
+        return []
+    try:
+        return read_documents(source.text, source.name)
+    except BadDocument:
+        return []
+
+
+def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
+    """A container's start before an image's, a process', and a configuration that nothing names."""
+    by_run = {id(one.run): one for one in starts.containers}
+    image = starts.images[0] if starts.images else None
+    ranked = sorted(starts.runs, key=lambda run: (_ORDER.index(run.place), id(run) not in by_run))
+    for run in ranked:
+        if run.place != "configuration":
+            return _Start(run, by_run.get(id(run)), image)
+    base = image.base if image is not None else ""
+    inherited = dict(image.environment) if image is not None else {}
+    silent: list[Container | None] = [one for one in starts.containers if not one.starts]
+    if image is not None and image.command is None:
+        silent.append(None)
+    for one in silent:
+        environment = {**inherited, **(one.environment if one is not None else {})}
+        if is_started_by_variables(base, environment):
+            file = next((source.name for source in sources if "dockerfile" in source.name.lower()), "environment")
+            mark = one.node.span.mark if one is not None and one.node is not None else Mark(file)
+            return _Start(run_of(base, environment, Span(mark)), one, image, by_variables=True)
+    if ranked:
+        return _Start(ranked[0])
+    raise KitError("nothing here starts gunicorn: name a configuration, Procfile or Dockerfile, or a command after --")
+
+
+def _file_of(start: _Start) -> str:
+    if start.container is not None and start.container.node is not None:
+        mark = start.container.node.span.mark
+        return f"{mark.file}:{mark.line}"
+    return start.run.command.mark.file if start.run.command is not None else "environment"
+
+
+def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Application:
+    target = given.get("app.module") or start.run.app or _wsgi_app(start.run)
+    if not target:
+        if len(found.applications) == 1:
+            return found.applications[0]
+        listed = ", ".join(one.target for one in found.applications) or "none found"
+        raise KitError(f"what the server imports is not known ({listed}): add -- gunicorn module:app, or --module")
+    module, _, name = target.partition(":")
+    place = next((one for one in found.modules if one.name == module), None)
+    where = start.run.command.mark if start.run.command is not None else Mark("option")
+    return Application(module, name or "application", where, place.folder if place is not None else ".")
+
+
+def _wsgi_app(run: Run) -> str:
+    one = run.last("wsgi_app")
+    return str(one.value.value) if one is not None and one.value.known else ""
+
+
+def _settled(draft: Draft, file: str, root: Path) -> Written:
+    """Plan it; what the profile refuses, and what audit finds in the result, is left out with the reason."""
+    for _ in range(len(draft.entries) + 4):
+        written = settle((_HEAD, *draft.notes) if draft.notes else (), draft.entries.values(), file, root)
+        own = [fault for fault in written.faults if fault.mark.file == file]
+        if not own and written.plan is None:
+            return written
+        if not own and written.plan is not None:
+            reasons = dict(_found(written.plan))
+            if not reasons:
+                return written
+        else:
+            reasons = {fault.path: f"allowed is {fault.allowed}" for fault in own}
+        before = (set(draft.entries), _value(draft, "connections"))
+        for path, why in reasons.items():
+            _give_way(path, why, draft)
+        if before == (set(draft.entries), _value(draft, "connections")):
+            raise ProfileError(own) if own else KitError(f"audit finds in the result: {reasons}")
+    raise KitError("no profile can be made of it")
+
+
+def _give_way(path: str, why: str, draft: Draft) -> None:
+    """Leave out the setting that a reason is about; of memory that is too small, the connections first."""
+    each = draft.per_worker
+    if path in ("resources.memory", "worker_connections") and each and _value(draft, "connections") != str(each):
+        draft.set("connections", each, draft.places["connections"], f"Of all workers together they do not fit: {why}.")
+        return
+    for one in (path, path.rpartition(".")[0], *(name for name in draft.entries if name.startswith(f"{path}."))):
+        if one in draft.entries and one not in _REQUIRED:
+            draft.drop(one, why)
+            return
+
+
+def _found(plan: Plan) -> list[tuple[str, str]]:
+    """Paths of settings that audit finds something about in the generated files, with the reason."""
+    files = render(plan)
+    name = next((path for path in files if path.endswith("/gunicorn.conf.py")), "")
+    if not name:
+        return []
+    text = files[name]
+    found = []
+    for one in audit([Source(name, text)]).findings:
+        setting = re.match(r"[\w.]*", text.splitlines()[one.span.mark.line - 1])
+        key = setting[0] if setting else ""
+        found.append((GUNICORN_NAMES.get(key, f"gunicorn.{key}"), f"{one.text}: {one.reason}"))
+    return found

@@ -1,0 +1,73 @@
+"""Images whose own start script turns variables into gunicorn's settings: tiangolo's, and those made after them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..audit.command_line import options_of, read_arguments
+from ..audit.given import Given, Run, Span
+from ..audit.values import Value
+from ..audit.words import Word
+from .settings import Draft
+
+#: What the start script's variables become.
+_SETTINGS = {
+    "BIND": "bind",
+    "LOG_LEVEL": "loglevel",
+    "ACCESS_LOG": "accesslog",
+    "ERROR_LOG": "errorlog",
+    "GRACEFUL_TIMEOUT": "graceful_timeout",
+    "TIMEOUT": "timeout",
+    "KEEP_ALIVE": "keepalive",
+    "WORKER_CLASS": "worker_class",
+    "WEB_CONCURRENCY": "workers",
+}
+_OTHERS = ("APP_MODULE", "MODULE_NAME", "VARIABLE_NAME", "WORKERS_PER_CORE", "MAX_WORKERS", "HOST", "PORT",
+           "GUNICORN_CONF", "PRE_START_PATH")  # fmt: skip
+VARIABLES = (*_SETTINGS, *_OTHERS)
+#: Those that only such an image reads.
+_TELLING = {"APP_MODULE", "MODULE_NAME", "WORKERS_PER_CORE", "MAX_WORKERS"}
+_LEAST_WORKERS = 2
+
+
+def is_started_by_variables(base: str, environment: Mapping[str, str]) -> bool:
+    """Whether an image without a gunicorn command of its own is of that kind."""
+    return base.startswith("tiangolo/") or bool(_TELLING & environment.keys())
+
+
+def run_of(base: str, environment: Mapping[str, str], span: Span) -> Run:
+    """The start that those variables mean."""
+    run = Run(place="container", environment=dict(environment), command=span)
+
+    def give(name: str, value: object) -> None:
+        run.given.append(Given(name, Value(value), span, "variable"))
+
+    if "meinheld" in base:
+        give("worker_class", "egg:meinheld#gunicorn_worker")
+    elif "uvicorn" in base:
+        give("worker_class", "uvicorn.workers.UvicornWorker")
+    for name, setting in _SETTINGS.items():
+        if environment.get(name):
+            give(setting, environment[name])
+    if "BIND" not in environment and environment.get("PORT"):
+        give("bind", f"{environment.get('HOST', '0.0.0.0')}:{environment['PORT']}")
+    run.given += read_arguments([Word(text, span) for text in options_of(environment)]).given
+    module = environment.get("MODULE_NAME")
+    named = f"{module}:{environment.get('VARIABLE_NAME', 'app')}" if module else ""
+    run.app = environment.get("APP_MODULE") or named
+    return run
+
+
+def add_worker_rule(environment: Mapping[str, str], place: str, draft: Draft) -> None:
+    """WORKERS_PER_CORE and MAX_WORKERS as a rule of the container's own CPUs."""
+    per_core, most = environment.get("WORKERS_PER_CORE", ""), environment.get("MAX_WORKERS", "")
+    if environment.get("WEB_CONCURRENCY") or not (per_core or most):
+        return
+    if not re.fullmatch(r"[0-9]+(\.0+)?", per_core or "1"):
+        draft.notes.append(f"{place}: WORKERS_PER_CORE {per_core}: not a whole number; here the server's rule")
+        return
+    rule = {"per_cpu": int(float(per_core or "1")), "at_least": _LEAST_WORKERS}
+    if most.isdigit() and int(most) > 0:
+        rule = {**rule, "at_least": min(_LEAST_WORKERS, int(most)), "at_most": int(most)}
+    draft.set("workers", rule, place, "Of the container's CPUs; the image's start script counted the node's.")
