@@ -48,6 +48,8 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)  # a shell asks what may come first: subcommands too
         first = args[0] if args else ""
         if first not in COMMANDS and first not in _OWN_OPTIONS:
             if first.isalpha() and not Path(first).exists() and (meant := nearest(first, list(COMMANDS))):

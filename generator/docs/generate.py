@@ -163,7 +163,7 @@ def changes(root: Path) -> list[Change]:
     """What renewing the documentation of the checkout at ``root`` would change. Raises TargetError elsewhere."""
     found = []
     pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").glob("*.md"))
-    for path in ("profiles/schema.json", "README.md", *pages):
+    for path in ("profiles/schema.json", "README.md", "README.zh.md", *pages):
         file = root / path
         if not file.is_file():
             raise TargetError(f"{path}: no such file below {root}; docs is for a checkout of the kit, see --output")

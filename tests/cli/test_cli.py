@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from click.testing import CliRunner, Result
 from generator.cli.commands import COMMANDS, commands
 from generator.errors import OwnFault
 from generator.version import __version__
-from tests.fast_support import MINIMAL
+from tests.fast_support import MINIMAL, ROOT
 
 
 @pytest.fixture
@@ -222,3 +225,24 @@ def test_help_lists_every_subcommand_and_version_is_the_projects() -> None:
         assert CliRunner().invoke(commands, [name, "--help"]).exit_code == 0
     said = CliRunner().invoke(commands, ["--version"], prog_name="container-kit")
     assert said.stdout == f"container-kit {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["aud"], {"audit"}),
+        (["ex"], {"explain"}),
+        (["explain", "--j"], {"--json"}),
+        (["audit", "--format", "s"], {"sarif"}),
+        (["new", "--conn"], {"--connections"}),
+    ],
+)
+def test_a_shell_completes_commands_and_options(words: list[str], offered: set[str]) -> None:
+    """What the script asks that `_CONTAINER_KIT_COMPLETE=bash_source container-kit` prints."""
+    asked = {"COMP_WORDS": " ".join(["container-kit", *words]), "COMP_CWORD": str(len(words))}
+    environment = {**os.environ, **asked, "_CONTAINER_KIT_COMPLETE": "bash_complete"}
+    program = "import sys; from generator.cli import main; sys.argv[0] = 'container-kit'; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert {line.removeprefix("plain,") for line in ended.stdout.splitlines()} == offered

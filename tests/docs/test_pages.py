@@ -14,7 +14,9 @@ from generator.docs.generate import PARTS, renewed
 from generator.errors import TargetError
 from tests.fast_support import ROOT
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
+PAGES = [ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    ROOT.glob("docs/*.md")
+)
 #: How a command line of the kit may begin, in a shell block or between backticks.
 STARTS = ("container-kit ", "python -m generator ", ".venv/bin/python -m generator ")
 
@@ -68,7 +70,8 @@ def test_the_readme_shows_how_to_begin() -> None:
 
 
 def test_every_part_is_used_once_and_a_part_that_nobody_makes_is_refused() -> None:
-    used = [name for page in PAGES for name in re.findall(r"<!-- generated: (\w+) -->", page.read_text())]
+    pages = [page for page in PAGES if page.name != "README.zh.md"]  # which has some of README.md's again
+    used = [name for page in pages for name in re.findall(r"<!-- generated: (\w+) -->", page.read_text())]
     assert sorted(used) == sorted(PARTS)
     with pytest.raises(TargetError, match=r"x\.md: no part is called nope"):
         renewed("x.md", "<!-- generated: nope -->\n<!-- end -->", ROOT)
@@ -81,7 +84,13 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_out_of_date_is_drift(tmp_path: Path) -> None:
-    for path in ("README.md", "profiles/schema.json", "profiles/large.yaml", "docker/large/gunicorn.conf.py"):
+    for path in (
+        "README.md",
+        "README.zh.md",
+        "profiles/schema.json",
+        "profiles/large.yaml",
+        "docker/large/gunicorn.conf.py",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text((ROOT / path).read_text())
     (tmp_path / "docs").mkdir()
@@ -92,3 +101,23 @@ def test_a_part_that_is_out_of_date_is_drift(tmp_path: Path) -> None:
     assert (drift.exit_code, "+| `gevent` |" in drift.stdout) == (1, True)
     assert CliRunner().invoke(commands, ["docs", "--output", str(tmp_path)]).exit_code == 0
     assert (CliRunner().invoke(commands, check).exit_code, CliRunner().invoke(commands, check).stdout) == (0, "")
+
+
+def skeleton(page: Path) -> list[str]:
+    """A page's first screen, up to its first section: what is no prose, and comments of commands cut."""
+    text = page.read_text(encoding="utf-8").partition("\n## ")[0]
+    blocks = re.findall(
+        r"```(?:sh|yaml|python)\n.*?```|<!-- \w+.*?-->|^# |^\| .*$|\]\(docs/[^)]+\)", text, re.DOTALL | re.M
+    )
+    return [re.sub(r"  +#.*$", "", one, flags=re.M) if one.startswith("```sh") else one for one in blocks]
+
+
+def test_the_first_screens_are_equal_in_structure_and_commands() -> None:
+    english, chinese = skeleton(ROOT / "README.md"), skeleton(ROOT / "README.zh.md")
+    assert len(english) >= 10
+    assert chinese == english
+    paragraphs = [
+        len((ROOT / name).read_text(encoding="utf-8").partition("\n## ")[0].split("\n\n"))
+        for name in ("README.md", "README.zh.md")
+    ]
+    assert paragraphs[0] == paragraphs[1]
