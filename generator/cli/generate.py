@@ -74,10 +74,18 @@ def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], sc
 @options.profiles
 @options.overrides
 @options.as_json
+@click.option("--number", metavar="NAME", help="All about one number or setting: workers, keepalive, ...")
 @options.debug
-def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool) -> int:
+def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool, number: str | None) -> int:
     """Write nothing; print each number of a PROFILE with its reason."""
-    return _explain(read_plans(profiles, overrides), as_json)
+    plans = read_plans(profiles, overrides)
+    if number is not None:
+        from ..plan.explain import story
+
+        for plan in plans:
+            click.echo(story(plan, number))
+        return 0
+    return _explain(plans, as_json)
 
 
 def _bundles(plans: list[Plan], root: Path, schema: bool) -> list[Bundle]:

@@ -7,6 +7,8 @@ import shlex
 import sys
 from typing import Any
 
+from ..errors import KitError, nearest
+from ..profile.schema import SETTINGS
 from .plan import Plan
 
 
@@ -25,6 +27,29 @@ def explanation(plan: Plan) -> dict[str, Any]:
         "warnings": list(plan.numbers.warnings),
         "command_line": command_line(plan),
     }
+
+
+def story(plan: Plan, name: str) -> str:
+    """All that is known of one number or setting: its value, what decided it, how and why, and how to change it.
+
+    Raises KitError, with the nearest name, where the plan has none of that name.
+    """
+    found = explanation(plan)
+    numbers = {**found["numbers"], "stop_seconds": found["stop_seconds"], **found["kubernetes"], **found["proxy"]}
+    values = {key: value for key, value in found["settings"].items() if value is not None}
+    if name not in numbers and name not in values:
+        near = nearest(name, [*numbers, *values])
+        raise KitError(f"{plan.name} has no number {name!r}" + (f"; did you mean {near}?" if near else ""))
+    number = numbers.get(name, {})
+    lines = [f"{plan.name}: {name}: {number.get('value', values.get(name))}"]
+    rows = [("decided by", number.get("decided_by", "")), ("how", number.get("reason", ""))]
+    rows.append(("why", {"workers": plan.texts.workers_why, "threads": plan.texts.threads_why}.get(name, "")))
+    if (setting := SETTINGS.get(name)) is not None:
+        is_set = plan.profile.is_set(name)
+        place = str(plan.profile.place(name)) if is_set else "not set, so the default"
+        rows += [("setting", setting.description), ("takes", setting.type.allowed), ("profile", place)]
+        rows.append(("gunicorn", setting.gunicorn or ""))
+    return "\n".join([*lines, *(f"    {label + ':':11} {text}" for label, text in rows if text)])
 
 
 def command_line(plan: Plan) -> str:

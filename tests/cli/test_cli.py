@@ -246,3 +246,14 @@ def test_a_shell_completes_commands_and_options(words: list[str], offered: set[s
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert {line.removeprefix("plain,") for line in ended.stdout.splitlines()} == offered
+
+
+def test_one_numbers_story(root: Path) -> None:
+    profile = str(root / "web.yaml")
+    told = CliRunner().invoke(commands, ["explain", profile, "--number", "workers", "--set", "workers=3"]).stdout
+    for part in ("web: workers: 3\n", "decided by: profile", "--set workers:1:1", "gunicorn:   workers", "takes: "):
+        assert part in told, part
+    for name in ("cpus", "stop_seconds", "max_replicas", "proxy_workers", "keepalive"):
+        assert f"web: {name}: " in CliRunner().invoke(commands, ["explain", profile, "--number", name]).stdout
+    wrong = CliRunner().invoke(commands, ["explain", profile, "--number", "worker"])
+    assert (wrong.exit_code, "did you mean workers?" in wrong.stderr) == (2, True)
