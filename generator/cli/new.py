@@ -159,6 +159,8 @@ def report(ctx: click.Context, path: Path, root: Path, written: Written) -> None
     for fault in written.faults:
         click.echo(f"before generate: {fault}", err=True)
     if written.plan is not None:
+        if written.plan.profile.app.requirements is None:
+            click.echo("note: no dependency file was found, so nothing is installed: set app.requirements", err=True)
         click.echo("next:")
         for command in next_commands(ctx.find_root().command_path, written.plan, path, root):
             click.echo(f"  {command}")

@@ -101,7 +101,8 @@ def _take(one: Given, run: Run, reason: str, draft: Draft) -> None:
     if name in _DONE_ANYWAY and not reason:
         return
     if value.unseen:
-        draft.notes.append(f"{place}: {name}: not seen: {value.unseen}")
+        why = "" if name == "raw_env" else f": {value.unseen}"  # whose expression may hold a secret
+        draft.notes.append(f"{place}: {name}: not seen{why}")
         return
     if value.cpus:
         cell = worker_of(run).cell(name)

@@ -199,6 +199,15 @@ def test_what_a_profile_has_no_place_for(tmp_path: Path) -> None:
         assert note in text, note
 
 
+def test_an_expression_that_may_hold_a_secret_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "gunicorn_config.py").write_text("raw_env = [make('DB_PASSWORD', 'hunter2hunter2')]\n")
+    result = run(tmp_path, "gunicorn_config.py")
+    text = (tmp_path / "new.yaml").read_text()
+    assert "raw_env: not seen" in text
+    assert "hunter2" not in text + result.output
+
+
 def test_nothing_is_overwritten_or_guessed(tmp_path: Path) -> None:
     imported("Procfile", tmp_path)
     again = run(tmp_path, "Procfile")

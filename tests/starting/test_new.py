@@ -157,6 +157,12 @@ def test_memory_is_the_least_that_holds_the_plan(tmp_path: Path) -> None:
     assert (large.numbers.workers.decided_by, large.numbers.warnings) == ("rule", ())
 
 
+def test_a_project_without_a_dependency_file_is_told_so(tmp_path: Path) -> None:
+    assert "nothing is installed: set app.requirements" in new(project(tmp_path / "a", {"app.py": FLASK})).stderr
+    files = {"app.py": FLASK, "requirements.txt": "flask\n"}
+    assert new(project(tmp_path / "b", files)).stderr == ""
+
+
 def test_it_never_overwrites(tmp_path: Path) -> None:
     project(tmp_path, {"app.py": FLASK, "new.yaml": "mine\n"})
     result = new(tmp_path)
