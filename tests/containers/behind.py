@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ from generator.containers.docker import Docker
 from generator.plan.plan import Plan
 from generator.render.render import render
 from tests.containers import kit
+from tests.containers.support import host
 from tests.containers.support.compose import Project, project
 from tests.containers.support.images import LOAD_TAG, NGINX_TAG, host_build_args, run_beside
 
 #: The one that is booted just as the README says: its own file, its image built by Compose.
 LITERAL = "profiles/large.yaml"
+#: Its network has the profile's own addresses, which one project of the machine can have at a time.
+LITERAL_LOCK = Path(tempfile.gettempdir()) / f"kit-test-literal-{os.getuid()}.lock"
 LOAD_CLIENT = kit.ROOT / "generator" / "load_client"
 
 
@@ -59,7 +64,10 @@ def behind_the_proxy(client: Client, profile: str, image: str, scratch: Path) ->
         root, plan = scratch, kit.plan_of(profile, f"proxy_subnet=10.214.{number >> 8}.{number & 255}/29")
         write(root, plan)
     try:
-        with project(client, f"{plan.folder}/compose.yaml", root, environment) as found:
+        with ExitStack() as stack:
+            if profile == LITERAL:
+                stack.enter_context(host.one_at_a_time(LITERAL_LOCK))
+            found = stack.enter_context(project(client, f"{plan.folder}/compose.yaml", root, environment))
             proxy = found.container("proxy")
             door = kit.Booted(plan, proxy, found.port("proxy", plan.proxy.port))
             yield Behind(plan, found, found.container("app"), proxy, door)

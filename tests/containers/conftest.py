@@ -23,7 +23,7 @@ Boot = Callable[..., AbstractContextManager[kit.Booted]]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Before two processes share the tests (`-n 2 --dist loadgroup`): what is there once for both of them.
+    """Before two processes share the tests (`-n 2 --dist loadscope`): what is there once for both of them.
 
     Each finds the engine running, so neither stops it while the other still needs it.
     """
@@ -33,16 +33,6 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         ensure_images(engine)
     except EngineError as error:
         pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at one and the same booted profile belongs to one process: the other one would boot it again."""
-    for item in items:
-        chosen = getattr(item, "callspec", None)
-        for fixture in ("running", "behind"):
-            if chosen and fixture in chosen.params:
-                item.add_marker(pytest.mark.xdist_group(f"{fixture}-{chosen.params[fixture]}"))
 
 
 def ensure_images(engine: Engine) -> Docker:

@@ -50,7 +50,6 @@ def test_no_server_is_more_lenient_than_gunicorn(docker: Docker, image: Callable
     assert_no_more_lenient(found, verdicts_alone(found))
 
 
-@pytest.mark.xdist_group("hostile-behind")  # one is compared with another
 @pytest.mark.parametrize("server", PROFILES)
 def test_no_server_behind_its_proxy_is(through_nginx: Through, server: str) -> None:
     found = through_nginx(server)

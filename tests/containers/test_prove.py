@@ -17,9 +17,6 @@ from generator.containers.docker import Docker
 from generator.proof.images import LABEL
 from tests.containers import kit
 
-# One after another: each looks for containers of any proof.
-pytestmark = pytest.mark.xdist_group("prove")
-
 SMALL = "profiles/small.yaml"
 PROVED = [SMALL, "profiles/large.yaml", *(f"profiles/servers/{name}.yaml" for name in ("meinheld", "pywsgi", "sync"))]
 SECONDS = 500

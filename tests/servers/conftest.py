@@ -11,14 +11,6 @@ import pytest
 from tests.servers.started import Gunicorn
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one started server belong to one process."""
-    for item in items:
-        if "shared" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"shared-{item.path.name}"))
-
-
 @pytest.fixture
 def gunicorn(tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
     """Starts it with one of the kit's worker classes; ``more`` are lines of its configuration."""
