@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -33,6 +35,32 @@ def test_a_stop_answers_those_who_wait_in_the_queue(gunicorn: Callable[..., Guni
         with suppress(ConnectionResetError):
             assert silent.recv(1) == b""
     assert server.ended_within()
+
+
+def test_workers_that_stop_together_share_the_queue(gunicorn: Callable[..., Gunicorn]) -> None:
+    """One that accepted the whole queue had 8 s of work in it, and was ended after 6 s with the rest unanswered."""
+    server = gunicorn("sync", workers=2, graceful_timeout=6)
+    pids = until(lambda: len(found := {int(server.asks()) for _ in range(20)}) == 2 and found)
+    with connections(server, 16) as conns:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for conn in conns:
+            send(conn, "/sleep/0.5")
+        server.kill(signal.SIGTERM)
+        until(lambda: "Handling signal: term" in server.log.read_text())
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGCONT)
+        with ThreadPoolExecutor(len(conns)) as clients:
+            assert [*clients.map(status_then_close, conns)] == [b"200"] * len(conns)
+    assert server.ended_within(10)
+
+
+def status_then_close(conn: socket.socket) -> bytes:
+    """As a client does that reads `Connection: close`: gunicorn waits for it up to 2 s."""
+    answer = conn.recv(65536)
+    conn.close()
+    return answer[9:12]
 
 
 def test_max_requests_fails_nothing(gunicorn: Callable[..., Gunicorn]) -> None:

@@ -1,7 +1,5 @@
 """gunicorn's sync worker, which at a stop answers those who wait in its queue."""
 
-import errno
-from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 from typing import Any
@@ -9,14 +7,18 @@ from typing import Any
 from gunicorn.workers.sync import SyncWorker
 
 from .. import http_limits
+from . import accepting
 from . import response as gunicorn_response
 from .heads import HeadSocket
 
 SILENT = 1.0  # seconds in which one that has connected before the stop must send something
+MOMENT = 0.01  # seconds that the next in the queue waits for one that has sent nothing yet
 
 
 class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
     """gunicorn's sync worker, which serves its queue before it stops."""
+
+    told_to_stop: float | None = None
 
     def run(self) -> None:
         gunicorn_response.install()
@@ -32,40 +34,45 @@ class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
         client.head = None
         super().handle_request(listener, req, client, addr)
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM, also at SIGHUP."""
+        self.told_to_stop = monotonic()
+        super().handle_exit(sig, frame)
+
     def drain(self) -> None:
         """The kernel resets what waits in the queue when the last listener closes: 1 or 2 of 100 requests a stop."""
-        end, last = monotonic() + self.cfg.graceful_timeout, monotonic()
-        with DefaultSelector() as waiting:
+        end = (self.told_to_stop or monotonic()) + self.cfg.graceful_timeout
+        with DefaultSelector() as accepted:
             for listener in self.sockets:
-                with suppress(OSError):
-                    self.take(listener, waiting)
+                self.serve_queue(listener, accepted, end)
                 listener.close()
-            while waiting.get_map() and monotonic() < min(end, last + SILENT):
-                self.notify()
-                for key, _ in waiting.select(SILENT / 10):
-                    waiting.unregister(key.fileobj)
-                    self.handle(*key.data)
+            last = monotonic()
+            while accepted.get_map() and monotonic() < min(end, last + SILENT):
+                if self.serve_readable(accepted, SILENT / 10):
                     last = monotonic()
 
-    def take(self, listener: Any, waiting: DefaultSelector) -> None:
-        """All who wait; BlockingIOError ends it."""
-        name = Closed(listener)
-        while True:
+    def serve_queue(self, listener: Any, accepted: DefaultSelector, end: float) -> None:
+        """Answer those who wait, one after another. Workers that stop together share the queue: one that accepted all
+        of it had to answer alone what they answer within graceful_timeout together."""
+        name, waiting = accepting.ListenerName(listener), accepting.queue_length(listener)
+        while waiting > 0 and monotonic() < end:
             try:
                 client, address = listener.accept()
             except OSError as error:
-                if error.errno == errno.ECONNABORTED:
+                if error.errno in accepting.GONE:
                     continue
-                raise
+                return  # nobody waits any more, or no descriptor is left
+            waiting -= 1
             client.setblocking(True)
-            waiting.register(client, EVENT_READ, (name, client, address))
+            accepted.register(client, EVENT_READ, (name, client, address))
+            self.serve_readable(accepted, MOMENT)
 
-
-class Closed:
-    """All that gunicorn asks of a listener."""
-
-    def __init__(self, listener: Any) -> None:
-        self.name = listener.getsockname()
-
-    def getsockname(self) -> Any:
-        return self.name
+    def serve_readable(self, accepted: DefaultSelector, seconds: float) -> bool:
+        """Answer those of whom something comes within that time; whether there was one."""
+        self.notify()
+        ready = accepted.select(seconds)
+        for key, _ in ready:
+            accepted.unregister(key.fileobj)
+            self.handle(*key.data)
+            self.notify()
+        return bool(ready)

@@ -1,5 +1,6 @@
 """The eventlet worker of gunicorn 25, the last that has one: it accepts again after an error, and drains its queue."""
 
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -33,6 +34,8 @@ class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
         """For each listener, until StopServe. Stock's ends with the first accept that finds no descriptor free, and the
         worker's heart beats on."""
         pool, warned = eventlet.greenpool.GreenPool(concurrency), float("-inf")
+        # gunicorn asks it for its name when the connection has its turn, which may be after the close below.
+        handle = partial(handle.func, accepting.ListenerName(listener))
         try:
             while True:
                 with pool.sem:  # not more than there is room for

@@ -22,10 +22,13 @@ from gunicorn.workers.base import Worker
 from meinheld import server
 from meinheld.patch import patch_all
 
+from . import accepting
+
 # Descriptors that are not client connections: listeners, logs, the loop's own.
 RESERVED_FDS = 64
 # The table is a million entries at most, whatever "unlimited" means to the container.
 MAX_FDS = 1 << 20
+NEVER = float("inf")
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
@@ -67,6 +70,8 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
     """One process, one loop; a greenlet per request."""
 
     exit_code = 0
+    #: Once told to stop: when, and after how many requests, it stops accepting at the latest.
+    drain_by = drain_at = NEVER
 
     @classmethod
     def check_config(cls, cfg: Any, _log: Any) -> None:
@@ -116,7 +121,9 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
             environ["SERVER_NAME"] = host  # meinheld says 127.0.0.1:8000 whatever the address
             environ["SERVER_PORT"] = port
             self.nr += 1
-            if self.nr == self.max_requests:
+            if self.drain_by < NEVER:
+                self.drain_if_done()
+            elif self.nr == self.max_requests:
                 self.log.info("Autorestarting worker after current request.")
                 self.drain()
             return wsgi(environ, start_response)
@@ -133,23 +140,40 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
     def tick(self) -> None:
         """Once a second, from the loop: a loop that hangs stops its heartbeat."""
         self.notify()
-        if not self.alive:  # the reloader, in its thread, wants a new process
+        if self.drain_by < NEVER:
+            self.drain_if_done()
+        elif not self.alive:  # the reloader, in its thread, wants a new process
             self.drain()
         elif self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self.drain()
 
+    def drain_after_the_queue(self) -> None:
+        """The kernel resets who waits in the queue when the last listener closes, and a worker that is full does not
+        take them: drain() once they have been answered, or in the last second."""
+        self.drain_by = monotonic() + self.cfg.graceful_timeout
+        self.drain_at = self.nr + sum(map(accepting.queue_length, self.sockets)) + 1
+        self.drain_if_done()
+
+    def drain_if_done(self) -> None:
+        if not self.alive:
+            return
+        late = self.nr >= self.drain_at or monotonic() > self.drain_by - 1
+        if late or not any(map(accepting.queue_length, self.sockets)):
+            self.drain()
+
     def drain(self) -> None:
         """Take no more connections, finish what is here, then return from run()."""
         self.alive = False
-        server.stop(max(1, int(self.cfg.graceful_timeout)))
+        left = min(self.cfg.graceful_timeout, self.drain_by - monotonic())
+        server.stop(max(1, int(left)))
         # Once no process holds them, a new client is refused at once instead of left waiting.
         for sock in self.sockets:
             sock.close()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """SIGTERM, also at SIGHUP: within graceful_timeout."""
-        self.drain()
+        self.drain_after_the_queue()
 
     def handle_quit(self, _sig: int, _frame: FrameType | None) -> None:
         """SIGQUIT and SIGINT: at once."""
