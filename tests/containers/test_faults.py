@@ -15,6 +15,7 @@ from generator.containers.docker import Docker
 from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
+from tests.containers.faults import established
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 
@@ -40,13 +41,6 @@ def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
         return answers[0]
 
     return result
-
-
-def established(container: kit.Booted, port: int | None = None) -> int:
-    """Connections to the port (default: the server's), seen from inside."""
-    suffix = f":{port or container.plan.profile.port:04X}"
-    rows = map(str.split, container.container.exec("cat", "/proc/net/tcp").stdout.splitlines())
-    return sum(row[1].endswith(suffix) and row[3] == "01" for row in rows)
 
 
 def in_flight(container: kit.Booted, connections: int, port: int | None = None) -> Callable[[], bool]:
@@ -171,19 +165,6 @@ def test_healthcheck_turns_unhealthy_for_a_broken_app(
     options |= {"health_interval": "1s", "health_retries": 2, "health_start_period": "1ms"}
     with docker.run_detached(image("profiles/small.yaml"), **options) as container:
         wait_until(lambda: container.health() == "unhealthy", kit.PATIENCE, container, what="HEALTHCHECK unhealthy")
-
-
-@pytest.mark.parametrize("profile", PRODUCTION)
-def test_reload_on_sighup_drops_nothing(boot: Boot, profile: str) -> None:
-    with boot(profile) as container:
-        before = container.wait_workers(container.plan.numbers.workers.value)
-        answer = in_background(lambda: container.get("/sleep?ms=2000"))
-        wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
-        container.container.kill("HUP")
-        for _ in range(50):
-            assert container.get("/").status == 200
-        assert answer().status == 200
-        container.wait_workers(len(before), gone=before)
 
 
 def test_connection_refused_after_the_stop(boot: Boot) -> None:

@@ -16,7 +16,8 @@ from generator.containers.docker import Docker
 from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
-from tests.containers.test_faults import established, in_background, in_flight
+from tests.containers.faults import established
+from tests.containers.test_faults import in_background, in_flight
 
 PROFILE = "profiles/servers/meinheld.yaml"
 #: Appended to the configuration: the same worker, its sockets left as they are.

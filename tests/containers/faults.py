@@ -1,0 +1,322 @@
+"""The faults of the table servers x faults, each done to a booted container under a light load.
+
+`test_faults_table.py` does a few of them to every server; ``make faults`` does all and writes docs/faults.md.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from generator.containers.container import NotInTime
+from generator.containers.docker import Docker
+from generator.containers.waiting import wait_until
+from tests.containers import kit
+
+APP = Path(__file__).with_name("support") / "fault_app.py"
+#: Short, so that what is replaced is replaced soon; small, so that everything can be used up.
+OVERRIDES = ("timeout=3", "graceful_timeout=4", "connections=20", "workers=2")
+OPTIONS: dict[str, Any] = {
+    "tmpfs": "/tmp:size=8m",
+    "memory": "256m",
+    "memory_swap": "256m",
+    "ulimit": {"nofile": "512:512"},
+}
+#: Where a connection occupies a whole worker there can be no more of them.
+OVERRIDES_ONE_EACH = ("timeout=3", "graceful_timeout=4", "connections=2", "workers=2")
+FROZEN = 8  # seconds: more than twice `timeout`, as 40 s are more than the default
+HANDS = 4  # requests at a time while a fault is done
+ASKING = (OSError, http.client.HTTPException)
+
+
+@dataclass
+class Outcome:
+    sent: int = 0
+    failed: int = 0
+    recovered: bool = False
+    #: What the failed ones saw.
+    errors: list[str] = field(default_factory=list)
+
+
+class Load:
+    """New connections with one request each, HANDS at a time, until the block ends; each is counted."""
+
+    def __init__(self, port: int, path: str = "/") -> None:
+        self.port, self.path, self.outcome = port, path, Outcome()
+        self._lock, self._end = threading.Lock(), threading.Event()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(HANDS)]
+
+    def _work(self) -> None:
+        while not self._end.is_set():
+            self.once()
+            time.sleep(0.02)
+
+    def once(self, path: str | None = None) -> None:
+        error = ""
+        try:
+            status, _ = ask(self.port, path or self.path)
+            error = "" if status == 200 else str(status)
+        except ASKING as raised:
+            error = type(raised).__name__
+        with self._lock:
+            self.outcome.sent += 1
+            if error:
+                self.outcome.failed += 1
+                self.outcome.errors.append(error)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(30)
+
+
+def ask(port: int, path: str, body: bytes | None = None, timeout: float = 25) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        if body is None:
+            connection.request("GET", path)
+        else:
+            parts = (
+                b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + body + b"\r\n--b--\r\n"
+            )
+            connection.request("POST", path, parts, {"Content-Type": "multipart/form-data; boundary=b"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+@dataclass
+class Stage:
+    """A booted container, the folder of its app, and the load that runs while something is done to it."""
+
+    docker: Docker
+    container: kit.Booted
+    folder: Path
+    load: Load = field(init=False)
+
+    @property
+    def port(self) -> int:
+        return self.container.port
+
+    def workers(self, gone: list[int] | None = None) -> list[int]:
+        return self.container.wait_workers(self.container.plan.numbers.workers.value, gone or [])
+
+    def signal(self, pid: int, name: str) -> None:
+        self.container.container.exec("python", "-c", f"import os, signal; os.kill({pid}, signal.{name})")
+
+    def serves(self) -> bool:
+        """Several times in a row, so by more than one worker."""
+        wait_until(lambda: ask(self.port, "/", timeout=5)[0] == 200, 20, ignoring=ASKING)
+        return all(ask(self.port, "/")[0] == 200 for _ in range(10))
+
+    def write(self, text: str) -> None:
+        """The app's file; in place, since a mounted folder is another user's."""
+        (self.folder / "flask_server.py").write_text(text)
+
+    def start_again(self) -> None:
+        self.docker.call("start", self.container.container.id)
+
+
+# --- The faults: each returns whether what it should come to has come ---
+
+
+def sighup_with_a_changed_file(stage: Stage) -> bool:
+    """Workers that import the app have the new code; where the master has imported it, a new container has."""
+    before = stage.workers()
+    in_flight = threading.Thread(target=stage.load.once, args=("/sleep?ms=2000",))
+    in_flight.start()
+    stage.write(APP.read_text().replace('"one"', '"two"'))
+    stage.container.container.kill("HUP")
+    stage.workers(gone=before)
+    in_flight.join()
+    return stage.serves() and ask(stage.port, "/")[1] == (b"one" if stage.container.plan.preload_app else b"two")
+
+
+def ten_restarts(stage: Stage) -> bool:
+    for _ in range(10):
+        before = stage.workers()
+        stage.container.container.kill("HUP")
+        stage.workers(gone=before)
+    return stage.serves()
+
+
+def kill_9_of_each_worker(stage: Stage) -> bool:
+    for pid in stage.workers():
+        stage.signal(pid, "SIGKILL")
+        stage.workers(gone=[pid])
+    return stage.serves()
+
+
+def busy_loop(stage: Stage) -> bool:
+    """Longer than `timeout`: the worker is replaced, or its other threads go on."""
+    spin = threading.Thread(target=quietly, args=(lambda: ask(stage.port, "/spin?ms=7000"),))
+    spin.start()
+    spin.join()
+    return bool(stage.workers()) and stage.serves()
+
+
+def sigstop_of_a_worker(stage: Stage) -> bool:
+    stopped = stage.workers()[:1]
+    stage.signal(stopped[0], "SIGSTOP")
+    stage.workers(gone=stopped)
+    return stage.serves()
+
+
+def freeze(stage: Stage) -> bool:
+    before = stage.workers()
+    stage.docker.call("pause", stage.container.container.id)
+    time.sleep(FROZEN)
+    stage.docker.call("unpause", stage.container.container.id)
+    return stage.serves() and stage.workers() == before
+
+
+def worker_at_the_memory_limit(stage: Stage) -> bool:
+    before = set(stage.workers())
+    quietly(lambda: ask(stage.port, "/grow"))
+    wait_until(lambda: set(stage.workers()) != before, 20, stage.container.container)
+    return stage.serves() and stage.container.container.running()
+
+
+def dead_upstream(stage: Stage) -> bool:
+    return all(ask(stage.port, "/backend")[0] == 502 for _ in range(20)) and stage.serves()
+
+
+def descriptors_used_up(stage: Stage) -> bool:
+    return int(ask(stage.port, "/descriptors")[1]) > 100 and stage.serves()
+
+
+def tmp_full(stage: Stage) -> bool:
+    """An upload that needs it gets an error, nothing else does."""
+    filled = b"No space" in ask(stage.port, "/fill")[1]
+    refused = ask(stage.port, "/upload", bytes(2 << 20))[0]
+    ask(stage.port, "/empty")
+    return filled and refused >= 400 and ask(stage.port, "/upload", bytes(2 << 20)) == (200, b"2097152")
+
+
+def twice_the_connections(stage: Stage) -> bool:
+    """Of what all workers hold together, at once."""
+    numbers = stage.container.plan.numbers
+    held = numbers.worker_connections.value if numbers.worker_connections else 1
+    together = Load(stage.port, "/sleep?ms=200")
+    threads = [threading.Thread(target=together.once) for _ in range(2 * held * numbers.workers.value)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return together.outcome.failed == 0 and together.outcome.sent == len(threads) and stage.serves()
+
+
+def quietly(call: Callable[[], object]) -> None:
+    with suppress(*ASKING):
+        call()
+
+
+#: Done one after another to one container, with Load meanwhile.
+FAULTS: tuple[Callable[[Stage], bool], ...] = (
+    dead_upstream,
+    twice_the_connections,
+    tmp_full,
+    descriptors_used_up,
+    freeze,
+    kill_9_of_each_worker,
+    sigstop_of_a_worker,
+    busy_loop,
+    worker_at_the_memory_limit,
+    ten_restarts,
+    sighup_with_a_changed_file,
+)
+
+
+def sigterm(stage: Stage) -> Outcome:
+    """Of requests that were sent before it, some in progress and some still in the queue."""
+    load = Load(stage.port, "/sleep?ms=700")
+    threads = [threading.Thread(target=load.once) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: established(stage.container) >= len(threads), 5, stage.container.container)
+    stage.container.container.kill("TERM")
+    for thread in threads:
+        thread.join(30)
+    load.outcome.recovered = stage.container.container.wait(15) == 0
+    return load.outcome
+
+
+def established(container: kit.Booted, port: int | None = None) -> int:
+    """Connections to the port (default: the server's), in its queue or accepted, seen from inside."""
+    suffix = f":{port or container.plan.profile.port:04X}"
+    script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
+    return int(container.container.exec("python", "-c", script).stdout)
+
+
+def import_error(stage: Stage) -> Outcome:
+    """At the start of the stopped container: it ends and says why; with the file mended it serves."""
+    stage.write("import no_such_module\n")
+    stage.start_again()
+    ended = stage.container.container.wait(30) != 0 and "no_such_module" in stage.container.container.logs().text
+    stage.write(APP.read_text())
+    stage.start_again()
+    stage.container.port = stage.container.container.host_port(stage.container.plan.profile.port)
+    return Outcome(recovered=ended and stage.serves())
+
+
+#: Done last, in this order: the first ends the container, the second starts it again.
+LAST: tuple[Callable[[Stage], Outcome], ...] = (sigterm, import_error)
+
+
+def outcomes(stage: Stage, faults: Sequence[Callable[[Stage], bool]] = FAULTS) -> dict[str, Outcome]:
+    """Of each fault and then the last ones."""
+    found = {}
+    for fault in faults:
+        stage.load = Load(stage.port)
+        with stage.load as load:
+            try:
+                load.outcome.recovered = fault(stage)
+            except (NotInTime, *ASKING) as error:
+                load.outcome.errors.append(repr(error)[:300])
+        found[fault.__name__] = load.outcome
+    return found | {last.__name__: last(stage) for last in LAST}
+
+
+@contextmanager
+def staged(docker: Docker, image: Callable[[str], str], profile: str, scratch: Path) -> Iterator[Stage]:
+    """The profile's image, booted with the fault app in a folder that can be changed."""
+    app = scratch / "app"
+    app.mkdir()
+    (app / "flask_server.py").write_text(APP.read_text())
+    app.chmod(0o755)
+    overrides = OVERRIDES_ONE_EACH if kit.plan_of(profile).server.holds_one_each else OVERRIDES
+    plan = kit.plan_of(profile, *overrides)
+    volumes = [kit.mounted_configuration(plan, scratch)["volume"], f"{app}:/app:ro"]
+    with kit.booted(docker, image(profile), plan, volume=volumes, **OPTIONS) as container:
+        yield Stage(docker, container, app)
+
+
+# --- What a server cannot promise ---
+
+_ENDS_WITH_IT = "what a worker has accepted ends with its process"
+#: Faults at which requests may fail, whichever the server, and why.
+MAY_FAIL = {
+    kill_9_of_each_worker: _ENDS_WITH_IT,
+    sigstop_of_a_worker: _ENDS_WITH_IT,
+    busy_loop: _ENDS_WITH_IT,
+    worker_at_the_memory_limit: _ENDS_WITH_IT,
+}
+
+
+def broken_promises(found: dict[str, Outcome]) -> dict[str, Outcome]:
+    """What did not recover, or failed where a server can help it."""
+    may_fail = {fault.__name__ for fault in MAY_FAIL}
+    return {name: one for name, one in found.items() if not one.recovered or (one.failed and name not in may_fail)}

@@ -1,0 +1,98 @@
+"""``make faults``: every fault done to every production server, into docs/faults.md; 1 where a promise is broken."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from generator.containers.docker import Docker
+from tests.containers import faults, kit
+from tests.containers.faults import Outcome
+from tests.containers.support.base_image import ensure_base_image
+from tests.containers.support.docker import LABEL
+from tests.containers.support.engine import ensure_engine
+
+FILE = kit.ROOT / "docs" / "faults.md"
+#: One profile for each production server, so that a new server gets every fault.
+PROFILES = {
+    plan.server.name: profile
+    for profile, plan in ((profile, kit.plan_of(profile)) for profile in kit.PROFILES)
+    if plan.server.production
+}
+
+TEXT = """\
+# What goes wrong, and what comes of it
+
+Each fault is done to a booted container of each server with two workers, `timeout` 3 s, `graceful_timeout` 4 s, 256 MiB
+and 512 descriptors, while {hands} clients at a time send requests on new connections. A cell has the requests
+sent meanwhile and how many of them failed; **not recovered** where the container did not serve as before afterwards.
+How many are sent is the machine's doing; that none fails is the kit's, and `tests/containers/test_faults_table.py`
+fails where one does.
+
+{table}
+
+- SIGTERM: 10 requests of 0.7 s each, sent before the signal, some in progress and the rest in the queue.
+- SIGHUP with a changed file: workers that import the app themselves have the new code. With `preload_app`, the
+  default of the servers that fork from one master, the master has imported it: SIGHUP makes new workers of the old
+  code, and **a new container has the new code**.
+- Freeze: `docker pause` for {frozen} s, more than twice `timeout`; no worker is replaced.
+- `/tmp` full: an upload that needs it is refused, everything else is answered.
+- Import error: at the start; the container ends and says why, and serves once the file is mended.
+
+Where requests may fail:
+
+{reasons}
+
+Made by `make faults`, which boots the servers as the container tests do.
+"""
+NAMES = {
+    "sigterm": "SIGTERM under load",
+    "sighup_with_a_changed_file": "SIGHUP with a changed file",
+    "sigstop_of_a_worker": "SIGSTOP of a worker",
+    "tmp_full": "`/tmp` full",
+}
+
+
+def main() -> int:
+    found: dict[str, dict[str, Outcome]] = {}
+    with ensure_engine() as engine:
+        docker = Docker(engine.client, LABEL)
+        ensure_base_image(docker)
+        try:
+            for server, profile in sorted(PROFILES.items()):
+                with tempfile.TemporaryDirectory() as scratch:
+                    Path(scratch).chmod(0o755)
+                    image = lambda name: kit.build(docker, kit.plan_of(name))  # noqa: E731
+                    with faults.staged(docker, image, profile, Path(scratch)) as stage:
+                        found[server] = faults.outcomes(stage)
+                print(server, flush=True)
+        finally:
+            docker.cleanup()
+    FILE.write_text(text(found))
+    broken = {server: bad for server, outcomes in found.items() if (bad := faults.broken_promises(outcomes))}
+    for server, bad in broken.items():
+        print(server, bad, file=sys.stderr)
+    print(FILE.read_text())
+    return 1 if broken else 0
+
+
+def text(found: dict[str, dict[str, Outcome]]) -> str:
+    rows = ["| fault | " + " | ".join(f"`{server}`" for server in found) + " |", "| --- " * (len(found) + 1) + "|"]
+    for fault in next(iter(found.values())):
+        rows.append(f"| {shown(fault)} | " + " | ".join(cell(outcomes[fault]) for outcomes in found.values()) + " |")
+    reasons = [f"- {shown(fault.__name__)}: {why}." for fault, why in faults.MAY_FAIL.items()]
+    return TEXT.format(table="\n".join(rows), reasons="\n".join(reasons), hands=faults.HANDS, frozen=faults.FROZEN)
+
+
+def shown(fault: str) -> str:
+    return NAMES.get(fault, fault.replace("_", " "))
+
+
+def cell(outcome: Outcome) -> str:
+    counted = f"{outcome.sent} / {outcome.failed}" if outcome.sent else "none sent"
+    return counted if outcome.recovered else f"{counted}, **not recovered**"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
