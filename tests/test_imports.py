@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "servers": {"errors", "runtime.sizing", "profile"},
     "containers": {"errors"},
     "output": {"errors", "files"},
-    "project": {"errors"},
+    "project": {"errors", "files"},
     "plan": {"errors", "project", "version", "runtime", "runtime.sizing", "profile", "servers"},
     "rules": {"errors", "runtime.sizing", "profile", "servers", "plan"},  # and not plan.plan: see below
     "render": {"errors", "runtime.sizing", "profile", "plan"},

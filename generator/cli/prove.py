@@ -14,12 +14,16 @@ from typing import NoReturn
 import click
 
 from ..errors import KitError
+from ..files import read_regular
 from ..output.paths import output_root
 from ..pipeline import read_plans
 from ..proof.prove import Findings, run_proof
 from ..proof.report import About, make_report, print_table, write_report
 from ..proof.request import make_request
 from . import options
+
+#: Of --request: the load client sends it whole from memory, once a connection.
+MAX_REQUEST_BYTES = 16 * 1024**2
 
 
 @click.command()
@@ -99,6 +103,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KitError(f"{path}: {error}") from error
+        return read_regular(Path(path), MAX_REQUEST_BYTES).decode("utf-8")
+    except FileNotFoundError as error:
+        raise KitError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise KitError(f"{path}: not UTF-8 at byte {error.start}") from error

@@ -59,7 +59,7 @@ def command_line(plan: Plan) -> str:
     if plan.server.family != "gunicorn":
         return "python code.py"
     numbers = plan.numbers
-    words = ["gunicorn", "-w", numbers.workers.value, "-k", plan.server.worker_class, "--bind", plan.texts.bind]
+    words = ["gunicorn", "-w", numbers.workers.value, "-k", plan.server.stock_worker_class, "--bind", plan.texts.bind]
     if numbers.threads is not None:
         words += ["--threads", numbers.threads.value]
     if numbers.worker_connections is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from ..errors import KitError
+from ..files import read_regular
+
 #: A lock file of a large project has some megabytes.
 MAX_BYTES = 32 * 1024**2
 
@@ -45,12 +48,11 @@ def below(root: Path, folder: str, path: str) -> str:
 def read_bytes(root: Path, path: str) -> bytes:
     """The file's content. Raises FileError."""
     try:
-        with (root / path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or "not readable"
-        allowed = f"a file below the build context; {path}: {reason.lower()}"
+        return read_regular(root / path, MAX_BYTES)
+    except FileNotFoundError as error:
+        allowed = f"a file below the build context; {path}: no such file or directory"
         raise FileError(allowed, "correct the name, or see --output") from error
-    if len(data) > MAX_BYTES:
-        raise FileError("a file of at most 32 MiB", "name the dependency file itself")
-    return data
+    except KitError as error:
+        reason = str(error).removeprefix(f"{root / path}: ")
+        allowed = f"a file of at most 32 MiB below the build context; {path}: {reason.lower()}"
+        raise FileError(allowed, "name the dependency file itself, or see --output") from error

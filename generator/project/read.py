@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..errors import Fault, Mark
-from .files import FileError, below, read_bytes
+from ..files import read_regular
+from .files import MAX_BYTES, FileError, below, read_bytes
 from .metadata import Wanted, read_metadata, requirements_of
 from .project import KINDS, LocalProject, Project
 from .requirements_file import Line, LineError, decode, logical_lines, parse_line
@@ -50,8 +51,8 @@ def read_project(
 
 def _ignored(root: Path) -> tuple[str, ...]:
     try:
-        lines = (root / ".dockerignore").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        lines = read_regular(root / ".dockerignore", MAX_BYTES).decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
         return ()
     return tuple(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 

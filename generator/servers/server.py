@@ -92,6 +92,11 @@ class Server:
         return f"{self.program}.conf.py"
 
     @property
+    def stock_worker_class(self) -> str:
+        """What `gunicorn -k` takes where the kit's own class is not installed."""
+        return "egg:meinheld#gunicorn_worker" if self.name == "meinheld" else self.name
+
+    @property
     def worker_import(self) -> tuple[str, str]:
         """Module and class of the kit's own worker class."""
         module, _, name = self.worker_class.rpartition(".")

@@ -89,7 +89,15 @@ def test_explaining_writes_nothing(root: Path, option: tuple[str, ...]) -> None:
         assert "1.3 x 1200 connections / 2 workers, rounded up" in result.stdout
 
 
-@pytest.mark.parametrize(("server", "said"), [("pywsgi", "none: gevent's server"), ("flask", "python code.py")])
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("pywsgi", "none: gevent's server"),
+        ("flask", "python code.py"),
+        ("gevent", "gunicorn -w 1 -k gevent "),
+        ("meinheld", "gunicorn -w 1 -k 'egg:meinheld#gunicorn_worker' "),
+    ],
+)
 def test_what_one_would_type_without_the_kit(root: Path, server: str, said: str) -> None:
     result = run(root, str(root / "web.yaml"), "--explain", "--json", "--set", f"server={server}")
     assert json.loads(result.stdout)[0]["command_line"].startswith(said)

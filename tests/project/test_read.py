@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from generator.errors import Mark
+from generator.errors import KitError, Mark
 from generator.project.metadata import Wanted
 from generator.project.project import LocalProject, Project
 from generator.project.read import Image, read_project
@@ -32,6 +33,20 @@ def read_with_faults(
         (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     project, faults = read_project(root, file, app, wanted, IMAGE, AT)
     return project, [str(fault) for fault in faults]
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_a_fifo_is_no_dependency_file(tmp_path: Path, included: bool) -> None:
+    """Opening one would wait for whoever writes into it."""
+    os.mkfifo(tmp_path / "fifo.txt")
+    _, faults = read_with_faults(tmp_path, {"r.txt": "-r fifo.txt\n"}, "r.txt" if included else "fifo.txt")
+    assert len(faults) == 1 and "fifo.txt: a fifo, not a file" in faults[0]
+
+
+def test_an_ignore_file_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".dockerignore")
+    with pytest.raises(KitError, match="a FIFO, not a file"):
+        read(tmp_path, {"r.txt": ""}, "r.txt")
 
 
 def test_files_that_name_files_are_followed_once(tmp_path: Path) -> None:

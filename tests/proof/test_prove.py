@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -105,6 +106,15 @@ def test_the_users_mistakes_end_with_2_before_anything_boots(
     found = run(*(argument.format(profile=profile) for argument in arguments))
     assert (found.exit_code, found.stdout) == (2, "")
     assert message in found.stderr
+
+
+def test_a_request_file_that_is_no_file_is_refused_at_once(profile: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "bytes.http").write_bytes(b"GET /\xff HTTP/1.1\r\n")
+    for name, said in {"fifo": "a FIFO, not a file", ".": "a folder, not a file", "bytes.http": "not UTF-8"}.items():
+        found = run(profile, "--request", str(tmp_path / name))
+        assert found.exit_code == 2
+        assert said in found.stderr
 
 
 def test_without_an_engine_it_says_so(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,12 @@ FORMAT = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)s "%(a)s"'
 class Log:
     """One of the kit's loggers, writing to memory."""
 
-    def __init__(self, logger: type[TextLogger], quiet: frozenset[str] = frozenset(), on: bool = True) -> None:
+    def __init__(
+        self, logger: type[TextLogger], quiet: frozenset[str] = frozenset(), on: bool = True, form: str = FORMAT
+    ) -> None:
         config = Config()
         config.set("accesslog", "-" if on else None)
-        config.set("access_log_format", FORMAT)
+        config.set("access_log_format", form)
         self.stream = io.StringIO()
         self.logger = type("Logger", (logger,), {"quiet_paths": quiet})(config)
         self.logger.access_log.handlers = [handler := logging.StreamHandler(self.stream)]
@@ -133,6 +135,25 @@ def test_no_query_string_and_no_missing_header_breaks_a_line(logger: type[TextLo
     assert "s3cr3t" not in line
     assert "token" not in line
     assert line.count("\n") == 1
+
+
+def test_no_secret_of_a_url_reaches_a_line_whatever_the_format() -> None:
+    secret = "http://user:s3cr3t@host/a?token=s3cr3t#s3cr3t"
+    form = '%(r)s "%(f)s" %(U)s %({referer}i)s %({http_referer}e)s %({raw_uri}e)s %({path_info}e)s'
+    more = {"HTTP_REFERER": secret, "RAW_URI": secret}
+    text = Log(TextLogger, form=form)
+    line = text.write(path=secret.partition("?")[0], **more)
+    shown = "http://host/a"
+    assert line == f'GET {shown} HTTP/1.1 "{shown}" {shown} - {shown} {shown} {shown}\n'
+    assert "/a?b" in text.write(path="/a?b"), "a decoded question mark is the path's own"
+    entry = json.loads(Log(JsonLogger).write(path=secret.partition("?")[0], **more))
+    assert entry["path"] == "http://host/a"
+
+
+def test_what_a_terminal_or_a_reader_takes_for_a_line_end_is_escaped() -> None:
+    agent = "a\x85b\u2028c\u2029d\x9be"
+    assert Log(TextLogger).write(agent=agent).endswith('"a\\x85b\\u2028c\\u2029d\\x9be"\n')
+    assert Log(JsonLogger).write(agent=agent).isascii()
 
 
 @pytest.mark.parametrize("logger", [TextLogger, JsonLogger])

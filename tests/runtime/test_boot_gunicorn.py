@@ -173,6 +173,28 @@ def test_what_is_set_outside_the_file_changes_the_numbers_and_says_who(
     assert all(warning is not None and warning in line for line in warnings)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--workers", "0"], {}, "workers=0 from command line is not at least 1; correct it or leave it out"),
+        (["--threads=0"], {}, "threads=0 from command line is not at least 1; correct it or leave it out"),
+        (["--worker-connections", "0"], {}, "worker_connections=0 from command line is not at least 1; correct it"),
+        ([], {"GUNICORN_CMD_ARGS": "-w 0"}, "workers=0 from GUNICORN_CMD_ARGS is not at least 1; correct it"),
+        ([], {"GUNICORN_CMD_ARGS": "--threads -1"}, "threads=-1 from GUNICORN_CMD_ARGS is not at least 1; correct it"),
+        ([], {"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY='0' is not a whole number of at least 1; correct it or unset"),
+    ],
+)
+def test_a_number_below_1_from_outside_is_refused_with_one_sentence(
+    arguments: list[str], environment: dict[str, str], said: str, boot: Callable[..., Container]
+) -> None:
+    """gunicorn takes 0: it starts no worker and serves nobody, and a healthy-looking master stays."""
+    text = configuration(gthread("app.module=os:getcwd"))
+    container = boot(text, "100000 100000", "268435456", *arguments, **environment)
+    assert container.process.wait(DEADLINE) == 2
+    (line,) = container.err.read_text().splitlines()
+    assert line.startswith(f"kit: {said}")
+
+
 def test_another_runtime_version_ends_with_one_line_and_2(boot: Callable[..., Container]) -> None:
     text = configuration(gthread()).replace("_kit.begin(runtime='", "_kit.begin(runtime='0.")
     container = boot(text)
