@@ -12,7 +12,7 @@ SERIAL := -m serial --durations=25
 FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster
 
 .DEFAULT_GOAL := help
-.PHONY: test-apps bench cluster cluster-down test-cluster help generate all-profiles check test test-fast test-containers lint policy locks clean
+.PHONY: faults test-apps bench cluster cluster-down test-cluster help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markd
 	@mkdir -p build
 	$(BIN)/python -m tests.load.bench > build/bench.md
 	@cat build/bench.md
+
+faults: $(VENV)/dev  ## Do every fault to every production server, in about 20 minutes: docs/faults.md, printed too
+	$(BIN)/python -m tests.containers.faults_table
 
 lint: $(VENV)/dev  ## Run ruff, mypy and hadolint
 	$(BIN)/ruff check .

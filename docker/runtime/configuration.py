@@ -58,6 +58,11 @@ def numbers(
     except BootError as error:
         fail(str(error))
     given = outside or {}
+    for who, values in given.items():
+        for name in ("workers", "threads", "worker_connections"):
+            # gunicorn itself takes 0: it starts no worker, or the workers serve nobody.
+            if values.get(name) is not None and values[name] < 1:
+                fail(f"{name}={values[name]} from {who} is not at least 1; correct it or leave it out")
     fixed = _given(given, "workers")
     if web_concurrency is not None:
         fixed["WEB_CONCURRENCY"] = web_concurrency
@@ -75,7 +80,7 @@ def _rule(value: int | Mapping[str, Any]) -> int | Rule:
 
 
 def _given(outside: Outside, name: str) -> dict[str, int]:
-    return {who: values[name] for who, values in outside.items() if values.get(name)}
+    return {who: values[name] for who, values in outside.items() if values.get(name) is not None}
 
 
 def shortages(derived: Numbers) -> Iterable[str]:

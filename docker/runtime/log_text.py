@@ -6,14 +6,19 @@ import json
 import os
 import re
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\]')
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\\u2028\u2029]')
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 _BEHIND_THE_PATH = re.compile(r"[?#]\S*")
 
 
 def escape(value: str) -> str:
     """A path with a control character would otherwise start a log line of the client's own making."""
-    return _UNSAFE.sub(lambda match: f"\\x{ord(match[0]):02x}", value)
+    return _UNSAFE.sub(_escaped, value)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def without_secrets(text: str) -> str:
@@ -37,6 +42,8 @@ def json_line(
     ``path`` is WSGI's PATH_INFO, without the query, its bytes as Latin-1. A serialiser writes the line, since a format
     string breaks on a backslash.
     """
+    if path is not None and not path.startswith("/"):  # an absolute URL: meinheld passes it on as it came
+        path = without_secrets(path)
     return json.dumps(
         {
             "remote_addr": remote_addr,

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from tests.containers import kit
 
 APP = Path(__file__).with_name("support") / "fault_app.py"
 #: Short, so that what is replaced is replaced soon; small, so that everything can be used up.
-OVERRIDES = ("timeout=3", "graceful_timeout=4", "connections=20", "workers=2")
+OVERRIDES = ("timeout=8", "graceful_timeout=6", "connections=20", "workers=2")
 OPTIONS: dict[str, Any] = {
     "tmpfs": "/tmp:size=8m",
     "memory": "256m",
@@ -30,9 +31,16 @@ OPTIONS: dict[str, Any] = {
     "ulimit": {"nofile": "512:512"},
 }
 #: Where a connection occupies a whole worker there can be no more of them.
-OVERRIDES_ONE_EACH = ("timeout=3", "graceful_timeout=4", "connections=2", "workers=2")
-FROZEN = 8  # seconds: more than twice `timeout`, as 40 s are more than the default
+OVERRIDES_ONE_EACH = ("timeout=8", "graceful_timeout=6", "connections=2", "workers=2")
+FROZEN = 18  # seconds: more than twice `timeout`, as 40 s are more than the default
+HELD = 10  # requests at a stop: more work than one worker can do within graceful_timeout, less than two can
 HANDS = 4  # requests at a time while a fault is done
+SLOW = 8  # clients that never send the rest of a body
+#: How long a server that needs no proxy waits for more of a body: 60 s, and here 2.
+IMPATIENT = {
+    "gevent": "_Worker.transfer_timeout = 2.0\n",
+    "pywsgi": "client_body_timeout = 2\n",
+}
 ASKING = (OSError, http.client.HTTPException)
 
 
@@ -162,7 +170,7 @@ def kill_9_of_each_worker(stage: Stage) -> bool:
 
 def busy_loop(stage: Stage) -> bool:
     """Longer than `timeout`: the worker is replaced, or its other threads go on."""
-    spin = threading.Thread(target=quietly, args=(lambda: ask(stage.port, "/spin?ms=7000"),))
+    spin = threading.Thread(target=quietly, args=(lambda: ask(stage.port, "/spin?ms=17000"),))
     spin.start()
     spin.join()
     return bool(stage.workers()) and stage.serves()
@@ -186,7 +194,7 @@ def freeze(stage: Stage) -> bool:
 def worker_at_the_memory_limit(stage: Stage) -> bool:
     before = set(stage.workers())
     quietly(lambda: ask(stage.port, "/grow"))
-    wait_until(lambda: set(stage.workers()) != before, 20, stage.container.container)
+    wait_until(lambda: set(stage.workers()) != before, 40, stage.container.container)
     return stage.serves() and stage.container.container.running()
 
 
@@ -204,6 +212,20 @@ def tmp_full(stage: Stage) -> bool:
     refused = ask(stage.port, "/upload", bytes(2 << 20))[0]
     ask(stage.port, "/empty")
     return filled and refused >= 400 and ask(stage.port, "/upload", bytes(2 << 20)) == (200, b"2097152")
+
+
+def slow_bodies(stage: Stage) -> bool:
+    """Clients that stop in the middle of a body: each is ended, and nobody else waits for that."""
+    head = b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n1"
+    with ExitStack() as opened:
+        slow = [opened.enter_context(socket.create_connection(("127.0.0.1", stage.port), 40)) for _ in range(SLOW)]
+        for client in slow:
+            client.sendall(head)
+        for client in slow:
+            with suppress(ConnectionResetError):
+                while client.recv(65536):  # until the server closes
+                    pass
+    return stage.serves()
 
 
 def twice_the_connections(stage: Stage) -> bool:
@@ -227,6 +249,7 @@ def quietly(call: Callable[[], object]) -> None:
 #: Done one after another to one container, with Load meanwhile.
 FAULTS: tuple[Callable[[Stage], bool], ...] = (
     dead_upstream,
+    slow_bodies,
     twice_the_connections,
     tmp_full,
     descriptors_used_up,
@@ -241,16 +264,17 @@ FAULTS: tuple[Callable[[Stage], bool], ...] = (
 
 
 def sigterm(stage: Stage) -> Outcome:
-    """Of requests that were sent before it, some in progress and some still in the queue."""
-    load = Load(stage.port, "/sleep?ms=700")
-    threads = [threading.Thread(target=load.once) for _ in range(10)]
+    """Of requests that were sent before it, some in progress and some still in the queue; none ends before it."""
+    load = Load(stage.port, "/held?ms=700")
+    threads = [threading.Thread(target=load.once) for _ in range(HELD)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: established(stage.container) >= len(threads), 5, stage.container.container)
+    wait_until(lambda: established(stage.container) >= HELD, 20, stage.container.container, what="all connections")
     stage.container.container.kill("TERM")
+    stage.container.container.exec("python", "-c", "open('/tmp/go', 'w')")
     for thread in threads:
         thread.join(30)
-    load.outcome.recovered = stage.container.container.wait(15) == 0
+    load.outcome.recovered = stage.container.container.wait(30) == 0
     return load.outcome
 
 
@@ -280,6 +304,8 @@ def outcomes(stage: Stage, faults: Sequence[Callable[[Stage], bool]] = FAULTS) -
     """Of each fault and then the last ones."""
     found = {}
     for fault in faults:
+        if fault is slow_bodies and stage.container.plan.server.needs_proxy:
+            continue
         stage.load = Load(stage.port)
         with stage.load as load:
             try:
@@ -291,7 +317,7 @@ def outcomes(stage: Stage, faults: Sequence[Callable[[Stage], bool]] = FAULTS) -
 
 
 @contextmanager
-def staged(docker: Docker, image: Callable[[str], str], profile: str, scratch: Path) -> Iterator[Stage]:
+def staged(docker: Docker, image: str, profile: str, scratch: Path) -> Iterator[Stage]:
     """The profile's image, booted with the fault app in a folder that can be changed."""
     app = scratch / "app"
     app.mkdir()
@@ -300,7 +326,9 @@ def staged(docker: Docker, image: Callable[[str], str], profile: str, scratch: P
     overrides = OVERRIDES_ONE_EACH if kit.plan_of(profile).server.holds_one_each else OVERRIDES
     plan = kit.plan_of(profile, *overrides)
     volumes = [kit.mounted_configuration(plan, scratch)["volume"], f"{app}:/app:ro"]
-    with kit.booted(docker, image(profile), plan, volume=volumes, **OPTIONS) as container:
+    with (scratch / plan.server.configuration).open("a") as configuration:
+        configuration.write(IMPATIENT.get(plan.server.name, ""))
+    with kit.booted(docker, image, plan, volume=volumes, **OPTIONS) as container:
         yield Stage(docker, container, app)
 
 

@@ -12,6 +12,7 @@ from tests.containers import faults
 from tests.containers.faults_table import PROFILES
 
 QUICK = (
+    faults.slow_bodies,
     faults.twice_the_connections,
     faults.tmp_full,
     faults.descriptors_used_up,
@@ -23,6 +24,6 @@ QUICK = (
 def test_no_request_fails_where_a_server_can_help_it(
     docker: Docker, image: Callable[[str], str], server: str, tmp_path: Path
 ) -> None:
-    with faults.staged(docker, image, PROFILES[server], tmp_path) as stage:
+    with faults.staged(docker, image(PROFILES[server]), PROFILES[server], tmp_path) as stage:
         found = faults.outcomes(stage, QUICK)
     assert faults.broken_promises(found) == {}

@@ -7,14 +7,24 @@ from typing import Any
 
 from gunicorn.glogging import Logger, SafeAtoms
 
-from ..log_text import escape, json_line
+from ..log_text import escape, json_line, without_secrets
+
+#: Atoms with a URL in them, in the format of an argument: the request line, its target, the Referer.
+_URLS = frozenset(("r", "f", "{referer}i", "{http_referer}e", "{raw_uri}e"))
+#: A decoded path, in which a question mark is its own; of meinheld it may be an absolute URL.
+_PATHS = frozenset(("U", "{path_info}e"))
 
 
 class EscapedAtoms(SafeAtoms):  # type: ignore[misc]
     """gunicorn escapes quotes only: a path with %0A would start a log line of the client's own making."""
 
     def __init__(self, atoms: Mapping[str, Any]) -> None:
-        dict.__init__(self, {key: escape(atom) if isinstance(atom, str) else atom for key, atom in atoms.items()})
+        dict.__init__(self, {key: _safe(key, atom) if isinstance(atom, str) else atom for key, atom in atoms.items()})
+
+
+def _safe(key: str, atom: str) -> str:
+    is_url = key in _URLS or (key in _PATHS and not atom.startswith("/"))
+    return escape(without_secrets(atom) if is_url else atom)
 
 
 class TextLogger(Logger):  # type: ignore[misc]

@@ -25,6 +25,14 @@ def sleep() -> str:
     return "slept"
 
 
+@app.get("/held")
+def held() -> str:
+    """Begins once /tmp/go is there."""
+    while not Path("/tmp/go").exists():
+        time.sleep(0.02)
+    return sleep()
+
+
 @app.get("/spin")
 def spin() -> str:
     """Computes without a pause: no other request of this loop, or little of its thread's, goes on."""
@@ -76,6 +84,11 @@ def empty() -> str:
 def upload() -> str:
     """Werkzeug keeps what is larger than 500 kB in /tmp."""
     return str(len(request.files["file"].read()))
+
+
+@app.post("/body")
+def body() -> str:
+    return str(len(request.get_data()))
 
 
 @app.get("/backend")
