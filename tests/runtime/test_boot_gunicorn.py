@@ -195,6 +195,16 @@ def test_a_number_below_1_from_outside_is_refused_with_one_sentence(
     assert line.startswith(f"kit: {said}")
 
 
+def test_workers_that_cannot_import_the_app_end_it_with_3_and_their_reason(boot: Callable[..., Container]) -> None:
+    """Stock raised for the second worker out of the halt: 1, with a traceback of the master's."""
+    container = boot(configuration(gthread("preload_app=false", "workers=6", "app.module=no_such_module:app")))
+    assert container.process.wait(DEADLINE) == 3
+    log = container.err.read_text()
+    assert log.count("ModuleNotFoundError: No module named 'no_such_module'") > 1
+    assert "Reason: Worker failed to boot." in log
+    assert "HaltServer" not in log
+
+
 def test_another_runtime_version_ends_with_one_line_and_2(boot: Callable[..., Container]) -> None:
     text = configuration(gthread()).replace("_kit.begin(runtime='", "_kit.begin(runtime='0.")
     container = boot(text)
