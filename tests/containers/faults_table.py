@@ -48,6 +48,7 @@ Where requests may fail:
 Made by `make faults`, which boots the servers as the container tests do.
 """
 NAMES = {
+    "kill_9_of_each_worker": "`kill -9` of each worker",
     "sigterm": "SIGTERM under load",
     "sighup_with_a_changed_file": "SIGHUP with a changed file",
     "sigstop_of_a_worker": "SIGSTOP of a worker",
@@ -88,8 +89,8 @@ def shown(fault: str) -> str:
 
 
 def cell(outcome: Outcome) -> str:
-    counted = f"{outcome.sent} / {outcome.failed}" if outcome.sent else "none sent"
-    return counted if outcome.recovered else f"{counted}, **not recovered**"
+    counted = f"{outcome.sent} / {outcome.failed}" if outcome.sent else "recovered"
+    return counted if outcome.recovered else f"{outcome.sent} / {outcome.failed}, **not recovered**"
 
 
 if __name__ == "__main__":

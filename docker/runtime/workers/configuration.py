@@ -18,7 +18,7 @@ from ..configuration import bind as bind
 from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
-from .master import beat_each_turn, forgive_freezes
+from .master import beat_each_turn, forgive_freezes, halt_once
 
 #: Settings that the boot report states.
 REPORTED = (
@@ -52,6 +52,7 @@ def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:
 
 def starting(server: Any, derived: Numbers) -> None:
     """on_starting: raise the descriptor limit and log what does not fit, a line each; watch freezes, and beat."""
+    halt_once(server)
     forgive_freezes(server)
     beat_each_turn(server)
     for sentence in configuration.shortages(derived):

@@ -9,6 +9,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from ..master_heartbeat import MasterHeartbeat
 
 PERIOD = 1.0  # seconds after which the master looks at its workers again, if no signal wakes it
@@ -68,6 +70,25 @@ def beat_each_turn(arbiter: Any) -> None:
 
     arbiter.maybe_promote_master = beating(arbiter.maybe_promote_master)
     arbiter.reap_workers = beating(arbiter.reap_workers)
+
+
+def halt_once(arbiter: Any) -> None:
+    """In on_starting: the first worker that cannot import the app halts the master. Stock raises for the second one
+    too, out of the halt: it ends with 1 instead of 3, and with a traceback of the master's below the app's own."""
+    stock, halting = arbiter.reap_workers, False
+
+    def reap_workers() -> None:
+        nonlocal halting
+        while True:
+            try:
+                stock()
+                return
+            except HaltServer:
+                if not halting:
+                    halting = True
+                    raise
+
+    arbiter.reap_workers = reap_workers
 
 
 def last_updates(workers: Iterable[Any]) -> Iterator[float]:
