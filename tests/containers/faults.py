@@ -127,7 +127,7 @@ class Stage:
 
     def serves(self) -> bool:
         """Several times in a row, so by more than one worker."""
-        wait_until(lambda: ask(self.port, "/", timeout=5)[0] == 200, 20, ignoring=ASKING)
+        wait_until(lambda: ask(self.port, "/", timeout=5)[0] == 200, kit.PATIENCE, ignoring=ASKING)
         return all(ask(self.port, "/")[0] == 200 for _ in range(10))
 
     def write(self, text: str) -> None:
@@ -194,7 +194,7 @@ def freeze(stage: Stage) -> bool:
 def worker_at_the_memory_limit(stage: Stage) -> bool:
     before = set(stage.workers())
     quietly(lambda: ask(stage.port, "/grow"))
-    wait_until(lambda: set(stage.workers()) != before, 40, stage.container.container)
+    wait_until(lambda: set(stage.workers()) != before, kit.PATIENCE, stage.container.container)
     return stage.serves() and stage.container.container.running()
 
 
@@ -269,27 +269,31 @@ def sigterm(stage: Stage) -> Outcome:
     threads = [threading.Thread(target=load.once) for _ in range(HELD)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: established(stage.container) >= HELD, 20, stage.container.container, what="all connections")
+    wait_until(
+        lambda: established(stage.container) >= HELD, kit.PATIENCE, stage.container.container, what="all connections"
+    )
     stage.container.container.kill("TERM")
     stage.container.container.exec("python", "-c", "open('/tmp/go', 'w')")
     for thread in threads:
         thread.join(30)
-    load.outcome.recovered = stage.container.container.wait(30) == 0
+    load.outcome.recovered = stage.container.container.wait(kit.PATIENCE) == 0
     return load.outcome
 
 
 def established(container: kit.Booted, port: int | None = None) -> int:
     """Connections to the port (default: the server's), in its queue or accepted, seen from inside."""
     suffix = f":{port or container.plan.profile.port:04X}"
-    script = f"print(sum(l.split()[1].endswith({suffix!r}) and l.split()[3] == '01' for l in open('/proc/net/tcp')))"
-    return int(container.container.exec("python", "-c", script).stdout)
+    rows = map(str.split, container.container.exec("cat", "/proc/net/tcp").stdout.splitlines())
+    return sum(row[1].endswith(suffix) and row[3] == "01" for row in rows)
 
 
 def import_error(stage: Stage) -> Outcome:
     """At the start of the stopped container: it ends and says why; with the file mended it serves."""
     stage.write("import no_such_module\n")
     stage.start_again()
-    ended = stage.container.container.wait(30) != 0 and "no_such_module" in stage.container.container.logs().text
+    ended = (
+        stage.container.container.wait(kit.PATIENCE) != 0 and "no_such_module" in stage.container.container.logs().text
+    )
     stage.write(APP.read_text())
     stage.start_again()
     stage.container.port = stage.container.container.host_port(stage.container.plan.profile.port)
