@@ -13,6 +13,7 @@ from ..runtime.sizing import Number, Numbers
 from ..runtime.version import runtime_version
 from ..servers.server import Server
 from ..version import __version__
+from .environment import Environment, plan_environment
 from .install import Install, plan_install
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .left_out import LEFT_OUT_TEXTS, LeftOut
@@ -48,6 +49,7 @@ class Plan:
     startup_seconds: int
     project: Project
     install: Install
+    environment: Environment
     kubernetes: KubernetesPlan
     proxy: Proxy
     settings: Mapping[str, Any]
@@ -89,6 +91,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
     its app's dependency files say."""
     preload = server.effective(profile, "preload_app")
     path = output_path(profile)
+    proxy = plan_proxy(profile, server, numbers, f"docker/{path}")
     return Plan(
         profile=profile,
         server=server,
@@ -107,8 +110,9 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         startup_seconds=profile.health.startup_seconds,
         project=project,
         install=plan_install(profile.app, project, server, f"docker/{path}"),
+        environment=plan_environment(profile, proxy.context),
         kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
-        proxy=plan_proxy(profile, server, numbers, f"docker/{path}"),
+        proxy=proxy,
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload),
     )

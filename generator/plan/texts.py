@@ -30,7 +30,6 @@ class Texts:
     cpu_from_request: bool
     logger: str
     max_requests_note: str
-    pod_env: tuple[tuple[str, str], ...]
     preload_note: str
     probe_paths: tuple[str, ...]
     proxy_note: str
@@ -57,8 +56,6 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
-        # The kubelet expands $(NAME) in values; a doubled dollar stands for one.
-        pod_env=tuple((name, value.replace("$", "$$")) for name, value in profile.env),
         preload_note=_preload_note(server, preload_app),
         probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
         proxy_note=_proxy_note(profile, server),

@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 
 from . import field_types as f
 from .records import Record, section, setting
+from .workload import ENV_FROM, EnvSource
+from .workload import FOLDER as _FOLDER
+from .workload import LABEL_NAME as _NAME
+from .workload import OBJECT_NAME as _OBJECT
 
 #: Minors that the manifests can be checked against (a test compares with the installed schemas); before 1.27 an HPA
 #: cannot look at one container alone.
 MINORS = tuple(f"1.{number}" for number in range(27, 38))
-_NAME = f.text("a DNS label", "web", f.LABEL, 63)
-_OBJECT = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
 _HOST = f.text("a host name", "app.example.com", f.HOST, 253)
-_FOLDER = f.text("an absolute path", "/data", r"(/[A-Za-z0-9._-]+)+", 500)
 #: A Gateway's controller refuses //, /./ and /../ in it.
 _ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
@@ -167,9 +168,9 @@ class Kubernetes(Record):
     openshift: bool = setting(
         f.boolean(), "Leave the user to the cluster, which gives each namespace a range of its own.", default=False
     )
-    env_from: tuple[str, ...] = setting(
-        f.list_of(_OBJECT),
-        "Secrets whose keys become variables; a pod does not start while one is missing.",
+    env_from: tuple[EnvSource | str, ...] = setting(
+        ENV_FROM,
+        "Secrets (by name) and ConfigMaps whose keys become variables; a pod does not start while one is missing.",
         default=(),
     )
     volumes: tuple[Volume, ...] = setting(f.list_of(section(Volume)), "Folders of the app.", default=())

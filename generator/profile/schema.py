@@ -14,6 +14,7 @@ from . import field_types as f
 from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import Kubernetes
 from .records import Record, all_settings, record_or, section, setting
+from .workload import ENV_SECRETS, VARIABLE, EnvSecret
 
 #: A Service's name must start with a letter.
 _NAME = f.text(
@@ -28,10 +29,7 @@ _HEALTH_HOST = f.text(
     r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
     253,
 )
-_VARIABLES = f.mapping_of(
-    f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256),
-    f.text("text of one line", "hello", r"[^\r\n\x00]*"),
-)
+_VARIABLES = f.mapping_of(VARIABLE, f.text("text of one line", "hello", r"[^\r\n\x00]*"))
 #: Unquoted, an editor reads 3.13 as a number; the reader takes the text as it is written.
 _PYTHON = replace(f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6), schema={"type": ["string", "number"]})
 #: For so long load balancers and nginx keep an idle connection to the server, unless they are told otherwise.
@@ -332,6 +330,11 @@ class Profile(Record):
     )
     env: tuple[tuple[str, str], ...] = setting(
         _VARIABLES, "Environment of the app; no secrets.", default=(), hidden=True
+    )
+    env_secrets: tuple[tuple[str, EnvSecret], ...] = setting(
+        ENV_SECRETS,
+        "Variables whose values Secrets hold, by name; Compose takes them from .env.<name>.",
+        default=(),
     )
     kubernetes: Kubernetes = setting(section(Kubernetes), "What only the manifests need.")
 

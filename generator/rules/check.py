@@ -64,11 +64,19 @@ def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for name, value in profile.env:
         path = f"env.{name}"
         if _SECRET_NAME.search(name) or _USER_INFO.search(value):
-            do = "remove it here, and give it to the container at run time (in a pod from a Secret)"
+            do = "remove it here, and name in env_secrets which Secret has it"
             yield draft.fault(path, "no secrets: the image, its history and the manifests would all show them", do)
         remedy = _RESERVED_NAMES.get(name)
         if remedy or name.upper().startswith(_RESERVED_PREFIXES):
             yield draft.fault(path, "variables of the app; this one is reserved for the server", remedy or "remove it")
+    given = dict(profile.env)
+    for name, _ in profile.env_secrets:
+        remedy = _RESERVED_NAMES.get(name)
+        if remedy or name.upper().startswith(_RESERVED_PREFIXES):
+            allowed = "variables of the app; this one is reserved for the server"
+            yield draft.fault(f"env_secrets.{name}", allowed, remedy or "remove it")
+        if name in given:
+            yield draft.fault(f"env_secrets.{name}", "a name that env has not", "remove one of them")
 
 
 def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:

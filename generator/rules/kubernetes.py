@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import Fault
 from ..plan import proxy
+from ..plan.environment import SECRET_FOLDER
 from ..plan.kubernetes import METRICS_PORT
 from ..plan.places import APP_FOLDER, CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, object_name
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
@@ -16,7 +17,7 @@ from ..runtime.sizing import Numbers
 from ..servers.server import Server
 
 #: Volumes and folders of the kit's own, in the pod.
-_OWN_VOLUMES = ("configuration", "tmp", "shm")
+_OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files")
 _OWN_FOLDERS = (APP_FOLDER, "/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/proc", "/sys", "/tmp")
 
 
@@ -144,7 +145,7 @@ def _counts(server: Server) -> bool:
 
 
 def _volumes(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    names, folders = list(_OWN_VOLUMES), list(_OWN_FOLDERS)
+    names, folders = list(_OWN_VOLUMES), [*_OWN_FOLDERS, SECRET_FOLDER]
     for number, volume in enumerate(profile.kubernetes.volumes):
         path = f"kubernetes.volumes.{number}"
         if volume.name in names:

@@ -229,6 +229,47 @@ def test_every_probe_names_the_same_host(extra: str, host: str | None) -> None:
     assert json.dumps(command) in render(plan_of(extra))["docker/web/Dockerfile"], "HEALTHCHECK, and so Compose"
 
 
+def test_config_maps_and_prefixes_join_the_secrets() -> None:
+    found = container("kubernetes: {env_from: [{secret: a}, {config_map: b, prefix: X_}]}\n")
+    assert found["envFrom"] == [
+        {"secretRef": {"name": "a", "optional": False}},
+        {"configMapRef": {"name": "b", "optional": False}, "prefix": "X_"},
+    ]
+
+
+SECRETS = """\
+env: {A: b}
+env_secrets:
+  DATABASE_URL: {secret: pg, key: uri}
+  DB_PASSWORD_FILE: {secret: pg, key: password, file: true}
+  KEY_FILE: {secret: tls.v1, key: .key, file: true}
+"""
+
+
+def test_a_secret_is_a_variable_or_a_file_that_must_exist() -> None:
+    assert container(SECRETS)["env"] == [
+        {"name": "A", "value": "b"},
+        {
+            "name": "DATABASE_URL",
+            "valueFrom": {"secretKeyRef": {"name": "pg", "key": "uri", "optional": False}},
+        },
+        {"name": "DB_PASSWORD_FILE", "value": "/run/secrets/app/pg/password"},
+        {"name": "KEY_FILE", "value": "/run/secrets/app/tls.v1/.key"},
+    ]
+    mount = {"name": "secret-files", "mountPath": "/run/secrets/app", "readOnly": True}
+    assert mount in container(SECRETS)["volumeMounts"]
+    (volume,) = (one for one in pod(SECRETS)["volumes"] if one["name"] == "secret-files")
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "pg", "items": [{"key": "password", "path": "pg/password"}], "optional": False}},
+        {"secret": {"name": "tls.v1", "items": [{"key": ".key", "path": "tls.v1/.key"}], "optional": False}},
+    ]
+
+
+def test_without_secret_files_there_is_no_volume_for_them() -> None:
+    extra = "env_secrets: {A: {secret: pg, key: uri}}\n"
+    assert "secret-files" not in [one["name"] for one in [*pod(extra)["volumes"], *container(extra)["volumeMounts"]]]
+
+
 def test_volumes() -> None:
     listed = "{name: a, mount_path: /a, claim: c}, {name: b, mount_path: /b, secret: s}"
     listed += ", {name: d, mount_path: /d, size: 1Gi}"

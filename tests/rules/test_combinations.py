@@ -114,7 +114,7 @@ REFUSED = [
     (("gunicorn.limit_request_lines=1",), "gunicorn.limit_request_lines", "does not own", "mean limit_request_line?"),
     (("gunicorn.limit_request_line='1'",), "gunicorn.limit_request_line", "does not own", "is of type int: remove"),
     (("gunicorn.post_fork=x",), "gunicorn.post_fork", "does not own", "write it in the module that app.hooks names"),
-    *(((f"env.{name}=x",), f"env.{name}", SECRET, "give it to the container at run time") for name in (
+    *(((f"env.{name}=x",), f"env.{name}", SECRET, "name in env_secrets which Secret has it") for name in (
         "PASSWORD", "DB_PASSWD", "CLIENT_SECRET", "secret_key", "GITHUB_TOKEN", "KEY", "API_KEYS", "APIKEY", "KEY_2",
         "AWS_CREDENTIALS", "SIGNINGKEY")),
     (("env.URL='postgres://user:x@db/1'",), "env.URL", SECRET, "remove it here"),
@@ -124,6 +124,11 @@ REFUSED = [
         ("PORT", "use port"), ("PYTHONPATH", "remove it"), ("LD_PRELOAD", "remove it"), ("PATH", "the image sets it"),
         ("SENDFILE", "any value turns sendfile off"), ("KIT_CPU_MILLICORES", "remove it"), ("LISTEN_FDS", "remove"),
         ("FORWARDED_ALLOW_IPS", "use forwarded_allow_ips"), ("HOME", "the image sets it"), ("PIP_CERT", "remove it"))),
+    (("env_secrets={PORT: {secret: a, key: b}}",), "env_secrets.PORT", RESERVED, "use port"),
+    (("env_secrets={LD_PRELOAD: {secret: a, key: b}}",), "env_secrets.LD_PRELOAD", RESERVED, "remove it"),
+    (("env_secrets={A: {secret: a, key: b}}", "env={A: b}"), "env_secrets.A", "a name that env has not", "remove one"),
+    (("env_secrets={A: {secret: a, key: ../b}}",), "env_secrets.A.key", "a key of a Secret", "for example: uri"),
+    (("env_secrets={A: x}",), "env_secrets.A", "a mapping with secret, key", "write its settings below it"),
     (("env.A-B=1",), "env.A-B", "a name that is a variable name", "rename it, for example GREETING"),
     (("env.A=\"x\\ny\"",), "env.A", "text of one line", "for example: hello"),
     (("env.A=" + "x" * 10_241,), "env.A", "text of one line", "at most 10240 characters; it has 10241"),

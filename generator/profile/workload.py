@@ -1,0 +1,42 @@
+"""What one container is given, in a pod as in Compose: secrets, folders; each setting once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from . import field_types as f
+from .records import Record, record_or, section, setting
+
+LABEL_NAME = f.text("a DNS label", "web", f.LABEL, 63)
+OBJECT_NAME = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
+FOLDER = f.text("an absolute path", "/data", r"(/[A-Za-z0-9._-]+)+", 500)
+VARIABLE = f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256)
+#: As the API server takes keys of a Secret, each of which may become a file.
+_KEY = f.text("a key of a Secret", "uri", r"(?!\.$|\.\.)[-._A-Za-z0-9]+", 253)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSecret(Record):
+    """One key of a Secret: the value of a variable, or a file whose path the variable holds."""
+
+    secret: str = setting(OBJECT_NAME, "Secret that has it.")
+    key: str = setting(_KEY, "Key in that Secret.")
+    file: bool = setting(
+        f.boolean(), "Give the app a file and the variable its path, as names ending in _FILE mean it.", default=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSource(Record):
+    """A Secret or a ConfigMap, each of whose keys becomes a variable."""
+
+    ONE_OF: ClassVar[tuple[str, ...]] = ("secret", "config_map")
+
+    secret: str | None = setting(OBJECT_NAME, "Secret whose keys become variables.", default=None)
+    config_map: str | None = setting(OBJECT_NAME, "ConfigMap whose keys become variables.", default=None)
+    prefix: str | None = setting(VARIABLE.or_null(), "What the variables' names begin with.", default=None)
+
+
+ENV_SECRETS = f.mapping_of(VARIABLE, section(EnvSecret))
+ENV_FROM = f.list_of(record_or(EnvSource, OBJECT_NAME, "a mapping with secret or config_map, and prefix"))
