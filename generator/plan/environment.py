@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..profile.schema import Profile
-from ..profile.workload import EnvSecret, EnvSource
+from ..profile.workload import EnvSource
 from .places import object_name
 
 #: Below it, in pod and Compose alike, lies each secret that the app reads as a file: <Secret>/<key>.
-SECRET_FOLDER = "/run/secrets/app"
+MOUNTED_SECRETS = "/run/secrets/app"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Environment:
     #: The same without the way there, as they are called in the project's folder.
     env_file_name: str
     files_folder_name: str
-    secret_folder: str = SECRET_FOLDER
+    secret_folder: str = MOUNTED_SECRETS
 
     @property
     def is_set(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import Fault
 from ..plan import proxy
-from ..plan.environment import SECRET_FOLDER
+from ..plan.environment import MOUNTED_SECRETS
 from ..plan.kubernetes import METRICS_PORT
 from ..plan.places import APP_FOLDER, CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, object_name
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
@@ -145,7 +145,7 @@ def _counts(server: Server) -> bool:
 
 
 def _volumes(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    names, folders = list(_OWN_VOLUMES), [*_OWN_FOLDERS, SECRET_FOLDER]
+    names, folders = list(_OWN_VOLUMES), [*_OWN_FOLDERS, MOUNTED_SECRETS]
     for number, volume in enumerate(profile.kubernetes.volumes):
         path = f"kubernetes.volumes.{number}"
         if volume.name in names:

@@ -1,4 +1,4 @@
-"""Every ```yaml profile block of the documentation, added to the minimal profile, generates what its consumers accept."""
+"""Every ```yaml profile block of the documentation, with the rest of a minimal profile, generates what is accepted."""
 
 from __future__ import annotations
 
