@@ -28,12 +28,17 @@ def test_an_env_file_is_optional_until_secrets_are_named() -> None:
     assert app(only_files)["env_file"] == [{"path": "../../.env.web", "required": False}]
 
 
+def test_no_env_file_moves_the_server_to_another_port() -> None:
+    assert app("port: 9000\n")["environment"] == {"PORT": "9000"}
+
+
 def test_two_groups_have_env_files_of_their_own() -> None:
     assert app("group: team\n")["env_file"] == [{"path": "../../../.env.web-team", "required": False}]
 
 
 def test_a_secret_file_lies_where_the_pod_has_it() -> None:
     assert app(SECRETS)["environment"] == {
+        "PORT": "8000",
         "DB_PASSWORD_FILE": "/run/secrets/app/pg/password",
         "KEY_FILE": "/run/secrets/app/tls.v1/.key",
     }
