@@ -226,9 +226,17 @@ def _is_peer(word: str) -> bool:
         return False
 
 
+#: Mappings of a manifest whose names a profile may choose: how many there are belongs to the shape, and no name.
+NAMED_BY_PROFILE = ("annotations", "nodeSelector", "limits", "requests")
+
+
 def yaml_shape(value: Any, variables: bool = False) -> Any:
     if isinstance(value, dict):
-        return {name: yaml_shape(item, variables) for name, item in value.items()}
+        shapes = {name: yaml_shape(item, variables) for name, item in value.items()}
+        return {
+            name: sorted(inner.values()) if name in NAMED_BY_PROFILE and isinstance(inner, dict) else inner
+            for name, inner in shapes.items()
+        }
     if isinstance(value, list):
         return [yaml_shape(item, variables) for item in value]
     if variables and isinstance(value, str):

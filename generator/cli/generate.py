@@ -95,7 +95,7 @@ def _bundles(plans: list[Plan], root: Path, schema: bool) -> list[Bundle]:
     require_inputs(root, _inputs(plans))
     bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
     for plan, bundle in zip(plans, bundles[1:], strict=True):
-        verify(bundle.files, plan.kubernetes.minors if schema else (), bool(plan.profile.kubernetes.patches))
+        verify(bundle.files, plan.kubernetes.minors if schema else (), plan.kubernetes.is_foreign)
     return bundles
 
 

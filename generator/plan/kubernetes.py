@@ -55,6 +55,8 @@ class KubernetesPlan:
     disruption_note: str
     network_note: str
     dns_ports: tuple[int, ...]
+    #: Whether parts of the manifest are the profile's own words, so that what is wrong with it may be theirs.
+    is_foreign: bool
     statsd_port: int = STATSD_PORT
     metrics_port: int = METRICS_PORT
     #: Their images are somebody else's, named by the profile: a tag may move.
@@ -90,7 +92,7 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         target_cpu=target_cpu(profile),
         max_surge=MAX_SURGE,
         backend_connections=backend_connections(profile, server, numbers, (replicas or maximum).value),
-        memory=_memory(numbers, memory),
+        memory=_memory(numbers, profile),
         # Sizing leaves part of the limit to anything but workers (USABLE_MEMORY_PERCENT); /dev/shm fits into it.
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
         tmp_bytes=min(TMP_BYTES, _whole_mib(memory // 2)),
@@ -104,16 +106,19 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         disruption_note=_disruption_note(replicas or minimum),
         network_note=_network_note(profile),
         # OpenShift's DNS pods listen on 5353, and policies see the port behind the Service.
+        is_foreign=bool(section.patches) or section.affinity is not None,
         dns_ports=(53, 5353) if section.openshift else (53,),
     )
 
 
-def _memory(numbers: Numbers, limit: int) -> Number:
+def _memory(numbers: Numbers, profile: Profile) -> Number:
     demand, workers = numbers.demand, numbers.workers.value
+    limit, shared = profile.resources.memory, profile.resources.shared_memory
+    of_it = f" ({shared / MIB:g} MiB of it shared_memory, which workers share)" if shared else ""
     needed = memory_needed(demand, workers)
     reason = (
         f"{workers} workers x {demand.worker_memory_bytes / MIB:g} MiB + "
-        f"{demand.master_memory_bytes / MIB:g} MiB master + "
+        f"{demand.master_memory_bytes / MIB:g} MiB master{of_it} + "
         f"{demand.connections} connections x {demand.connection_memory_bytes / 1024:g} KiB, "
         f"in {USABLE_MEMORY_PERCENT} % of the limit: needs {ceil_div(needed, MIB)} of {limit / MIB:g} MiB."
     )

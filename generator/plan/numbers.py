@@ -29,7 +29,8 @@ def demand(profile: Profile, server: Server) -> Demand:
         backlog=profile.backlog,
         shares_connections=server.shares_connections,
         counts_connections=server.honours("worker_connections"),
-        master_memory_bytes=server.master_memory_bytes,
+        # Preloading loads it in the master, whose pages the workers share.
+        master_memory_bytes=server.master_memory_bytes + (profile.resources.shared_memory or 0),
         worker_memory_bytes=server.worker_memory_bytes if worker_memory is None else worker_memory,
         connection_memory_bytes=server.connection_memory_bytes,
     )

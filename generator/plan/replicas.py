@@ -80,10 +80,11 @@ def backend_connections(profile: Profile, server: Server, numbers: Numbers, pods
 def target_cpu(profile: Profile) -> Number:
     """Share of its CPU request, in percent, that the autoscaler lets an average pod use."""
     percent = profile.kubernetes.target_cpu_percent
-    busy = profile.resources.cpu * percent / 100_000
+    request = profile.resources.cpu_request or profile.resources.cpu
+    busy = request * percent / 100_000
     spare = 100 - percent
     reason = (
-        f"percent of the request of {cpu_text(profile.resources.cpu)} CPU: a pod is added when the average one "
+        f"percent of the request of {cpu_text(request)} CPU: a pod is added when the average one "
         f"uses more than {busy:g} CPU; the other {spare} % carry the load while a new one starts"
     )
     return Number(percent, "target_cpu_percent", reason)

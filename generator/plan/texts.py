@@ -27,6 +27,8 @@ class Texts:
     memory_text: str
     cpu_quantity: str
     memory_quantity: str
+    cpu_request_quantity: str
+    shared_memory_note: str
     cpu_from_request: bool
     logger: str
     max_requests_note: str
@@ -53,6 +55,8 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         memory_text=memory_text(profile.resources.memory),
         cpu_quantity=cpu_quantity(profile.resources.cpu),
         memory_quantity=memory_text(profile.resources.memory),
+        cpu_request_quantity=cpu_quantity(profile.resources.cpu_request or profile.resources.cpu),
+        shared_memory_note=_shared_memory_note(profile, server),
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
@@ -114,6 +118,15 @@ def _max_requests_note(profile: Profile) -> str:
     if profile.max_requests:
         return "Workers are replaced after this many requests, at different times: for an app that leaks memory."
     return "Workers are never recycled; only an app that leaks memory needs that."
+
+
+def _shared_memory_note(profile: Profile, server: Server) -> str:
+    shared = profile.resources.shared_memory
+    if shared is None:
+        return ""
+    return (
+        f"{memory_text(server.master_memory_bytes)} and resources.shared_memory ({memory_text(shared)}), loaded once."
+    )
 
 
 def _worker_memory_note(profile: Profile) -> str:

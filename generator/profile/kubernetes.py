@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from . import field_types as f
 from .records import Record, section, setting
+from .scheduling import AFFINITY, ANNOTATIONS, NODE_SELECTOR, PRIORITY_CLASS, TOLERATIONS, Toleration
 from .workload import ENV_FROM, EnvSource
 from .workload import FOLDER as _FOLDER
 from .workload import LABEL_NAME as _NAME
@@ -156,6 +157,21 @@ class Kubernetes(Record):
     )
     pre_stop_seconds: int = setting(
         f.integer(0, 300, 5), "Wait before SIGTERM, so that endpoints forget the pod while it still accepts.", default=5
+    )
+    node_selector: tuple[tuple[str, str], ...] = setting(
+        NODE_SELECTOR, "Labels of the nodes that the pods may run on.", default=()
+    )
+    tolerations: tuple[Toleration, ...] = setting(
+        TOLERATIONS, "Taints of nodes that the pods may run on all the same.", default=()
+    )
+    affinity: Any = setting(AFFINITY, "The pods' affinity, beside their spread over zones and nodes.", default=None)
+    priority_class: str | None = setting(
+        PRIORITY_CLASS.or_null(), "PriorityClass of the pods; null is the cluster's default.", default=None
+    )
+    pod_annotations: tuple[tuple[str, str], ...] = setting(ANNOTATIONS, "Annotations of the pods.", default=())
+    service_annotations: tuple[tuple[str, str], ...] = setting(ANNOTATIONS, "Annotations of the Service.", default=())
+    service_account_annotations: tuple[tuple[str, str], ...] = setting(
+        ANNOTATIONS, "Annotations of the ServiceAccount, by which a cloud gives the pods a role.", default=()
     )
     image_pull_policy: str | None = setting(
         f.choice(("Always", "IfNotPresent", "Never")).or_null(),

@@ -14,6 +14,7 @@ from . import field_types as f
 from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import Kubernetes
 from .records import Record, all_settings, record_or, section, setting
+from .scheduling import EXTENDED_RESOURCES
 from .workload import ENV_SECRETS, VARIABLE, EnvSecret
 
 #: A Service's name must start with a letter.
@@ -104,6 +105,19 @@ class Resources(Record):
 
     cpu: int = setting(f.cpu_quantity(), "CPUs of one container, a Kubernetes quantity.")
     memory: int = setting(f.memory_quantity(), "Memory limit of one container.")
+    cpu_request: int | None = setting(
+        f.cpu_quantity().or_null(),
+        "What the scheduler reserves and the autoscaler measures by; null is cpu, which stays the limit.",
+        default=None,
+    )
+    extended: tuple[tuple[str, int], ...] = setting(
+        EXTENDED_RESOURCES, "Further resources of a pod, as a device plugin names them: nvidia.com/gpu.", default=()
+    )
+    shared_memory: int | None = setting(
+        f.memory_quantity().or_null(),
+        "What preloading loads once for all workers, a model say; worker_memory is then without it.",
+        default=None,
+    )
     worker_memory: int | None = setting(
         f.memory_quantity().or_null(),
         "What one worker of the real app needs; null takes the server's figure for the sample app.",

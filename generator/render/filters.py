@@ -25,6 +25,33 @@ def yaml_scalar(value: Any) -> str:
     return re.sub(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda m: f"\\u{ord(m[0]):04x}", quoted)
 
 
+def yaml_block(value: Any, width: int) -> str:
+    """Any value of a profile as YAML in block style, every line moved right; an empty mapping or list in flow style."""
+    return "\n".join(" " * width + line for line in _block_lines(value))
+
+
+def _block_lines(value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        return [line for key, inner in value.items() for line in _entry(f"{yaml_scalar(str(key))}:", inner)]
+    if isinstance(value, list) and value:
+        return [line for inner in value for line in _item(inner)]
+    if value is None or isinstance(value, dict | list | float):
+        return [json.dumps(value)]
+    return [yaml_scalar(value)]
+
+
+def _entry(key: str, value: Any) -> list[str]:
+    lines = _block_lines(value)
+    if isinstance(value, dict | list) and value:
+        return [key, *(f"  {line}" for line in lines)]
+    return [f"{key} {lines[0]}"]
+
+
+def _item(value: Any) -> list[str]:
+    first, *rest = _block_lines(value)
+    return [f"- {first}", *(f"  {line}" for line in rest)]
+
+
 def dockerfile_word(value: str) -> str:
     """A double-quoted Dockerfile word, in which nothing is expanded. Newlines and NUL cannot be written there."""
     if re.search(r"[\r\n\x00]", value):

@@ -24,6 +24,7 @@ from .filters import (
     number,
     rule,
     shell_word,
+    yaml_block,
     yaml_scalar,
 )
 
@@ -131,5 +132,6 @@ def _environment() -> Environment:
         shell=shell_word,
         size=docker_size,
         yaml=yaml_scalar,
+        yaml_block=yaml_block,
     )
     return environment

@@ -135,6 +135,9 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
             )
             yield draft.fault("workers", allowed, "remove one of them")
         return
+    if profile.resources.shared_memory is not None and not server.effective(profile, "preload_app"):
+        allowed = "only with preload_app: without it each worker loads all by itself"
+        yield draft.fault("resources.shared_memory", allowed, "set preload_app: true, or count it in worker_memory")
     needed = memory_needed(numbers.demand, 1)
     if profile.resources.memory < needed:
         minimum = f"{ceil_div(needed, MIB)}Mi"

@@ -15,6 +15,7 @@ from ..profile.load import Draft
 from ..profile.schema import Profile
 from ..runtime.sizing import Numbers
 from ..servers.server import Server
+from .scheduling import scheduling_faults
 
 #: Volumes and folders of the kit's own, in the pod.
 _OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files")
@@ -31,6 +32,7 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: N
     yield from _route(draft, profile)
     yield from _sidecars(draft, profile, server)
     yield from _volumes(draft, profile)
+    yield from scheduling_faults(draft, profile)
     yield from _patches(draft, profile)
     paths = (profile.health.readiness_path, profile.health.liveness_path)
     if paths[0] and paths[0] == paths[1]:
