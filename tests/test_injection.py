@@ -42,7 +42,7 @@ BASES = {
     + "workers: 8\nproxy: true\n"
     "kubernetes: {allowed_namespaces: [edge], "
     "route: {kind: httproute, host: a.example, gateway: edge, gateway_namespace: net}}\n",
-    "a server of its own": MINIMAL.replace("gevent", "pywsgi"),
+    "a server of its own": MINIMAL.replace("gevent", "pywsgi") + "kubernetes: {replicas: 1}\n",
     "development": MINIMAL.replace("gevent", "flask"),
 }
 #: Fields whose text decides what the files look like, with the reason; their own tests compare values.
@@ -226,15 +226,15 @@ def _is_peer(word: str) -> bool:
         return False
 
 
-#: Mappings of a manifest whose names a profile may choose: how many there are belongs to the shape, and no name.
-NAMED_BY_PROFILE = ("annotations", "nodeSelector", "limits", "requests")
+#: Mappings of a manifest or a Compose file whose names a profile may choose: how many there are belongs to the shape, and no name.
+NAMED_BY_PROFILE = ("annotations", "nodeSelector", "limits", "requests", "environment", "secrets", "volumes")
 
 
 def yaml_shape(value: Any, variables: bool = False) -> Any:
     if isinstance(value, dict):
         shapes = {name: yaml_shape(item, variables) for name, item in value.items()}
         return {
-            name: sorted(inner.values()) if name in NAMED_BY_PROFILE and isinstance(inner, dict) else inner
+            name: sorted(inner.values(), key=repr) if name in NAMED_BY_PROFILE and isinstance(inner, dict) else inner
             for name, inner in shapes.items()
         }
     if isinstance(value, list):

@@ -100,7 +100,9 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         image_pull_reason=why,
         pre_stop=_pre_stop(profile),
         user_id=None if section.openshift else user_id,
-        fs_group=user_id if any(v.claim for v in section.volumes) and not section.openshift else None,
+        fs_group=user_id
+        if any(v.claim for v in (*profile.volumes, *section.volumes)) and not section.openshift
+        else None,
         args=(*(statsd if section.metrics == "prometheus" else ()), *_believed_proxy(section.proxy, server)),
         app_port_name="app" if section.proxy else "http",
         disruption_note=_disruption_note(replicas or minimum),

@@ -21,6 +21,7 @@ from .places import ImagePaths, base_image, image_paths, output_path
 from .probes import Probes, plan_probes
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
+from .volumes import Volumes, plan_volumes
 
 #: Seconds between SIGKILL and what comes before it: the master reaps its workers and the runtime the container.
 EXIT_SECONDS = 5
@@ -50,6 +51,7 @@ class Plan:
     project: Project
     install: Install
     environment: Environment
+    volumes: Volumes
     kubernetes: KubernetesPlan
     proxy: Proxy
     settings: Mapping[str, Any]
@@ -111,6 +113,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         project=project,
         install=plan_install(profile.app, project, server, f"docker/{path}"),
         environment=plan_environment(profile, proxy.context),
+        volumes=plan_volumes(profile),
         kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
         proxy=proxy,
         settings=dict(profile.gunicorn),

@@ -16,6 +16,8 @@ from .workload import OBJECT_NAME as _OBJECT
 #: Minors that the manifests can be checked against (a test compares with the installed schemas); before 1.27 an HPA
 #: cannot look at one container alone.
 MINORS = tuple(f"1.{number}" for number in range(27, 38))
+#: The first two are for one pod at a time, here: two of them need not be on the same node.
+ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany")
 _HOST = f.text("a host name", "app.example.com", f.HOST, 253)
 #: A Gateway's controller refuses //, /./ and /../ in it.
 _ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
@@ -35,6 +37,17 @@ class Volume(Record):
     config_map: str | None = setting(_OBJECT, "ConfigMap whose keys are its files.", default=None)
     size: int | None = setting(f.memory_quantity(), "Limit of an empty folder on the node's disk.", default=None)
     read_only: bool = setting(f.boolean(), "Whether the app may not write to it.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppVolume(Volume):
+    """The same for pod and Compose, which takes a volume of Docker's for a claim."""
+
+    access_mode: str = setting(
+        f.choice(ACCESS_MODES),
+        "Of the claim: only one with ReadWriteMany or ReadOnlyMany can be in several pods.",
+        default="ReadWriteOnce",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +202,7 @@ class Kubernetes(Record):
         "Secrets (by name) and ConfigMaps whose keys become variables; a pod does not start while one is missing.",
         default=(),
     )
-    volumes: tuple[Volume, ...] = setting(f.list_of(section(Volume)), "Folders of the app.", default=())
+    volumes: tuple[Volume, ...] = setting(f.list_of(section(Volume)), "Folders that only the pods have.", default=())
     allowed_namespaces: tuple[str, ...] = setting(
         f.list_of(_NAME),
         "Namespaces, beside its own, whose pods may connect: an ingress controller's, Prometheus'.",

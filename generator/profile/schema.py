@@ -12,7 +12,7 @@ from typing import Any
 from ..runtime.sizing import HEADROOM
 from . import field_types as f
 from .gunicorn_settings import gunicorn_mapping
-from .kubernetes import Kubernetes
+from .kubernetes import AppVolume, Kubernetes
 from .records import Record, all_settings, record_or, section, setting
 from .scheduling import EXTENDED_RESOURCES
 from .workload import ENV_SECRETS, VARIABLE, EnvSecret
@@ -349,6 +349,9 @@ class Profile(Record):
         ENV_SECRETS,
         "Variables whose values Secrets hold, by name; Compose takes them from .env.<name>.",
         default=(),
+    )
+    volumes: tuple[AppVolume, ...] = setting(
+        f.list_of(section(AppVolume)), "Folders of the app, in pod and Compose; below /app too.", default=()
     )
     kubernetes: Kubernetes = setting(section(Kubernetes), "What only the manifests need.")
 

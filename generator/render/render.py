@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 
 from ..plan.plan import Plan
 from ..plan.texts import docker_size
+from ..plan.volumes import is_read_only
 from ..profile.field_types import memory_text
 from .filters import (
     binary,
@@ -117,6 +118,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.tests["read_only"] = is_read_only
     environment.filters.update(
         comment=comment,
         compose=compose_scalar,

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from ..errors import Fault
 from ..plan import proxy
-from ..plan.environment import MOUNTED_SECRETS
 from ..plan.kubernetes import METRICS_PORT
-from ..plan.places import APP_FOLDER, CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, object_name
+from ..plan.places import object_name
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
 from ..profile.kubernetes import MINORS
 from ..profile.load import Draft
@@ -16,10 +15,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import Numbers
 from ..servers.server import Server
 from .scheduling import scheduling_faults
-
-#: Volumes and folders of the kit's own, in the pod.
-_OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files")
-_OWN_FOLDERS = (APP_FOLDER, "/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/proc", "/sys", "/tmp")
+from .volumes import volume_faults
 
 
 def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: Numbers | None) -> Iterator[Fault]:
@@ -31,7 +27,7 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: N
         yield from _replicas(draft, profile)
     yield from _route(draft, profile)
     yield from _sidecars(draft, profile, server)
-    yield from _volumes(draft, profile)
+    yield from volume_faults(draft, profile)
     yield from scheduling_faults(draft, profile)
     yield from _patches(draft, profile)
     paths = (profile.health.readiness_path, profile.health.liveness_path)
@@ -144,18 +140,6 @@ def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]
 def _counts(server: Server) -> bool:
     cell = server.settings.get("statsd_host")
     return server.family == "gunicorn" and (cell is None or cell.verdict == "honoured")
-
-
-def _volumes(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    names, folders = list(_OWN_VOLUMES), [*_OWN_FOLDERS, MOUNTED_SECRETS]
-    for number, volume in enumerate(profile.kubernetes.volumes):
-        path = f"kubernetes.volumes.{number}"
-        if volume.name in names:
-            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
-        if inside := next((folder for folder in folders if f"{volume.mount_path}/".startswith(f"{folder}/")), None):
-            yield draft.fault(f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another")
-        names.append(volume.name)
-        folders.append(volume.mount_path)
 
 
 def _patches(draft: Draft, profile: Profile) -> Iterator[Fault]:

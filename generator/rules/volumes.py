@@ -1,0 +1,44 @@
+"""Names and folders of volumes that are taken, and claims that more pods would share than can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import Fault
+from ..plan.environment import MOUNTED_SECRETS
+from ..plan.places import APP_FOLDER, CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER
+from ..plan.volumes import single_claim
+from ..profile.kubernetes import Volume
+from ..profile.load import Draft
+from ..profile.schema import Profile
+
+#: Volumes and folders of the kit's own, in the pod.
+_OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files")
+_OWN_FOLDERS = ("/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/proc", "/sys", "/tmp")
+
+
+def volume_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    """Every fault of the volumes of pod and Compose."""
+    names, folders = list(_OWN_VOLUMES), list(_OWN_FOLDERS)
+    folders += [MOUNTED_SECRETS] * any(one.file for _, one in profile.env_secrets)
+    listed: list[tuple[str, Volume]] = [(f"volumes.{number}", one) for number, one in enumerate(profile.volumes)]
+    listed += [(f"kubernetes.volumes.{number}", one) for number, one in enumerate(profile.kubernetes.volumes)]
+    for path, volume in listed:
+        if volume.name in names:
+            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
+        if inside := next((folder for folder in folders if _is_below(volume.mount_path, folder)), None):
+            yield draft.fault(f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another")
+        elif hidden := next((one for one in (APP_FOLDER, *folders) if _is_below(one, volume.mount_path)), None):
+            allowed = f"a folder that does not hide {hidden}"
+            yield draft.fault(f"{path}.mount_path", allowed, f"choose another: /data, or one below {APP_FOLDER}")
+        names.append(volume.name)
+        folders.append(volume.mount_path)
+    single = single_claim(profile)
+    if single is not None and profile.kubernetes.replicas != 1:
+        allowed = f"ReadWriteMany or ReadOnlyMany without kubernetes.replicas: 1: pods would wait for {single.claim}"
+        path = f"volumes.{profile.volumes.index(single)}.access_mode"
+        yield draft.fault(path, allowed, "set kubernetes.replicas: 1, or name the claim's own mode if it is another")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder}/")
