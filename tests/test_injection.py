@@ -226,7 +226,7 @@ def _is_peer(word: str) -> bool:
         return False
 
 
-#: Mappings of a manifest or a Compose file whose names a profile may choose: how many there are belongs to the shape, and no name.
+#: Mappings whose names a profile may choose: how many there are belongs to the shape, and no name.
 NAMED_BY_PROFILE = ("annotations", "nodeSelector", "limits", "requests", "environment", "secrets", "volumes")
 
 
