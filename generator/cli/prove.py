@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,8 @@ from ..errors import KitError
 from ..files import read_regular
 from ..output.paths import output_root
 from ..pipeline import read_plans
-from ..proof.prove import Findings, run_proof
+from ..proof.kubectl import Kubectl
+from ..proof.prove import Findings, run_on_cluster, run_proof
 from ..proof.report import About, make_report, print_table, write_report
 from ..proof.request import make_request
 from . import options
@@ -36,6 +37,11 @@ MAX_REQUEST_BYTES = 16 * 1024**2
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
 @click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
+@click.option("--kubernetes", is_flag=True, help="Prove the manifests on a cluster: kubectl's.")
+@click.option("--context", metavar="NAME", help="With --kubernetes: kubectl's context (default: its current one).")
+@click.option("--kubeconfig", metavar="FILE", help="With --kubernetes: kubectl's configuration (default: its own).")
+@click.option("--namespace", metavar="NAME", help="With --kubernetes: an existing namespace, for its Secrets.")
+@click.option("--rate", default=50.0, show_default=True, help="With --kubernetes: requests a second under load.")
 @options.debug
 def prove(
     profile: str,
@@ -47,11 +53,20 @@ def prove(
     headers: tuple[str, ...],
     request_file: str | None,
     quick: bool,
+    kubernetes: bool,
+    context: str | None,
+    kubeconfig: str | None,
+    namespace: str | None,
+    rate: float,
 ) -> int:
     """Prove what PROFILE (a YAML file) claims: boot its image under its own limits, load it, measure.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. Writes
     build/proof/<profile>.json and .html. The server should expect this load: use an app without a live database.
+
+    With --kubernetes it needs kubectl instead, and an image that the nodes can pull or have: it applies the manifests
+    (but for Ingress and HTTPRoute), restarts, deletes and evicts their pods under a load on the Service, and removes
+    all of it again.
 
     Exit codes: 0 all claims hold, 1 one does not, 2 a bad profile, argument or engine, 3 an error of the kit itself.
     """
@@ -60,8 +75,13 @@ def prove(
     (plan,) = read_plans((profile,), overrides, Path(output))
     request = make_request(path, headers, text, request_file or "", plan.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
+    _only_with_kubernetes(kubernetes, {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace})
     with _progress() as begin:
-        run_proof(plan, output_root(output), request, image, base_image, quick, begin, found)
+        if kubernetes:
+            kubectl = Kubectl(_kubectl(context, kubeconfig))
+            run_on_cluster(kubectl, plan, image, namespace, request, rate, quick, begin, found)
+        else:
+            run_proof(plan, output_root(output), request, image, base_image, quick, begin, found)
     about = About(
         at.isoformat(timespec="seconds"),
         round(time.monotonic() - began, 1),
@@ -72,10 +92,22 @@ def prove(
         found.machine,
     )
     report = make_report(plan, request, about, found.claims, found.samples)
-    files = write_report(report, output_root(output))
+    files = write_report(report, output_root(output), "-kubernetes" if kubernetes else "")
     print_table(found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}")
     click.echo("\n".join(str(file) for file in files))
     return 0 if report["passed"] else 1
+
+
+def _only_with_kubernetes(kubernetes: bool, options: Mapping[str, str | None]) -> None:
+    given = [name for name, value in options.items() if value]
+    if given and not kubernetes:
+        raise KitError(f"{', '.join(given)}: of use with --kubernetes only")
+
+
+def _kubectl(context: str | None, kubeconfig: str | None) -> tuple[str, ...]:
+    """The command, with the options that choose the cluster."""
+    chosen = {"--context": context, "--kubeconfig": kubeconfig}
+    return ("kubectl", *(f"{name}={value}" for name, value in chosen.items() if value))
 
 
 def _end_on_signals() -> None:

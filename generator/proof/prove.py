@@ -11,8 +11,10 @@ from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
 from . import images
+from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
+from .kubectl import Kubectl
 from .needs import judge_needs
 from .request import Request
 from .stage import Stage
@@ -70,3 +72,26 @@ def run_proof(
         for claim in walk(stage, pace, request, sample_app, begin):
             found.claims.append(claim)
         found.samples = stage.samples()
+
+
+def run_on_cluster(
+    kubectl: Kubectl,
+    plan: Plan,
+    image: str | None,
+    namespace: str | None,
+    request: Request,
+    rate: float,
+    quick: bool,
+    begin: Callable[[str], None],
+    found: Findings,
+) -> None:
+    """Apply the plan's manifests to kubectl's cluster and walk its claims there; all of it is removed at the end.
+
+    ``rate`` is in requests a second. Raises KitError for a namespace that holds objects of the profile's names, and
+    EngineError where kubectl fails.
+    """
+    found.machine, found.image = cluster.machine(kubectl), image or plan.image
+    with cluster.on_cluster(kubectl, plan, image, namespace, request, rate) as on:
+        for claim in cluster.walk(on, quick, begin):
+            found.claims.append(claim)
+        begin("clean-up")

@@ -79,13 +79,14 @@ def timeline(samples: Sequence[Mapping[str, Any]]) -> list[list[float | None]]:
     ]
 
 
-def write_report(report: Mapping[str, Any], root: Path) -> tuple[Path, Path]:
-    """build/proof/<profile>.json and the page beside it, below the output root."""
+def write_report(report: Mapping[str, Any], root: Path, suffix: str = "") -> tuple[Path, Path]:
+    """build/proof/<profile><suffix>.json and the page beside it, below the output root."""
     from .page import page
 
     folder = root / "build" / "proof"
     folder.mkdir(parents=True, exist_ok=True)
-    found, shown = folder / f"{report['profile']}.json", folder / f"{report['profile']}.html"
+    stem = f"{report['profile']}{suffix}"
+    found, shown = folder / f"{stem}.json", folder / f"{stem}.html"
     found.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
     shown.write_text(page(report), encoding="utf-8")
     return found, shown

@@ -11,7 +11,7 @@ import yaml
 from generator.containers.docker import Docker
 from generator.render.render import render
 from tests.cluster import cluster as clusters
-from tests.cluster.cluster import Cluster, settled, wait
+from tests.cluster.cluster import Cluster, wait
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit
 from tests.containers.conftest import docker as docker  # the engine that builds the images
@@ -83,7 +83,7 @@ def deploy(cluster: Cluster, load_image: LoadImage) -> Iterator[Deploy]:
         if applied.get(app) != manifest:
             cluster.run("apply", "-f", "-", text=manifest)
             applied[app] = manifest
-        wait(lambda: settled(cluster, app), 180, f"{app} is ready: {json.dumps(cluster.pods(app))[-3000:]}")
+        wait(lambda: cluster.kubectl.settled(app), 180, f"{app} is ready: {json.dumps(cluster.pods(app))[-3000:]}")
         return Deployed(cluster, plan, app, plan.image, manifest)
 
     yield find

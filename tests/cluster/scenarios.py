@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.containers.command import Completed
 from generator.plan.plan import Plan
+from generator.proof.kubectl import ready
+from generator.proof.steady_load import SteadyLoad
 
-from .cluster import NAMESPACE, Client, Cluster, Completed, ready, settled, wait
+from .cluster import NAMESPACE, Cluster, wait
 
 RECORD = Path(__file__).resolve().parents[2] / "build" / "cluster.jsonl"
 
@@ -30,7 +33,7 @@ class Deployed:
     manifest: str
 
     def settle(self, seconds: float = 240) -> None:
-        wait(lambda: settled(self.cluster, self.app), seconds, f"{self.app} settles")
+        wait(lambda: self.cluster.kubectl.settled(self.app), seconds, f"{self.app} settles")
 
     def pods(self) -> list[Any]:
         return self.cluster.pods(self.app)
@@ -38,8 +41,11 @@ class Deployed:
     def ready_pod(self) -> str:
         return next(str(pod["metadata"]["name"]) for pod in self.pods() if ready(pod))
 
-    def client(self, **options: Any) -> Client:
-        return Client(self.cluster, self.app).start(self.image, **options)
+    def client(self, **options: Any) -> SteadyLoad:
+        """Load the Service from a pod; options are those of generator/load_client/steady.py."""
+        address = self.cluster.get("service", self.app)["spec"]["clusterIP"]
+        words = tuple(f"--{name.replace('_', '-')}={value}" for name, value in options.items())
+        return SteadyLoad(self.cluster.kubectl, self.image, address, words)
 
 
 def under_load(deployed: Deployed, scenario: str, action: Callable[[Deployed], object], **options: Any) -> Any:
@@ -104,7 +110,7 @@ def watched_endpoints(deployed: Deployed) -> Iterator[list[list[bool]]]:
     """Which of the Service's pods were ready, each time that it changed. Fails if the watch ends before its block."""
     words = ["-n", NAMESPACE, "get", "endpointslices", "-l", f"kubernetes.io/service-name={deployed.app}", "-w"]
     # Not jsonpath: with it kubectl 1.34 ends the watch after the first object, with exit code 0.
-    command = deployed.cluster.command(*words, "-o", "json")
+    command = [*deployed.cluster.words, *words, "-o", "json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     seen: list[list[bool]] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator.plan.explain import explanation
-from tests.cluster.cluster import ready, restarts
+from generator.proof.kubectl import ready, restarts
 from tests.cluster.conftest import Deploy
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit

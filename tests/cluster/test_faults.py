@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from generator.proof.kubectl import restarts
 from tests.cluster import scenarios
-from tests.cluster.cluster import Cluster, restarts, wait
+from tests.cluster.cluster import Cluster, wait
 from tests.cluster.conftest import Deploy
 from tests.cluster.node import node
 from tests.cluster.scenarios import Deployed, watched_endpoints

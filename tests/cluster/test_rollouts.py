@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from generator.proof.kubectl import ready
 from generator.render.render import render
 from tests.cluster import scenarios
-from tests.cluster.cluster import ready, wait
+from tests.cluster.cluster import wait
 from tests.cluster.conftest import BROKEN, NEXT, Deploy
 from tests.cluster.scenarios import Deployed, under_load
 from tests.containers import kit
@@ -102,7 +103,7 @@ def statuses(pod: Any) -> list[Any]:
 @pytest.mark.quick
 def test_an_eviction_is_refused_while_another_pod_is_missing(deploy: Deploy) -> None:
     deployed = deploy(SMALL)
-    assert scenarios.evict(deployed).code == 0
+    assert scenarios.evict(deployed).returncode == 0
     refused = scenarios.evict(deployed)
-    assert refused.code != 0 and "disruption budget" in refused.stderr
+    assert refused.returncode != 0 and "disruption budget" in refused.stderr
     deployed.settle()

@@ -1,7 +1,8 @@
 """A steady, bounded load on one address that counts what a client would call a failure; runs alone, in a pod.
 
-``load.py HOST:PORT``: keep requests a second over connections that stay open until the server closes them, fresh ones
-each over a new connection, slow ones to /sleep?ms=3000. Ends after --seconds and --at-least requests; prints JSON.
+``steady.py HOST:PORT``: --keep requests a second over connections that stay open until the server closes them, --fresh
+ones each over a new connection, --slow ones to /sleep?ms=3000. Ends after --seconds and --at-least requests. Standard
+library only. Prints one JSON object: sent, failed, and for each kind of request sent, ok, failed by cause, closed_idle.
 """
 
 from __future__ import annotations
@@ -32,11 +33,32 @@ class Tally:
     closed_by_header: int = 0
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is sent, but for the path."""
+
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+    body: str = ""
+
+    def text(self, path: str, close: bool) -> bytes:
+        """The whole request; with ``close`` the server is asked to close the connection after its response."""
+        lines = [f"{self.method} {path} HTTP/1.1", *self.headers]
+        if not any(header.lower().startswith("host:") for header in self.headers):
+            lines.append("Host: kit")
+        if close:
+            lines.append("Connection: close")
+        body = self.body.encode()
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
+
+
 class Connection:
     """A client's connection, opened when it is first needed and whenever it has been closed."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self.host, self.port, self.timeout = host, port, timeout
+    def __init__(self, host: str, port: int, timeout: float, request: Request) -> None:
+        self.host, self.port, self.timeout, self.request = host, port, timeout, request
         self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
         self.used = 0
@@ -63,20 +85,20 @@ class Connection:
             raise Failed(f"connect: {type(error).__name__}") from None
         self.used = 0
 
-    async def get(self, path: str, close: bool) -> bool:
-        """Whether the server will keep the connection. Raises Failed for all but a whole response of 200."""
+    async def send(self, path: str, close: bool) -> bool:
+        """Whether the server will keep the connection. Raises Failed for all but a whole response below 400."""
         assert self.reader is not None and self.writer is not None
         state = "reused" if self.used else "fresh"
         self.used += 1
-        last = "Connection: close\r\n" if close else ""
         received = b""
         try:
-            self.writer.write(f"GET {path} HTTP/1.1\r\nHost: kit\r\n{last}\r\n".encode())
+            self.writer.write(self.request.text(path, close))
             received = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), self.timeout)
             lines = received.decode("latin-1").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-            body = self.reader.readexactly(int(headers["content-length"]))
-            await asyncio.wait_for(body, self.timeout)
+            status = lines[0].split(" ")[1]
+            if self.request.method != "HEAD" and status not in ("204", "304"):
+                await asyncio.wait_for(self.body(headers), self.timeout)
         except TimeoutError:
             raise Failed(f"{state}: no response within {self.timeout:g} s") from None
         except asyncio.IncompleteReadError as error:
@@ -84,10 +106,22 @@ class Connection:
             raise Failed(f"{state}: closed {where} the response") from None
         except OSError as error:
             raise Failed(f"{state}: {type(error).__name__}") from None
-        status = lines[0].split(" ")[1]
-        if status != "200":
+        if status >= "400":
             raise Failed(f"{state}: status {status}")
         return headers.get("connection", "").lower() != "close"
+
+    async def body(self, headers: dict[str, str]) -> None:
+        """Read the rest of a response; IncompleteReadError if it ends too early."""
+        assert self.reader is not None
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            size = 1
+            while size:
+                size = int((await self.reader.readuntil(b"\r\n")).split(b";")[0], 16)
+                await self.reader.readexactly(size + 2)
+        elif "content-length" in headers:
+            await self.reader.readexactly(int(headers["content-length"]))
+        else:
+            await self.reader.read()
 
 
 class Load:
@@ -97,6 +131,7 @@ class Load:
         self.arguments = arguments
         host, _, port = arguments.address.partition(":")
         self.host, self.port = host, int(port or 80)
+        self.request = Request(arguments.method, tuple(arguments.header), arguments.body)
         self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
         now = time.monotonic()
         self.end, self.latest = now + arguments.seconds, now + 5 * arguments.seconds
@@ -113,7 +148,7 @@ class Load:
                 tally.closed_idle += connection.reader is not None
                 connection.close()
                 await connection.open()
-            keeps = await connection.get(path, close)
+            keeps = await connection.send(path, close)
             tally.ok += 1
             if close or not keeps:
                 tally.closed_by_header += not close
@@ -124,7 +159,7 @@ class Load:
 
     async def keep(self, index: int) -> None:
         """One client with one connection; all of them together give the rate."""
-        connection = Connection(self.host, self.port, self.arguments.timeout)
+        connection = Connection(self.host, self.port, self.arguments.timeout, self.request)
         interval = self.arguments.connections / self.arguments.keep
         due = time.monotonic() + interval * index / self.arguments.connections
         while self.going_on():
@@ -139,7 +174,7 @@ class Load:
         due = time.monotonic()
         while self.going_on():
             await asyncio.sleep(max(0, due - time.monotonic()))
-            connection = Connection(self.host, self.port, timeout)
+            connection = Connection(self.host, self.port, timeout, self.request)
             task = asyncio.create_task(self.one(kind, connection, path, True))
             running.add(task)
             task.add_done_callback(running.discard)
@@ -163,10 +198,14 @@ class Load:
 
 
 def main() -> None:
+    """Read the options, run the load, print what became of it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("address")
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--path", default="/")
+    parser.add_argument("--method", default="GET")
+    parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
+    parser.add_argument("--body", default="")
     defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=float, default=default)

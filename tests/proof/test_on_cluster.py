@@ -1,0 +1,212 @@
+"""`prove --kubernetes` without a cluster: what it applies, what it refuses, what it makes of what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+from generator.errors import KitError
+from generator.proof.kubectl import Kubectl, NotOnCluster, poll, settled, trouble
+from generator.proof.on_cluster import failures, load_policy, on_cluster, proof_objects
+from generator.proof.request import Request
+from generator.proof.steady_load import LABEL, SCRIPT, load_objects
+from generator.verify.schema import schema_problems
+from tests.fast_support import MINIMAL, plan_of
+
+ROUTED = """\
+kubernetes:
+  {namespace: shop, create_namespace: true, allowed_namespaces: [a], route: {kind: ingress, host: a.example}}
+"""
+
+
+def test_routes_and_the_namespace_are_left_out_and_the_image_is_exchanged() -> None:
+    objects = proof_objects(plan_of(ROUTED), "mirror.example/app:2")
+    kinds = [each["kind"] for each in objects]
+    assert "Ingress" not in kinds and "Namespace" not in kinds and "Deployment" in kinds
+    assert not any("namespace" in each["metadata"] for each in objects)
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror.example/app:2"
+
+
+def test_the_load_fits_pod_security_restricted_and_every_policy_admits_it() -> None:
+    objects = load_objects("load-1", "app:1", "10.0.0.1:80", ("--keep=1",))
+    for each in (objects[0], load_policy("proof")):
+        assert not list(schema_problems(each, ("1.34",)))
+    (pod,) = (each for each in objects if each["kind"] == "Pod")
+    security = pod["spec"]["containers"][0]["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"]} and not security["allowPrivilegeEscalation"]
+    assert load_policy("proof")["spec"]["ingress"][0]["from"][0]["podSelector"]["matchLabels"] == LABEL
+    assert pod["metadata"]["labels"] == LABEL
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> Iterator[Kubectl]:
+    """One that notes its arguments, and prints what the file `answer` holds."""
+    script = tmp_path / "kubectl"
+    (tmp_path / "answer").write_text("")
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\ncat {tmp_path}/answer\n')
+    script.chmod(0o755)
+    yield Kubectl((str(script),))
+
+
+def calls(tmp_path: Path) -> list[str]:
+    path = tmp_path / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_namespace_that_holds_the_profiles_objects_is_not_touched(kubectl: Kubectl, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text("deployment.apps/x\n")
+    with (
+        pytest.raises(KitError, match="never touches what may be in production"),
+        on_cluster(kubectl, plan_of(""), None, "shop", Request(), 50),
+    ):
+        pass
+    assert not [call for call in calls(tmp_path) if " apply " in call or " delete " in call]
+
+
+def test_what_the_proof_made_is_removed_whatever_happens(kubectl: Kubectl, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), on_cluster(kubectl, plan_of(""), None, None, Request(), 50) as on:
+        raise ZeroDivisionError
+    assert f"delete namespace {on.kubectl.namespace}" in calls(tmp_path)[-1]
+    with pytest.raises(ZeroDivisionError), on_cluster(kubectl, plan_of(""), None, "shop", Request(), 50):
+        raise ZeroDivisionError
+    removed = [call for call in calls(tmp_path) if call.startswith("-n shop delete")]
+    assert len(removed) == 2 and not any("namespace" in call.replace("-n shop", "") for call in removed)
+
+
+def test_without_kubernetes_its_options_are_refused(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text(MINIMAL)
+    done = CliRunner().invoke(commands, ["prove", str(profile), "--context", "prod"])
+    assert done.exit_code == 2 and "--context: of use with --kubernetes only" in done.stderr
+
+
+def test_without_kubectl_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    profile = tmp_path / "p.yaml"
+    profile.write_text(MINIMAL)
+    done = CliRunner().invoke(commands, ["prove", str(profile), "--kubernetes", "--output", str(tmp_path)])
+    assert done.exit_code == 2 and "kubectl: no such command" in done.stderr
+
+
+def test_causes_are_counted_over_all_kinds_of_requests() -> None:
+    kinds = {"keep": {"failed": {"fresh: status 500": 1}}, "fresh": {"failed": {"fresh: status 500": 2, "connect": 3}}}
+    found = failures({"sent": 9, "kinds": kinds})
+    assert list(found) == ["3 connect", "3 fresh: status 500"]
+    assert "pre_stop_seconds" in found["3 connect"] and "--path" in found["3 fresh: status 500"]
+    assert failures({"sent": 0, "kinds": {}}), "a load that sent nothing proves nothing"
+
+
+def pod(ready: bool = True, **status: Any) -> dict[str, Any]:
+    state = {"ready": ready, "restartCount": 0, "state": {}}
+    return {"metadata": {"name": "p"}, "status": {"containerStatuses": [state], **status}}
+
+
+def test_settled_waits_for_the_autoscaler_the_rollout_and_pods_that_end() -> None:
+    deployment = {
+        "metadata": {"generation": 2},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 2},
+    }
+    scaler = {"spec": {"minReplicas": 2}}
+    assert settled(deployment, [scaler], [pod(), pod()])
+    assert not settled(deployment, [{"spec": {"minReplicas": 3}}], [pod(), pod()])
+    assert not settled(deployment, [scaler], [pod(), pod(), pod()])
+    assert not settled(deployment, [scaler], [pod(), pod(ready=False)])
+    deployment["metadata"]["generation"] = 3
+    assert not settled(deployment, [scaler], [pod(), pod()])
+
+
+def test_trouble_names_what_the_kubelet_or_the_scheduler_says() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
+    assert trouble(pod(containerStatuses=[waiting])) == "ImagePullBackOff: not found"
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    assert trouble(pod(containerStatuses=None, conditions=[unscheduled])) == "Unschedulable: 0/1 nodes"
+    assert trouble(pod()) is None
+
+
+def test_polling_ends_with_what_it_waited_for() -> None:
+    with pytest.raises(NotOnCluster, match="pods are ready"):
+        poll(lambda: False, 0.05, "pods are ready", every=0.01)
+
+
+RESPONSES = {
+    "/length": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "/until-close": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+    "/empty": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/moved": b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+    "/cut": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
+    "/error": b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, list[bytes]]]:
+    """One that gives each path its response; /until-close and /cut close the connection."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                heads.append(head)
+                path = head.split(b" ")[1].decode()
+                writer.write(RESPONSES[path])
+                if path in ("/until-close", "/cut") or b"Connection: close" in head:
+                    break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    listening = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield listening.sockets[0].getsockname()[1], heads
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    listening.close()
+    loop.close()
+
+
+@pytest.mark.parametrize("path", RESPONSES)
+def test_the_steady_load_reads_every_kind_of_response_and_counts_what_fails(
+    server: tuple[int, list[bytes]], path: str
+) -> None:
+    port, heads = server
+    words = ["--seconds=0.3", "--at-least=4", "--connections=2", "--keep=20", "--fresh=20", "--slow=0", "--timeout=5"]
+    command = [sys.executable, "-P", str(SCRIPT), f"127.0.0.1:{port}", f"--path={path}", "--header=Host: shop", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={**os.environ})
+    result = json.loads(done.stdout)
+    assert result["sent"] >= 4
+    assert result["failed"] == (result["sent"] if path in ("/cut", "/error") else 0), result
+    assert all(head.count(b"Host: ") == 1 and b"Host: shop\r\n" in head for head in heads)
+
+
+def test_its_report_keeps_to_the_schema() -> None:
+    schema = json.loads((SCRIPT.parents[1] / "proof/report.schema.json").read_text())
+    nodes = {"engine": "Kubernetes v1.34.4", "kernel": "6.1", "architecture": "amd64", "cpus": 2, "nodes": 1}
+    machine = schema["properties"]["machine"]
+    jsonschema.validate(nodes | {"container_runtime": "containerd://1.7"}, machine)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(nodes, machine)
+
+
+def test_objects_are_what_yaml_reads(tmp_path: Path) -> None:
+    """What is piped to kubectl is the committed manifest, but for what is left out."""
+    objects = proof_objects(plan_of(""), None)
+    assert list(yaml.safe_load_all(yaml.safe_dump_all(objects))) == objects
