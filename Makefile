@@ -9,10 +9,10 @@ PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 # What measures runs afterwards, alone.
 SHARED := -n 2 --dist loadscope -m "not serial" --durations=25
 SERIAL := -m serial --durations=25
-FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster
+FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster --ignore=tests/cgroup2
 
 .DEFAULT_GOAL := help
-.PHONY: faults test-apps bench cluster cluster-down test-cluster help generate all-profiles check test test-fast test-containers lint policy locks clean
+.PHONY: faults test-apps bench cluster cluster-down test-cluster test-cgroup2 help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,10 +49,12 @@ cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, kind's if ins
 cluster-down: $(VENV)/dev  ## Remove that Kubernetes, but for what was built
 	$(BIN)/python -m tests.cluster down
 
-test-cluster: $(VENV)/dev  ## Run the tests on that Kubernetes, in about an hour; the table of requests goes to build/cluster.md
+test-cluster: $(VENV)/dev  ## Run the tests on that Kubernetes, in about an hour; the table of requests goes to docs/kubernetes.md
 	$(BIN)/python -m pytest tests/cluster
-	$(BIN)/python -m tests.cluster.table > build/cluster.md
-	@cat build/cluster.md
+	$(BIN)/python -m tests.cluster.table
+
+test-cgroup2: $(VENV)/dev  ## Boot a kernel with cgroups of version 2 in a virtual machine (qemu), and test limits, freezing and OOM there
+	$(BIN)/python -m pytest tests/cgroup2
 
 bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in three quarters of an hour
 	@mkdir -p build

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import contextlib
 import json
 import select
 import time
@@ -133,8 +134,7 @@ class Load:
         self.host, self.port = host, int(port or 80)
         self.request = Request(arguments.method, tuple(arguments.header), arguments.body)
         self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
-        now = time.monotonic()
-        self.end, self.latest = now + arguments.seconds, now + 5 * arguments.seconds
+        self.end = self.latest = 0.0
 
     def going_on(self) -> bool:
         now, sent = time.monotonic(), sum(tally.sent for tally in self.tallies.values())
@@ -182,8 +182,22 @@ class Load:
         if running:
             await asyncio.wait(running)
 
+    async def first_connection(self) -> None:
+        """Try for up to --wait seconds: where policies are enforced, a new pod's address is not known at once."""
+        end = time.monotonic() + self.arguments.wait
+        while time.monotonic() < end:
+            connection = Connection(self.host, self.port, 2, self.request)
+            with contextlib.suppress(Failed):
+                await connection.open()
+                connection.close()
+                return
+            await asyncio.sleep(0.2)
+
     async def run(self) -> dict[str, Any]:
         options = self.arguments
+        await self.first_connection()
+        now = time.monotonic()
+        self.end, self.latest = now + options.seconds, now + 5 * options.seconds
         clients = [self.keep(index) for index in range(options.connections if options.keep else 0)]
         if options.fresh:
             clients.append(self.each("fresh", options.fresh, options.path, options.timeout))
@@ -206,7 +220,7 @@ def main() -> None:
     parser.add_argument("--method", default="GET")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
     parser.add_argument("--body", default="")
-    defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30}
+    defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30, "wait": 0}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=float, default=default)
     print(json.dumps(asyncio.run(Load(parser.parse_args()).run())))

@@ -78,6 +78,9 @@ def trouble(pod: Mapping[str, Any]) -> str | None:
         waiting = each["state"].get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+        if each["restartCount"] and not each["ready"]:
+            ended = each.get("lastState", {}).get("terminated") or {}
+            return f"{each['restartCount']} restarts, the last after exit code {ended.get('exitCode', 'unknown')}"
     for condition in pod["status"].get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason', 'not scheduled')}: {condition.get('message', '')}".rstrip(": ")

@@ -140,14 +140,27 @@ def becomes_ready(on: OnCluster) -> Claim:
         on.settle()
     except NotOnCluster:
         advice = "Push the image to a registry that the nodes reach, or set image; kubectl describe pod says more."
-        log = on.kubectl.run("logs", "-l", f"app.kubernetes.io/instance={on.instance}", "--tail=5", check=False).stdout
-        advice += f" The app's last words: {log[-500:].strip()}" if log.strip() else ""
+        log = last_words(on)
+        advice += f" The app's last words:\n{log}" if log else ""
         return judged("pods ready", promised, f"after {time.monotonic() - began:.0f} s", {on.troubles(): advice})
     pods = on.kubectl.pods(on.instance)
     count = sum(map(restarts, pods))
     faults = {f"{count} restarts": "Raise health.startup_seconds, or read the log of the former container."}
     measured = f"{len(pods)} pods ready after {time.monotonic() - began:.0f} s"
     return judged("pods ready", promised, measured, faults if count else {})
+
+
+def last_words(on: OnCluster) -> str:
+    """The last lines of a pod that is not ready; of its former container where the present one has said nothing."""
+    for pod in on.kubectl.pods(on.instance):
+        if ready(pod):
+            continue
+        for words in ((), ("--previous",)):
+            name = pod["metadata"]["name"]
+            done = on.kubectl.run("logs", name, "-c", "app", "--tail=10", *words, check=False)
+            if done.returncode == 0 and done.stdout.strip():
+                return done.stdout.strip()
+    return ""
 
 
 def repeated(on: OnCluster) -> Claim:

@@ -11,6 +11,8 @@ from typing import Any
 from .kubectl import Kubectl, poll
 
 SCRIPT = Path(__file__).resolve().parents[1] / "load_client" / "steady.py"
+#: Seconds in which a policy engine has learnt of the load's pod.
+_WAIT = 20
 #: Label of the load's pods, by which a NetworkPolicy admits them.
 LABEL = {"container-kit.dev/proof": "load"}
 
@@ -41,7 +43,7 @@ def load_objects(name: str, image: str, address: str, words: tuple[str, ...]) ->
     container = {
         "name": "load",
         "image": image,
-        "command": ["/opt/venv/bin/python", "-P", "/load/steady.py", address, *words],
+        "command": ["/opt/venv/bin/python", "-P", "/load/steady.py", address, f"--wait={_WAIT}", *words],
         # No CPU limit: a throttled client would count its own waiting as the server's.
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {

@@ -1,13 +1,18 @@
-"""``python -m tests.cluster.table``: what the last runs on a cluster sent and lost, as a Markdown table."""
+"""``python -m tests.cluster.table``: the table in docs/kubernetes.md, of what the last runs on a cluster lost."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 
+from tests.containers import kit
+
 from .scenarios import RECORD
 
+FILE = kit.ROOT / "docs" / "kubernetes.md"
+BEGIN, END = "<!-- make test-cluster writes from here -->", "<!-- to here -->"
 _HEAD = "| Profile | Served by | What happened meanwhile | Requests sent | Failed | How |\n|---|---|---|--:|--:|---|"
 
 
@@ -32,4 +37,6 @@ def _row(run: dict[str, object]) -> str:
 if __name__ == "__main__":
     if not RECORD.exists():
         sys.exit("no run on a cluster is recorded: make cluster && make test-cluster")
-    print(table(RECORD.read_text().splitlines()))
+    text = FILE.read_text()
+    written = f"{BEGIN}\n{table(RECORD.read_text().splitlines())}\n{END}"
+    FILE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: written, text, flags=re.S))

@@ -133,6 +133,8 @@ def test_settled_waits_for_the_autoscaler_the_rollout_and_pods_that_end() -> Non
 def test_trouble_names_what_the_kubelet_or_the_scheduler_says() -> None:
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
     assert trouble(pod(containerStatuses=[waiting])) == "ImagePullBackOff: not found"
+    restarted = {"state": {}, "restartCount": 3, "ready": False, "lastState": {"terminated": {"exitCode": 3}}}
+    assert trouble(pod(containerStatuses=[restarted])) == "3 restarts, the last after exit code 3"
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     assert trouble(pod(containerStatuses=None, conditions=[unscheduled])) == "Unschedulable: 0/1 nodes"
     assert trouble(pod()) is None

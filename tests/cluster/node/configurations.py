@@ -14,7 +14,7 @@ from .build import PAUSE_IMAGE, UNPACKED
 
 def write_all(run: Path, name: str, node: str, pods: str, dns_ip: str) -> None:
     """Below ``run``, with the folders that they name."""
-    for folder in ("cni", "log", "kubelet", "containerd", "etcd", "var", "var-work", "pod-logs"):
+    for folder in ("cni", "log", "kubelet", "containerd", "etcd", "metrics", "var", "var-work", "pod-logs"):
         (run / folder).mkdir(parents=True)
     (run / "cni" / "10-kit.conflist").write_text(json.dumps(_network(pods)))
     (run / "containerd.toml").write_text(_containerd(run))
@@ -93,3 +93,34 @@ def _proxy(run: Path, node: str, pods: str) -> dict[str, Any]:
         "clientConnection": {"kubeconfig": f"{run}/proxy.conf"},
         "conntrack": conntrack,
     }
+
+
+def metrics_api(ip: str, port: int) -> list[dict[str, Any]]:
+    """The objects by which the API server finds metrics-server, a process of the node and no pod."""
+    metadata = {"name": "metrics-server", "namespace": "kube-system"}
+    labels = {"kubernetes.io/service-name": "metrics-server"}
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{**ports[0], "port": 443}]}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**metadata, "labels": labels},
+            "addressType": "IPv4",
+            "ports": ports,
+            "endpoints": [{"addresses": [ip], "conditions": {"ready": True}}],
+        },
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": "v1beta1.metrics.k8s.io"},
+            "spec": {
+                "service": {"name": "metrics-server", "namespace": "kube-system"},
+                "group": "metrics.k8s.io",
+                "version": "v1beta1",
+                "insecureSkipTLSVerify": True,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+            },
+        },
+    ]

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # PID 1 of the node, in network, mount, process, host name and IPC namespaces of its own; started by node.py, with
-# RUN (the node's state), CACHE, NODE, IP, SERVICES and CPUS in its environment. All that runs is a child of this.
+# RUN (the node's state), CACHE, NODE, IP, SERVICES, CPUS and METRICS_PORT in its environment. All that runs is a child
+# of this.
 set -euo pipefail
 [ $$ = 1 ] || { echo "only as PID 1 of the node's namespaces" >&2; exit 2; }
-export PATH=$CACHE/bin:$CACHE/debs/root/usr/bin:$PATH
+export PATH=$CACHE/bin:$CACHE/debs/root/usr/bin:$CACHE/debs/root/usr/sbin:$PATH
+libraries=$(dirname "$(find "$CACHE/debs/root" -name 'libipset.so.*' -print -quit)")
 
 hostname "$NODE"
 # The node's own: /run (sockets, xtables' lock, the pods' network namespaces) and what is written below /var.
@@ -95,4 +97,14 @@ ctr -a /run/containerd/containerd.sock -n k8s.io images import "$CACHE/pause.tar
 start kubelet kubelet --config "$RUN/kubelet.yaml" --kubeconfig "$RUN/kubelet.conf" --root-dir "$RUN/kubelet" \
   --cert-dir "$RUN/kubelet/pki" --hostname-override "$NODE" --node-ip "$IP"
 start kube-proxy kube-proxy --config "$RUN/proxy.yaml"
+start metrics-server metrics-server --kubeconfig "$RUN/admin.conf" --authentication-kubeconfig "$RUN/admin.conf" \
+  --authorization-kubeconfig "$RUN/admin.conf" --secure-port "$METRICS_PORT" --cert-dir "$RUN/metrics" \
+  --kubelet-insecure-tls --kubelet-preferred-address-types InternalIP --kubelet-request-timeout 8s --metric-resolution 10s
+for _ in $(seq 240); do  # kube-router ends if it does not find its node
+  kubectl --kubeconfig "$RUN/admin.conf" get node "$NODE" > /dev/null 2>&1 && break
+  sleep 0.5
+done
+LD_LIBRARY_PATH=$libraries start kube-router kube-router --kubeconfig "$RUN/admin.conf" --hostname-override "$NODE" \
+  --run-firewall=true --run-router=false --run-service-proxy=false --enable-cni=false --health-port 0 \
+  --service-cluster-ip-range "$SERVICES"
 exec "$CACHE/bin/pause"

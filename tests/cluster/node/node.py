@@ -7,6 +7,7 @@ in the cache's folder ``run``, away from Docker's and the machine's own.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ SERVICES, SERVICE_IP, DNS_IP = "10.96.0.0/16", "10.96.0.1", "10.96.0.10"
 PODS = "10.244.0.0/24"
 #: CPUs that the node claims to have, so that requests of whole CPUs fit a small machine.
 CPUS = 16
+METRICS_PORT = 4443
 RUN = CACHE / "run"
 KUBECONFIG = RUN / "admin.conf"
 _PID, _ENDED = RUN / "pid", RUN / "log" / "ended"
@@ -70,7 +72,7 @@ def up(seconds: float = 240) -> None:
     environment = {
         **os.environ,
         **{"RUN": str(RUN), "CACHE": str(CACHE), "NAME": NAME, "NODE": NODE},
-        **{"IP": IP, "SERVICES": SERVICES, "CPUS": str(CPUS)},
+        **{"IP": IP, "SERVICES": SERVICES, "CPUS": str(CPUS), "METRICS_PORT": str(METRICS_PORT)},
     }
     # unshare stays outside as the parent; --kill-child ends PID 1, and with it everything, should it go.
     words = ["nsenter", f"--net={_NETWORK}", "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
@@ -87,6 +89,7 @@ def up(seconds: float = 240) -> None:
             kubectl("get", "node", NODE, "-o", f"jsonpath={ready}"), check=False, capture_output=True, text=True
         )
         if found.stdout == "True":
+            _register_metrics()
             return
         if outer.poll() is not None or _ENDED.exists():
             break
@@ -94,6 +97,11 @@ def up(seconds: float = 240) -> None:
     said = diagnosis()
     down()
     raise RuntimeError(f"the node did not become ready:\n{said}")
+
+
+def _register_metrics() -> None:
+    items = {"apiVersion": "v1", "kind": "List", "items": configurations.metrics_api(IP, METRICS_PORT)}
+    subprocess.run(kubectl("apply", "-f", "-"), check=True, capture_output=True, text=True, input=json.dumps(items))
 
 
 def _child(outer: subprocess.Popen[bytes], end: float) -> int:
