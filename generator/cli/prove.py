@@ -33,7 +33,7 @@ MAX_REQUEST_BYTES = 16 * 1024**2
 @options.overrides
 @click.option("--image", metavar="IMAGE", help="Prove this image instead of building one.")
 @click.option("--base-image", metavar="IMAGE", help="BASE_IMAGE of the builds, instead of the profile's.")
-@click.option("--path", metavar="PATH", help="What to ask for (default: /).")
+@click.option("--path", metavar="PATH", help="What to ask for (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
 @click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
@@ -73,6 +73,8 @@ def prove(
     _end_on_signals()
     text = _read(request_file) if request_file else None
     (plan,) = read_plans((profile,), overrides, Path(output))
+    if path is None and text is None:
+        path = f"{plan.profile.app.mount or ''}/"
     request = make_request(path, headers, text, request_file or "", plan.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
     _only_with_kubernetes(kubernetes, {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace})

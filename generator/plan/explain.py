@@ -66,7 +66,7 @@ def command_line(plan: Plan) -> str:
         words += ["--worker-connections", numbers.worker_connections.value]
     words += ["--backlog", numbers.backlog.value]
     words += ["--preload"] if plan.preload_app else []
-    words += ["--no-control-socket", "--worker-tmp-dir", "/dev/shm", plan.profile.app.module]
+    words += ["--no-control-socket", "--worker-tmp-dir", "/dev/shm", plan.texts.wsgi_app]
     return shlex.join(str(word) for word in words)
 
 

@@ -52,6 +52,7 @@ class KubernetesPlan:
     args: tuple[str, ...]
     #: The server's own port by name: the Service's traffic goes to "http", wherever that is.
     app_port_name: str
+    route_path: str
     disruption_note: str
     network_note: str
     dns_ports: tuple[int, ...]
@@ -104,6 +105,7 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         if any(v.claim for v in (*profile.volumes, *section.volumes)) and not section.openshift
         else None,
         args=(*(statsd if section.metrics == "prometheus" else ()), *_believed_proxy(section.proxy, server)),
+        route_path=_route_path(profile),
         app_port_name="app" if section.proxy else "http",
         disruption_note=_disruption_note(replicas or minimum),
         network_note=_network_note(profile),
@@ -125,6 +127,12 @@ def _memory(numbers: Numbers, profile: Profile) -> Number:
         f"in {USABLE_MEMORY_PERCENT} % of the limit: needs {ceil_div(needed, MIB)} of {limit / MIB:g} MiB."
     )
     return Number(limit, "resources.memory", reason)
+
+
+def _route_path(profile: Profile) -> str:
+    """The route's own path, or else the app's mount: a controller passes paths on as they are."""
+    given, mount = profile.kubernetes.route.path, profile.app.mount
+    return mount if mount and not profile.is_set("kubernetes.route.path") else given
 
 
 def _pull_policy(profile: Profile) -> tuple[str, str]:

@@ -68,6 +68,11 @@ class Plan:
         return self.profile.name
 
     @property
+    def entrypoint(self) -> tuple[str, ...]:
+        """The image's command, which execs the server, by way of its wrapper where it has one."""
+        return (self.paths.python, "-P", "-m", "kit_runtime", *self.profile.app.wrapper, self.server.program)
+
+    @property
     def explained(self) -> dict[str, Any]:
         """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
         return {path: self.server.effective(self.profile, path) for path in EXPLAINED}

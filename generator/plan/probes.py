@@ -71,13 +71,13 @@ def plan_probes(profile: Profile, server: Server) -> Probes:
     # Where a worker cannot beat beside its requests, only `timeout` tells a long one from a hung one.
     hung = HUNG_SECONDS if server.beats_while_busy or not profile.timeout else profile.timeout
     command = (image_paths(server).python, "-P", "-m", "kit_runtime.health")
-    path, host = profile.health.readiness_path, probe_host(profile)
+    path, host = _below_mount(profile, profile.health.readiness_path), probe_host(profile)
     live_period, live_failures, restart = _liveness(profile)
     return Probes(
         startup_period_seconds=STARTUP_PERIOD_SECONDS,
         startup_failures=ceil_div(profile.health.startup_seconds, STARTUP_PERIOD_SECONDS),
         readiness_path=path,
-        liveness_path=profile.health.liveness_path,
+        liveness_path=_below_mount(profile, profile.health.liveness_path),
         host=host,
         ready_command=(
             *(*command, "ready", str(profile.port), str(RESPONSE_SECONDS), str(hung)),
@@ -103,6 +103,10 @@ def probe_host(profile: Profile) -> str | None:
     """The host that every probe names; a wildcard is the name of none."""
     host = profile.health.host or profile.kubernetes.route.host
     return None if host is None or host.startswith("*") else host
+
+
+def _below_mount(profile: Profile, path: str | None) -> str | None:
+    return f"{profile.app.mount or ''}{path}" if path else None
 
 
 def _unready(profile: Profile, server: Server, hung: int, period: int) -> Number:

@@ -18,6 +18,8 @@ class Texts:
     """Text that templates take as it is, so that they need no decision of their own."""
 
     app_source: str
+    #: What the server imports, with a factory's arguments.
+    wsgi_app: str
     #: What the profile includes though its like is left out: below the build context, and words for find.
     kept_paths: tuple[str, ...]
     kept_words: str
@@ -50,6 +52,7 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         kept_words="".join(f"-path {shlex.quote(_joined('/app', path))} -prune -o " for path in profile.app.include),
         python_path=_joined("/app", profile.app.python_path or "."),
         app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
+        wsgi_app=wsgi_app(profile),
         bind=f"0.0.0.0:{profile.port}",
         cpu_text=cpu_text(profile.resources.cpu),
         memory_text=memory_text(profile.resources.memory),
@@ -69,6 +72,14 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         worker_memory_note=_worker_memory_note(profile),
         workers_why=_sentence(server.workers_why),
     )
+
+
+def wsgi_app(profile: Profile) -> str:
+    """``module:name``, or ``module:factory('argument', key=1)`` as gunicorn and the kit's servers read it."""
+    if not profile.app.arguments:
+        return profile.app.module
+    words = [f"{name}={value!r}" if name else repr(value) for name, value in profile.app.arguments]
+    return f"{profile.app.module.removesuffix('()')}({', '.join(words)})"
 
 
 def cpu_text(millicores: int) -> str:

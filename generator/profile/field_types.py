@@ -102,6 +102,22 @@ def integer(minimum: int, maximum: int, example: int) -> FieldType:
     return FieldType(parse, f"a whole number from {minimum} to {maximum}", str(example), schema)
 
 
+def advised(kind: FieldType, advice: Mapping[str, str]) -> FieldType:
+    """The same type with words of its own for values that people often write, by a pattern of the whole value."""
+
+    def parse(value: Any) -> Any:
+        try:
+            return kind.parse(value)
+        except ValueError:
+            if isinstance(value, Text):
+                for pattern, remedy in advice.items():
+                    if re.fullmatch(pattern, value[:200]):
+                        raise ValueError(remedy) from None
+            raise
+
+    return replace(kind, parse=parse)
+
+
 def boolean() -> FieldType:
     """``true`` or ``false``, unquoted; YAML 1.1's other spellings (``yes``, ``off``) are refused."""
 
@@ -259,15 +275,21 @@ def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
     return FieldType(parse, f"a mapping from {key_type.allowed} to {value_type.allowed}", example, schema)
 
 
-def unknown_names(value: Block, names: Sequence[str], given: str = "unknown setting") -> list[Problem]:
-    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest."""
+def unknown_names(
+    value: Block, names: Sequence[str], given: str = "unknown setting", advice: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest.
+
+    ``advice`` says what to do instead of writing a certain name.
+    """
     allowed = "one of " + ", ".join(sorted(names))
     problems: list[Problem] = []
     for name in value:
         if name not in names:
             # A search takes a millisecond, and nobody sees the suggestion of a fault that is only counted.
             near = nearest(name, names) if len(problems) < FAULTS_SHOWN else None
-            problems.append(Problem((name,), allowed, f"did you mean {near}?" if near else "remove it", given, True))
+            remedy = (advice or {}).get(name) or (f"did you mean {near}?" if near else "remove it")
+            problems.append(Problem((name,), allowed, remedy, given, True))
     return problems
 
 
@@ -336,6 +358,30 @@ def module() -> FieldType:
     return FieldType(parse, "a module name", "myapp.hooks", schema)
 
 
+def arguments() -> FieldType:
+    """Arguments of a factory, literals all of them: pairs of a keyword (None by position) and a frozen value."""
+
+    def parse(value: Any) -> tuple[tuple[str | None, Any], ...]:
+        if isinstance(value, Items):
+            return tuple((None, _frozen(_plain(item))) for item in value)
+        if not isinstance(value, Block):
+            raise ValueError("write a list, for example: [production], or a mapping: {config_name: production}")
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+                raise ValueError(f"rename {name[:60]!r}: no parameter of a Python function has such a name")
+        return tuple((str(name), _frozen(_plain(item))) for name, item in value.items())
+
+    schema: dict[str, Any] = {"type": ["array", "object"]}
+    return FieldType(parse, "a list or a mapping of values", "[production]", schema)
+
+
+def _frozen(value: Any) -> Any:
+    """The same literal without a list or a mapping that somebody could change, for repr()."""
+    if isinstance(value, dict):
+        raise ValueError("write single values; for a mapping, call the factory in a module of your own")
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
 def application() -> FieldType:
     """What a server imports: a module, then the name of the app or of a factory without arguments."""
 
@@ -344,6 +390,12 @@ def application() -> FieldType:
         name, colon, attribute = given.partition(":")
         if not colon:
             raise ValueError()
+        if re.fullmatch(r"[A-Za-z_]\w*\(.+\)", attribute, re.DOTALL):
+            factory = attribute.partition("(")[0]
+            wsgi = f"or import it in a wsgi.py of your own: from {name} import {factory}; app = {factory}(...)"
+            raise ValueError(
+                f"write module: {name}:{factory}() and its arguments, literals, as arguments: [...] beside it; {wsgi}"
+            )
         _refuse_unless_importable([*name.split("."), attribute.removesuffix("()")])
         return str(given)
 

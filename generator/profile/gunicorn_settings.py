@@ -37,7 +37,7 @@ OWNED = {
     "print_config": "run the image with the argument --print-config",
     "proc_name": "leave it out: it does nothing without the package setproctitle",
     "protocol": "leave it out: probes and proxies speak HTTP to the container",
-    "pythonpath": "leave it out: the app lies in /app, its packages in the image's environment",
+    "pythonpath": "use app.python_path for a folder of the app; its packages are in the image's environment",
     "raw_env": "use env",
     "raw_paste_global_conf": "use app.module",
     "reload": "use server: flask for development; an image does not change while it runs",
@@ -122,7 +122,7 @@ def typed(name: str, value: Any) -> Any:
     if isinstance(value, Text) and value.is_null and not known["nullable"]:
         raise ValueError(f"{name} cannot be null: leave it out for gunicorn's default")
     try:
-        parsed = _PARSERS[known["type"]](value)
+        parsed = _nested(value) if name == "logconfig_dict" else _PARSERS[known["type"]](value)
     except ValueError as error:
         detail = f": {error}" if str(error) else ""
         raise ValueError(f"{name} is of type {known['type']}{detail}") from None
@@ -141,6 +141,13 @@ def _string_mapping(value: Any) -> dict[str, str]:
     if not isinstance(value, Block):
         raise ValueError("write a mapping")
     return {str(key): f.text("text", "a").parse(item) for key, item in value.items()}
+
+
+def _nested(value: Any) -> dict[str, Any]:
+    """logging.config's dictionary: handlers within it are mappings, and its version is a number."""
+    if not isinstance(value, Block):
+        raise ValueError("write a mapping")
+    return dict(f.yaml_value().parse(value))
 
 
 def _string_or_null(value: Any) -> str | None:

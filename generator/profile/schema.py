@@ -7,6 +7,7 @@ A field's further words are explained in records.Setting: what gunicorn calls it
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from ..runtime.sizing import HEADROOM
@@ -24,6 +25,24 @@ _NAME = f.text(
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _EXTRAS = f.list_of(f.text("a name in pyproject.toml", "postgres", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 100))
 _URL_PATH = f.text("an absolute URL path in ASCII", "/readyz", r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*", 1024)
+ASGI_REMEDY = (
+    "the kit serves WSGI apps, as Flask's and Django's are; an ASGI app needs an image with an ASGI server. "
+    "For a WSGI app write gevent"
+)
+#: With what people copy from gunicorn's worker_class.
+_SERVER = f.advised(
+    f.text("a server's name", "gevent", r"[a-z]+", 20),
+    {
+        r"(uvicorn|uvicorn_worker|hypercorn|daphne)[._A-Za-z].*|asgi[._].*": ASGI_REMEDY,
+        r"(gunicorn\.workers\.)?(ggevent|geventlet)\..*|gevent_.*": "write gevent",
+        r"gunicorn\.workers\.gthread\..*": "write gthread",
+        r"gunicorn\.workers\.sync\..*": "write sync",
+    },
+)
+_LOW_PORT = (
+    "write 8000, say, and kubernetes.service_port or the published port for the one that clients use: "
+    "the server runs without the right to a port below 1024"
+)
 _HEALTH_HOST = f.text(
     "a host name, with a port where the app expects one",
     "app.example.com",
@@ -56,6 +75,27 @@ class App(Record):
     """The Flask application that goes into the image."""
 
     module: str = setting(f.application(), "What the server imports.", gunicorn="wsgi_app")
+    arguments: tuple[Any, ...] = setting(
+        f.arguments(),
+        "Literal arguments of a factory: a list, or a mapping for those by name; no secrets.",
+        default=(),
+        hidden=True,
+    )
+    mount: str | None = setting(
+        f.text(
+            "an absolute URL path without a slash at its end, empty or dotted parts",
+            "/tool",
+            r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+",
+            1024,
+        ).or_null(),
+        "Path that the app lies below (WSGI's SCRIPT_NAME); health's paths are the app's own, without it.",
+        default=None,
+    )
+    wrapper: tuple[str, ...] = setting(
+        f.list_of(f.text("a word of a command", "opentelemetry-instrument", r"[^\x00-\x1f\x7f]+", 1024)),
+        "Command that starts the server and becomes it (exec): [ddtrace-run], [newrelic-admin, run-program].",
+        default=(),
+    )
     path: str = setting(
         f.relative_path("a folder", "docker/app"), "Folder copied into the image, below the folder that --output names."
     )
@@ -149,10 +189,19 @@ class Health(Record):
 class Profile(Record):
     """One container: the app, its server, the connections it must hold and the resources it has."""
 
+    ADVICE = MappingProxyType(
+        {
+            "bind": "write port: the server listens on every interface",
+            "pythonpath": "write app.python_path",
+            "worker_class": "write server",
+            "wsgi_app": "write app.module",
+        }
+    )
+
     name: str = setting(_NAME, "Name of the output, the image and the Kubernetes objects.")
     app: App = setting(section(App), "The application.")
     server: str = setting(
-        f.text("a server's name", "gevent", r"[a-z]+", 20),
+        _SERVER,
         "How the app is served.",
         gunicorn="worker_class",
         reported=True,
@@ -204,7 +253,7 @@ class Profile(Record):
         default=4096,
     )
     timeout: int = setting(
-        f.integer(1, 3600, 30),
+        f.advised(f.integer(1, 3600, 30), {"0": "0 would leave a worker that hangs for ever: write up to 3600"}),
         "Seconds a worker may hang before it is killed.",
         default=30,
         gunicorn="timeout",
@@ -302,7 +351,11 @@ class Profile(Record):
         shown_by="test_gunicorn_mapping_reaches_the_server",
     )
     port: int = setting(
-        f.integer(1024, 65535, 8000), "Port in the container.", default=8000, gunicorn="bind", reported=True
+        f.advised(f.integer(1024, 65535, 8000), {r"[1-9]\d{0,2}": _LOW_PORT, r"10[01]\d|102[0-3]": _LOW_PORT}),
+        "Port in the container.",
+        default=8000,
+        gunicorn="bind",
+        reported=True,
     )
     python: str = setting(
         _PYTHON,
@@ -352,6 +405,11 @@ class Profile(Record):
     )
     volumes: tuple[AppVolume, ...] = setting(
         f.list_of(section(AppVolume)), "Folders of the app, in pod and Compose; below /app too.", default=()
+    )
+    env_allowed: tuple[str, ...] = setting(
+        f.list_of(VARIABLE),
+        "Variables in env that look like a secret or are the server's, and are allowed all the same.",
+        default=(),
     )
     kubernetes: Kubernetes = setting(section(Kubernetes), "What only the manifests need.")
 

@@ -33,7 +33,7 @@ def seed_options(plan: Plan) -> dict[str, Option]:
 def seed_command(plan: Plan) -> tuple[str, str]:
     """The shell's words that start it; the file comes in a variable, so that nothing need be mounted."""
     config = "/tmp/gunicorn_config.py"
-    return "-c", f'printf %s "$SEED" > {config}; exec gunicorn -c {config} {shlex.quote(plan.profile.app.module)}'
+    return "-c", f'printf %s "$SEED" > {config}; exec gunicorn -c {config} {shlex.quote(plan.texts.wsgi_app)}'
 
 
 def against(on: Walk) -> Claim:

@@ -38,6 +38,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.plan = self.stage.plan
         self.connections = self.plan.profile.connections
+        self.mount = self.plan.profile.app.mount or ""
 
     def client(
         self, connections: int, seconds: float, *, asking: Request | None = None, **options: float | bool
@@ -67,11 +68,11 @@ class Walk:
     @property
     def requests_sample_page(self) -> bool:
         """Whether it is the sample app's first page that is requested, and nothing that the command line chose."""
-        return self.sample_app and replace(self.request, host=None) == Request()
+        return self.sample_app and replace(self.request, host=None) == Request(f"{self.mount}/")
 
     def slow_request(self, milliseconds: int) -> Request:
         """A page of the sample app that waits so long for its upstream."""
-        return replace(self.request, path=f"/io?ms={milliseconds}")
+        return replace(self.request, path=f"{self.mount}/io?ms={milliseconds}")
 
     def first_sample(self) -> dict[str, Any] | None:
         deadline = time.monotonic() + SETTLE

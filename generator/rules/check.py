@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..errors import Fault, nearest
 from ..profile.load import Draft
-from ..profile.schema import CpuRule, Profile
+from ..profile.schema import ASGI_REMEDY, CpuRule, Profile
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
+from .environment import environment_faults, holds_secret
 from .kubernetes import kubernetes_faults
 
 #: Folders below docker/ with a meaning of their own; a profile of that name would write over them.
 RESERVED_NAMES = ("app", "runtime", "servers")
-_SECRET_NAME = re.compile(
-    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|PGPASS|(^|_)PASS($|_)"
-    r"|(^|_|API|ACCESS|PRIVATE|SIGNING)KEYS?($|_|\d)",
-    re.I,
-)
-#: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
-_USER_INFO = re.compile(r"[a-z0-9+.-]://[^/?#\s]*@", re.I)
-_RESERVED_NAMES = {
-    "GUNICORN_CMD_ARGS": "write the setting in the profile",
-    "WEB_CONCURRENCY": "use workers",
-    "PORT": "use port",
-    "FORWARDED_ALLOW_IPS": "use forwarded_allow_ips",
-    "SENDFILE": "leave it out: any value turns sendfile off",
-    "PATH": "leave it out: the image sets it",
-    "HOME": "leave it out: the image sets it",
-}
-_RESERVED_PREFIXES = ("LD_", "PYTHON", "KIT_", "GUNICORN_", "LISTEN_", "PIP_")
+ASGI_SERVERS = ("asgi", "daphne", "hypercorn", "uvicorn")
+#: What ends the words of a wrapper in the image's entry point.
+_PROGRAMS = tuple(sorted({server.program for server in SERVERS.values()}))
 
 
 def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Iterator[Fault]:
@@ -41,13 +27,16 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
     None where it already has a fault: numbers that come of a stand-in would refuse what is right.
     """
     profile = draft.profile
-    yield from _environment(draft, profile)
+    yield from environment_faults(draft, profile)
+    yield from _app(draft, profile)
     yield from _contradictions(draft, profile)
     if draft.has_fault("server"):
         return
     if server is None:
         near = nearest(profile.server, sorted(SERVERS))
         remedy = f"did you mean {near}?" if near else "take one of them"
+        if profile.server in ASGI_SERVERS:
+            remedy = ASGI_REMEDY
         yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), remedy)
         return
     if profile.python not in server.pythons and not draft.has_fault("python"):
@@ -60,23 +49,27 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         yield from kubernetes_faults(draft, profile, server, numbers)
 
 
-def _environment(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    for name, value in profile.env:
-        path = f"env.{name}"
-        if _SECRET_NAME.search(name) or _USER_INFO.search(value):
-            do = "remove it here, and name in env_secrets which Secret has it"
-            yield draft.fault(path, "no secrets: the image, its history and the manifests would all show them", do)
-        remedy = _RESERVED_NAMES.get(name)
-        if remedy or name.upper().startswith(_RESERVED_PREFIXES):
-            yield draft.fault(path, "variables of the app; this one is reserved for the server", remedy or "remove it")
-    given = dict(profile.env)
-    for name, _ in profile.env_secrets:
-        remedy = _RESERVED_NAMES.get(name)
-        if remedy or name.upper().startswith(_RESERVED_PREFIXES):
-            allowed = "variables of the app; this one is reserved for the server"
-            yield draft.fault(f"env_secrets.{name}", allowed, remedy or "remove it")
-        if name in given:
-            yield draft.fault(f"env_secrets.{name}", "a name that env has not", "remove one of them")
+def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    app = profile.app
+    for number, (name, value) in enumerate(app.arguments):
+        if holds_secret(name or "", str(value)):
+            do = "have the factory read it from the environment, and give it to the container at run time"
+            yield draft.fault(f"app.arguments.{name or number}", "no secrets: the image would show them", do)
+    for number, word in enumerate(app.wrapper):
+        if word in _PROGRAMS:
+            allowed = f"no word like {', '.join(_PROGRAMS)}: the server's own name ends the wrapper"
+            yield draft.fault(f"app.wrapper.{number}", allowed, "remove it: the server's command follows by itself")
+    if app.mount is None:
+        return
+    for name in ("readiness_path", "liveness_path"):
+        path = getattr(profile.health, name)
+        if path and f"{path}/".startswith(f"{app.mount}/"):
+            allowed = f"a path of the app's own: {app.mount} (app.mount) comes before it by itself"
+            yield draft.fault(f"health.{name}", allowed, f"write {path.removeprefix(app.mount) or '/'}")
+    route = profile.kubernetes.route.path
+    if not f"{app.mount}/".startswith(f"{route.rstrip('/')}/"):
+        allowed = f"{app.mount} (app.mount), or a path above it: nothing else reaches the app"
+        yield draft.fault("kubernetes.route.path", allowed, "remove it, and app.mount is routed")
 
 
 def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:

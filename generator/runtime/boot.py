@@ -15,6 +15,8 @@ from typing import NoReturn
 #: Where the image keeps each server's configuration; a pod mounts its ConfigMap over the file.
 CONFIGURATION = Path("/etc/kit")
 
+#: For the server under a wrapper: the process that it must have become.
+WRAPPED = "KIT_WRAPPED"
 _BIN = Path(sys.prefix) / "bin"
 #: A module of the runtime as a program; -P keeps the app's folder from shadowing what it imports.
 _MODULE = (str(_BIN / "python"), "-P", "-m")
@@ -73,10 +75,11 @@ def fail(message: str) -> NoReturn:
 
 
 def main(argv: Sequence[str], execvp: Callable[[str, list[str]], object] = os.execvp) -> None:
-    """Replace this process by the server named first, or by the command behind it."""
-    if not argv or argv[0] not in PROGRAMS:
-        fail(f"the first argument must be one of: {', '.join(sorted(PROGRAMS))}")
-    name, *arguments = argv
+    """Replace this process by the server, or by the command behind its name; words before it wrap the server."""
+    place = next((place for place, word in enumerate(argv) if word in PROGRAMS), None)
+    if place is None:
+        fail(f"an argument must be one of: {', '.join(sorted(PROGRAMS))}")
+    wrapper, name, arguments = argv[:place], argv[place], list(argv[place + 1 :])
     if arguments and not arguments[0].startswith("-"):
         _become(arguments, execvp)
         return
@@ -86,7 +89,9 @@ def main(argv: Sequence[str], execvp: Callable[[str, list[str]], object] = os.ex
         fail(str(error))
     # gunicorn takes SENDFILE from the environment, and any value of it turns sendfile off.
     os.environ.pop("SENDFILE", None)
-    _become([*PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments], execvp)
+    if wrapper:
+        os.environ[WRAPPED] = str(os.getpid())
+    _become([*wrapper, *PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments], execvp)
 
 
 def _become(command: list[str], execvp: Callable[[str, list[str]], object]) -> None:

@@ -62,7 +62,7 @@ class Booted:
             connection.close()
 
     def wait_ready(self, seconds: float = PATIENCE) -> Booted:
-        path = self.plan.profile.health.readiness_path or "/"
+        path = self.plan.probes.readiness_path or "/"
         wait_until(
             lambda: self.get(path, timeout=5).status == 200,
             seconds,

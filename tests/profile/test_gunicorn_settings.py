@@ -26,6 +26,15 @@ VALUES = {
     "list": ("[a, 010]", ["a", "010"], "a", "write a list"),
     "dict": ("{a: 010}", {"a": "010"}, "[a]", "write a mapping"),
 }
+#: As logging.config wants it.
+NESTED = (
+    "{version: 1, handlers: {a: {class: logging.StreamHandler, stream: ext://sys.stdout}}, root: {handlers: [a]}}",
+    {
+        "version": 1,
+        "handlers": {"a": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
+        "root": {"handlers": ["a"]},
+    },
+)
 #: Settings for which gunicorn takes only certain words or sizes.
 STRICT = {
     "header_map": "drop",
@@ -69,6 +78,8 @@ def test_each_setting_is_accepted_typed_owned_at_the_top_or_a_hook(name: str) ->
         assert (expected in fault.remedy) or (ignored and "gevent honours" in fault.allowed)
         return
     good, value, bad, remedy = VALUES[gunicorn_type]
+    if name == "logconfig_dict":
+        good, value = NESTED
     if name in CHOICES:
         good = value = CHOICES[name][0]
         (fault,) = faults_of("", f"gunicorn.{name}=nonsense")

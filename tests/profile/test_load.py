@@ -45,7 +45,7 @@ def test_the_fields_type_decides(line: str, field: str | None, value: object) ->
         ("port: 0x1F40", "6:7", "port", "'0x1F40'", "a whole number from 1024 to 65535", "write for example: 8000"),
         ("port: 8000.0", "6:7", "port", "'8000.0'", "a whole number from 1024 to 65535", "write for example: 8000"),
         ('port: "8000"', "6:7", "port", "'8000'", "a whole number from 1024 to 65535", "remove the quotes"),
-        ("port: 80", "6:7", "port", "'80'", "a whole number from 1024 to 65535", "write for example: 8000"),
+        ("port: 80", "6:7", "port", "'80'", "a whole number from 1024 to 65535", "kubernetes.service_port"),
         ("port: ٨٠٨٠", "6:7", "port", "'٨٠٨٠'", "a whole number from 1024 to 65535", "write for example: 8000"),
         ("port: [8000]", "6:7", "port", "a list", "a whole number from 1024 to 65535", "not a list or a mapping"),
         ("port:", "6:6", "port", "''", "a whole number from 1024 to 65535", "write for example: 8000"),

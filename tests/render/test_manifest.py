@@ -270,6 +270,18 @@ def test_without_secret_files_there_is_no_volume_for_them() -> None:
     assert "secret-files" not in [one["name"] for one in [*pod(extra)["volumes"], *container(extra)["volumeMounts"]]]
 
 
+@pytest.mark.parametrize(("path", "routed"), [("", "/tool"), (", path: /", "/"), (", path: /tool", "/tool")])
+def test_a_mount_is_in_every_probe_and_in_the_route(path: str, routed: str) -> None:
+    extra = "health: {readiness_path: /r, liveness_path: /l}\nkubernetes: {allowed_namespaces: [a]"
+    found = objects(f"{extra}, route: {{kind: ingress, host: a.b{path}}}}}\n", "app.mount=/tool")
+    (rule,) = found["Ingress"]["spec"]["rules"]
+    assert [one["path"] for one in rule["http"]["paths"]] == [routed]
+    probes = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert probes["startupProbe"]["httpGet"]["path"] == "/tool/r"
+    assert probes["livenessProbe"]["httpGet"]["path"] == "/tool/l"
+    assert "/tool/r" in probes["readinessProbe"]["exec"]["command"]
+
+
 def test_volumes() -> None:
     listed = "{name: a, mount_path: /a, claim: c}, {name: b, mount_path: /b, secret: s}"
     listed += ", {name: d, mount_path: /d, size: 1Gi}"

@@ -45,8 +45,8 @@ def test_a_number_is_taken(text: str, value: int) -> None:
         ),
         (["pywsgi"], {"PORT": "tcp://10.0.0.1:80"}, "kit: PORT='tcp://10.0.0.1:80' is not a port from 1 to 65535"),
         (["gunicorn"], {"KIT_CPU_MILLICORES": "0.5"}, "kit: KIT_CPU_MILLICORES='0.5' is not a whole number"),
-        ([], {}, "kit: the first argument must be one of: "),
-        (["--workers", "3"], {}, "kit: the first argument must be one of: "),
+        ([], {}, "kit: an argument must be one of: "),
+        (["--workers", "3"], {}, "kit: an argument must be one of: "),
     ],
 )
 def test_the_entry_point_ends_with_one_line_and_2(

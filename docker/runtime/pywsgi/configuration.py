@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..mount import mounted
+
 Check = Callable[[Any], bool]
 Document = TypeVar("Document")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -162,9 +164,10 @@ def enter(chdir: str) -> None:
     sys.path.insert(0, str(Path.cwd()))
 
 
-def load_app(wsgi_app: str) -> Any:
+def load_app(wsgi_app: str, mount: str | None = None) -> Any:
     """``"pkg.mod:app"``, ``"pkg.mod:create_app('arg', key=1)"`` or ``"pkg.mod"`` (``application`` in it).
 
+    It lies below the path ``mount``, where one is given.
     Raises whatever the import raises, ValueError for a reference of another form, TypeError for no callable.
     """
     module, _, expression = wsgi_app.partition(":")
@@ -179,7 +182,7 @@ def load_app(wsgi_app: str) -> Any:
         app = app(*positional, **{str(word.arg): ast.literal_eval(word.value) for word in call.keywords})
     if not callable(app):
         raise TypeError(f"wsgi_app = {wsgi_app!r} is not callable: {app!r}")
-    return app
+    return mounted(app, mount) if mount else app
 
 
 def documents(argv: list[str]) -> str:

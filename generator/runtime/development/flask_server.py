@@ -44,6 +44,8 @@ class Settings:
     """Every setting once; ``threads`` above 1 is werkzeug's ``threaded``: a thread a request, no limit."""
 
     wsgi_app: str = text()
+    #: Path that the app lies below; None is the root.
+    mount: str | None = text(None)
     bind: str = endpoint("127.0.0.1:5000")
     threads: int = whole(1, at_least=1)
     #: Processes: each request is answered in a fork of its own, at most this many at a time.
@@ -90,7 +92,7 @@ def _app(cfg: Settings) -> Any:
         return _broken
     enter(cfg.chdir)
     try:
-        return load_app(cfg.wsgi_app)
+        return load_app(cfg.wsgi_app, cfg.mount)
     except Exception:
         if not cfg.reload:
             raise

@@ -49,9 +49,11 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting once. The names are gunicorn's; two are nginx's, and header_timeout, access_log_json,
-    quiet_paths the kit's own."""
+    quiet_paths and mount the kit's own."""
 
     wsgi_app: str = text()
+    #: Path that the app lies below; None is the root.
+    mount: str | None = text(None)
     bind: str = endpoint("127.0.0.1:8000")
     workers: int = whole(1, at_least=1)
     worker_connections: int = whole(1000, at_least=1)
@@ -113,7 +115,7 @@ def main(argv: list[str]) -> int:
     app = None
     if cfg.preload_app:
         try:
-            app = load_app(cfg.wsgi_app)
+            app = load_app(cfg.wsgi_app, cfg.mount)
         except Exception:
             log.exception("Could not load %s", cfg.wsgi_app)
             return BOOT_ERROR
