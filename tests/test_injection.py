@@ -43,7 +43,7 @@ BASES = {
     "kubernetes: {allowed_namespaces: [edge], "
     "route: {kind: httproute, host: a.example, gateway: edge, gateway_namespace: net}}\n",
     "a server of its own": MINIMAL.replace("gevent", "pywsgi") + "kubernetes: {replicas: 1}\n",
-    "development": MINIMAL.replace("gevent", "flask"),
+    "development": MINIMAL.replace("gevent", "flask") + "env: {GREETING: hello}\n",
 }
 #: Fields whose text decides what the files look like, with the reason; their own tests compare values.
 DECIDES = {

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .boot import BootError, fail, listening_port, positive_int
+from .boot import WRAPPED, BootError, fail, listening_port, positive_int
 from .limits import read_limits
 from .report import boot_report, raise_descriptor_limit, write_report
 from .sizing import Demand, Numbers, Rule, derive
@@ -18,13 +18,19 @@ Outside = Mapping[str, Mapping[str, Any]]
 
 
 def begin(runtime: str) -> None:
-    """Refuse a configuration written for another runtime, and let SIGTERM end a master that still imports the app.
+    """Refuse what cannot serve, and let SIGTERM end a master that still imports the app.
+
+    What cannot: a configuration written for another runtime, and a server that its wrapper has started as a child,
+    which signals to PID 1 would not reach.
 
     The kernel drops a signal with no handler for PID 1, and gunicorn installs its own only after the import:
     without this, stopping a container during a slow import waits for SIGKILL.
     """
     if runtime != (own := runtime_version()):
         fail(f"this configuration is for runtime {runtime}, the image has {own}: generate both in one run")
+    wrapped = os.environ.pop(WRAPPED, None)
+    if wrapped is not None and wrapped != str(os.getpid()):
+        fail("app.wrapper started the server as a child; it must become the server (exec), or no signal reaches it")
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 

@@ -45,7 +45,9 @@ class LogAdapter:
         self.log = log
 
     def access(self, environ: Environ) -> None:
-        path = quote(environ.get("PATH_INFO", "-"), safe="/:@!$&'()*+,;=~-", encoding="latin-1")
+        path = quote(
+            environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "-"), safe="/:@!$&'()*+,;=~-", encoding="latin-1"
+        )
         query = environ.get("QUERY_STRING")
         # A request that could not be parsed has only some of these.
         fields = {
