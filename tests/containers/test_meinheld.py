@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -155,7 +156,9 @@ def test_a_body_without_room_in_tmp_is_the_servers_fault(boot: Boot) -> None:
     """Stock drops what finds no room, and the app reads the rest as the whole body."""
     with boot(PROFILE, tmpfs="/tmp:size=1m") as container:
         connection = container.connect()
-        connection.request("POST", "/echo", body=b"x" * 4_000_000)
+        # The server may respond and close before it has taken the whole body, as HTTP allows: the response counts.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", "/echo", body=b"x" * 4_000_000)
         assert connection.getresponse().status == 500
         connection.close()
         connection.request("POST", "/echo", body=b"x" * 500_000)
