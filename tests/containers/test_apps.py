@@ -70,7 +70,7 @@ def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, n
         assert kit.complaints(container.container.logs().text) == []
 
 
-@pytest.mark.parametrize("name", [one for one in ("hashed", "requirement-files") if os.environ.get("KIT_ALL_APPS")])
+@pytest.mark.parametrize("name", [one for one in ("hashed", "requirement-files") if one in CHOSEN])
 def test_the_profile_that_new_writes_serves(docker: Docker, tmp_path: Path, name: str) -> None:
     folder = project(name, tmp_path)
     (folder / "profile.yaml").unlink()
@@ -81,8 +81,8 @@ def test_the_profile_that_new_writes_serves(docker: Docker, tmp_path: Path, name
         assert container.get("/").json == expected
 
 
-@pytest.mark.parametrize("name", ["hashed"] if os.environ.get("KIT_ALL_APPS") else [])
-def test_the_copied_configuration_is_imported_and_serves(docker: Docker, tmp_path: Path, name: str) -> None:
+def test_the_copied_configuration_is_imported_and_serves(docker: Docker, tmp_path: Path) -> None:
+    name = "hashed"
     folder = project(name, tmp_path)
     (folder / "profile.yaml").unlink()
     lines = ["import multiprocessing", *(line.text for line in SEED if "meinheld" not in line.text)]
