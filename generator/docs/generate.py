@@ -15,7 +15,7 @@ from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema
 from ..profile.schema import SETTINGS, Profile
 from ..servers import SERVERS
-from ..servers.server import Cell
+from ..servers.server import PYTHONS, UNBOOTED, Cell
 from .seed import SEED
 
 
@@ -59,6 +59,21 @@ def servers_table() -> str:
         workers = f"{server.workers.per_cpu} x CPU{plus}{least}"
         rows.append(f"| `{server.name}` | {server.summary} | {workers} | {threads} | {memory} | {each} | {need} |")
     return "\n".join(rows)
+
+
+def pythons_table() -> str:
+    """Server by Python: what the tests boot, what is only generated, and what is refused, with the reasons."""
+    rows = ["| `python:` | " + " | ".join(f"`{name}`" for name in SERVERS) + " |", "| --- |" + " --- |" * len(SERVERS)]
+    for python in PYTHONS:
+        taken = "generated" if python in UNBOOTED else "booted"
+        cells = [taken if python in server.pythons else "**refused**" for server in SERVERS.values()]
+        rows.append(f'| `"{python}"` | ' + " | ".join(cells) + " |")
+    reasons = [
+        f"{python} is generated from the same lock and templates, but booted by no test: {why}."
+        for python, why in UNBOOTED.items()
+    ]
+    reasons += [f"{server.name}: {server.pythons_refused}." for server in SERVERS.values() if server.pythons_refused]
+    return "\n".join([*rows, "", *reasons])
 
 
 def honoured_table() -> str:
@@ -139,6 +154,7 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "configuration": _plan_excerpt,
     "settings": lambda _: settings_table(),
     "servers": lambda _: servers_table(),
+    "pythons": lambda _: pythons_table(),
     "honoured": lambda _: honoured_table(),
     "seed": lambda _: seed_table(),
     "measured": _measured_excerpt,

@@ -359,7 +359,7 @@ class Profile(Record):
     )
     python: str = setting(
         _PYTHON,
-        "Python of the image; one that the kit's tests boot.",
+        "Python of the image, which decides the base image: python:<version>-slim-trixie.",
         default="3.13",
     )
     image: str | None = setting(f.image().or_null(), "Image of the manifests; null is <name>:dev.", default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..errors import Fault, nearest
 from ..profile.load import Draft
@@ -40,13 +40,21 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), remedy)
         return
     if profile.python not in server.pythons and not draft.has_fault("python"):
-        allowed = f"one of {', '.join(server.pythons)} for {server.name}: those that the kit's tests boot"
-        yield draft.fault("python", allowed, f"write {server.pythons[-1]}")
+        why = server.pythons_refused or "those that its lock has packages for"
+        allowed = f"one of {', '.join(server.pythons)} for {server.name}: {why}"
+        yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}")
     yield from _unhonoured(draft, profile, server)
     if numbers is not None:
         yield from _capacity(draft, profile, server, numbers)
     if server.production:
         yield from kubernetes_faults(draft, profile, server, numbers)
+
+
+def _nearest_python(wanted: str, pythons: Sequence[str]) -> str:
+    def minor(python: str) -> int:
+        return int(python.partition(".")[2])
+
+    return min(pythons, key=lambda python: abs(minor(python) - minor(wanted)))
 
 
 def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:

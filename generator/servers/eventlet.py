@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import Server, ignored
+from .server import PYTHONS, Server, ignored
 
 EVENTLET = Server(
     name="eventlet",
     family="gunicorn",
     summary="legacy: gunicorn 25 with eventlet; gunicorn 26 removed this worker, take gevent instead",
     packages=("gunicorn==25.3.0", "eventlet==0.41.3"),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="kit_runtime.workers.eventlet.DrainingEventletWorker",
     worker_class_why=(
         "the last gunicorn that has it is 25.3, and eventlet itself is in maintenance only; with the stock class a "

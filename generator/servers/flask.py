@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import cells
-from .server import Server, honoured, ignored
+from .server import PYTHONS, Server, honoured, ignored
 
 _DEVELOPMENT = ignored("Flask's development server has no such thing")
 
@@ -13,7 +13,7 @@ FLASK = Server(
     family="development",
     summary="DEVELOPMENT ONLY: Flask's own server, as `python code.py` starts it; reloads; no Kubernetes output",
     packages=(),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="",
     worker_class_why="",
     workers=Rule(per_cpu=0, plus=1),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import Server, honoured, ignored
+from .server import PYTHONS, Server, honoured, ignored
 
 GEVENT = Server(
     name="gevent",
     family="gunicorn",
     summary="gunicorn with gevent: a greenlet for each request in progress, thousands of connections per worker",
     packages=("gunicorn==27.0.1", "gevent==26.9.0", "packaging==26.3"),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="kit_runtime.workers.gevent.FairGeventWorker",
     worker_class_why=(
         "gunicorn's gevent worker with fair scheduling and a short path for ordinary requests: of 10,000 "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import Server, honoured, ignored
+from .server import PYTHONS, Server, honoured, ignored
 
 GTHREAD = Server(
     name="gthread",
     family="gunicorn",
     summary="gunicorn with threads: no monkey patching; concurrency is workers x threads",
     packages=("gunicorn==27.0.1",),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="kit_runtime.workers.gthread.FairThreadWorker",
     worker_class_why=(
         "gunicorn's thread worker, where a connection gets a thread only when a request arrives: of 10,000 "

@@ -21,14 +21,13 @@ from packaging.utils import canonicalize_name
 
 from ..errors import KitError
 from . import SERVERS
-from .server import Server
+from .server import PYTHONS, Server
 
 LOCKS = Path(__file__).with_name("locks")
 SETTINGS = Path(__file__).parents[1] / "profile" / "gunicorn_settings.json"
 #: What reads the app's own lock files in the builder stage (uv: MIT or Apache-2.0; micropipenv: LGPL-3.0-or-later,
 #: only run there). Nothing of them is in the image.
 TOOLS = {"uv": ("uv==0.13.9",), "micropipenv": ("uv==0.13.9", "micropipenv==1.10.0")}
-ALL_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 #: Settings whose default gunicorn takes from the machine or the environment, so that a table cannot hold it.
 _OF_THE_MACHINE = {"chdir", "control_socket", "forwarded_allow_ips", "group", "sendfile", "user", "workers"}
 ARCHITECTURES = ("x86_64", "aarch64")
@@ -87,16 +86,28 @@ def constraints(server: Server, locked: Sequence[Locked]) -> str:
     """What the server allows of the app's requirements: its own packages as locked, of what they need the range."""
     lines = [f"{name}=={version}" for name, version in server.pins.items()]
     own = [one for one in locked if one.name in server.pins]
-    ranges: dict[str, SpecifierSet] = {}
-    for requirement in (Requirement(text) for one in own for text in one.requires):
-        name = canonicalize_name(requirement.name)
-        about = {"extra": "", "python_version": server.pythons[0], "sys_platform": "linux"}
-        if name not in server.pins and (requirement.marker is None or requirement.marker.evaluate(about)):
-            ranges[name] = ranges.get(name, SpecifierSet()) & requirement.specifier
-    lines += [f"{name}{specifiers}" for name, specifiers in ranges.items() if str(specifiers)]
+    needed = [Requirement(text) for one in own for text in one.requires]
+    ranges = {python: _ranges(server, needed, python) for python in server.pythons}
+    for name in {name: None for found in ranges.values() for name in found}:
+        texts = {python: found.get(name, "") for python, found in ranges.items()}
+        if len(set(texts.values())) == 1:
+            lines.append(f"{name}{texts[server.pythons[0]]}")
+        else:
+            lines += [f'{name}{text} ; python_version == "{python}"' for python, text in texts.items() if text]
     return (
         "\n".join(["# Renewed by `make locks`, from the metadata of the packages in the lock.", *sorted(lines)]) + "\n"
     )
+
+
+def _ranges(server: Server, needed: Sequence[Requirement], python: str) -> dict[str, str]:
+    """The versions that the server's own packages allow of others with that Python, by name."""
+    about = {"extra": "", "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    found: dict[str, SpecifierSet] = {}
+    for requirement in needed:
+        name = canonicalize_name(requirement.name)
+        if name not in server.pins and (requirement.marker is None or requirement.marker.evaluate(about)):
+            found[name] = found.get(name, SpecifierSet()) & requirement.specifier
+    return {name: str(specifiers) for name, specifiers in found.items() if str(specifiers)}
 
 
 def gunicorn_settings() -> dict[str, dict[str, Any]]:
@@ -139,7 +150,7 @@ def renew() -> Iterator[str]:
             yield _written(LOCKS / f"{server.name}.txt", text)
             yield _written(LOCKS / f"{server.name}-constraints.txt", constraints(server, locked))
     for name, packages in TOOLS.items():
-        yield _written(LOCKS / f"{name}.txt", lock(packages, ALL_PYTHONS)[0])
+        yield _written(LOCKS / f"{name}.txt", lock(packages, PYTHONS)[0])
     SETTINGS.write_text(json.dumps(gunicorn_settings(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     yield str(SETTINGS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import Server, harmful, honoured_up_to, ignored
+from .server import PYTHONS, Server, harmful, honoured_up_to, ignored
 
 _KEEPALIVE = honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections")
 _IN_C = ignored("meinheld parses requests in C, with limits of its own: 128 fields, 8 KiB each, bodies to 16 MiB")
@@ -16,7 +16,7 @@ MEINHELD = Server(
     family="gunicorn",
     summary="gunicorn with meinheld, a server in C from 2020, mended: the fastest on small answers",
     packages=("gunicorn==27.0.1", "greenlet==3.5.6"),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="kit_runtime.workers.meinheld.MeinheldWorker",
     worker_class_why=(
         "the kit's worker for the patched meinheld in this image. With the stock one a dead worker takes the master "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import Server, ignored
+from .server import PYTHONS, Server, ignored
 
 _NOTHING_LIKE_IT = ignored("pywsgi is no gunicorn: it has no such setting")
 
@@ -14,7 +14,7 @@ PYWSGI = Server(
     summary="gevent's own WSGI server with the kit's supervisor: the leanest way to thousands of connections",
     # gunicorn for its parser alone: what reads requests must be as strict as the strictest (pywsgi/request.py).
     packages=("gevent==26.9.0", "gunicorn==27.0.1"),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="",
     worker_class_why="",
     workers=Rule(per_cpu=1),

@@ -12,6 +12,10 @@ from ..runtime.sizing import Rule
 Verdict = Literal["honoured", "ignored", "harmful"]
 
 
+#: Every Python that the locks have packages for, oldest first; profiles choose one by ``python``.
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+#: Of these, what no container test boots, and why: their images are generated from the same locks and templates.
+UNBOOTED = {"3.12": "Debian, which the tests' base images are built from where no registry is at hand, has no 3.12"}
 #: Packages that a server names, for its version was tested, but that it takes in any version its own metadata allows.
 MERELY_NEEDED = ("packaging",)
 #: Built from its source (docker/<name>/meinheld-requirements.txt), so that no lock has it.
@@ -38,7 +42,7 @@ class Server:
     family: Literal["gunicorn", "standalone", "development"]
     summary: str
     packages: tuple[str, ...]
-    #: Python versions whose image the container tests boot, oldest first.
+    #: Python versions that it can be built for, oldest first.
     pythons: tuple[str, ...]
     worker_class: str
     worker_class_why: str
@@ -71,6 +75,8 @@ class Server:
     #: Whether a worker's heartbeat goes on however many requests it has, so that a missing one tells that it hangs.
     beats_while_busy: bool = True
     production: bool = True
+    #: Why it is not built for one of PYTHONS.
+    pythons_refused: str = ""
     #: Not recommended for anything new; the generator says so.
     legacy: bool = False
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import cells
-from .server import Server, harmful, ignored
+from .server import PYTHONS, Server, harmful, ignored
 
 SYNC = Server(
     name="sync",
     family="gunicorn",
     summary="gunicorn's default: one request at a time in each worker, no keep-alive",
     packages=("gunicorn==27.0.1",),
-    pythons=("3.13",),
+    pythons=PYTHONS,
     worker_class="kit_runtime.workers.sync.DrainingSyncWorker",
     worker_class_why=(
         "gunicorn's simplest worker: it holds one connection from its first byte to its last; this one also answers "

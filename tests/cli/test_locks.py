@@ -46,13 +46,26 @@ def test_every_lock_and_the_settings_are_renewed(places: Path, monkeypatch: pyte
     assert json.loads((places / "settings.json").read_text()) == known_settings()
 
 
+def test_a_range_that_depends_on_the_python_says_so() -> None:
+    requires = ("x>=2 ; python_version < '3.13'", "x>=3 ; python_version >= '3.13'", "y>=1")
+    text = lock.constraints(SERVERS["gthread"], [lock.Locked("gunicorn", "27.0.1", "aa", requires)])
+    assert set(text.splitlines()) > {
+        'x>=2 ; python_version == "3.12"',
+        'x>=3 ; python_version == "3.13"',
+        "y>=1",
+    }
+
+
 def test_what_pip_cannot_find_ends_with_2(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, ""))
     result = CliRunner().invoke(commands, ["locks"])
     assert (result.exit_code, list(places.iterdir())) == (2, [])
-    assert "pip finds none for 3.13 on x86_64" in result.stderr
+    assert "pip finds none for 3.11 on x86_64" in result.stderr
 
 
 def test_the_places_are_those_that_are_read() -> None:
     assert {path.stem for path in lock.LOCKS.glob("*.txt")} == EVERY
+    for name in _WITH_PACKAGES:
+        first = (lock.LOCKS / f"{name}.txt").read_text().splitlines()[0]
+        assert first.endswith(f"; Python {', '.join(SERVERS[name].pythons)} on x86_64 and aarch64.")
     assert json.loads(lock.SETTINGS.read_text()) == known_settings()

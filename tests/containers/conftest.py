@@ -39,6 +39,8 @@ def ensure_images(engine: Engine) -> Docker:
     """The base image and those that look from beside, built if they are missing."""
     docker = Docker(engine.client, LABEL)
     ensure_base_image(docker)
+    if kit.PYTHON:
+        ensure_base_image(docker, f"python:{kit.PYTHON}-slim-trixie")
     ensure_probe_image(docker)
     ensure_load_image(docker)
     return docker

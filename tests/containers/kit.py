@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from generator.containers.docker import Docker, Option
 from generator.containers.waiting import wait_until
 from generator.pipeline import read_plans
 from generator.plan.plan import Plan
+from generator.profile.schema import SETTINGS
 from generator.proof.stage import upstream_port
 from generator.render.render import render
 from tests.containers.support import host
@@ -27,6 +29,9 @@ PROFILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("profiles/**
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 #: How long anything may take on a slow or busy machine; only a failing test waits for so long.
 PATIENCE = 90
+DEFAULT_PYTHON = SETTINGS["python"].default
+#: Every container test on another Python than the profiles': KIT_PYTHON=3.14 pytest tests/containers/test_meinheld.py
+PYTHON = os.environ.get("KIT_PYTHON")
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str,
 
 
 def plan_of(profile: str, *overrides: str) -> Plan:
-    return read_plans((str(ROOT / profile),), overrides, ROOT)[0]
+    python = (f"python={PYTHON}",) if PYTHON else ()
+    return read_plans((str(ROOT / profile),), (*python, *overrides), ROOT)[0]
 
 
 def honouring(setting: str) -> list[str]:
@@ -114,13 +120,17 @@ def honouring(setting: str) -> list[str]:
 
 def tag_of(plan: Plan) -> str:
     """Each shipped profile's image under a name of this checkout's tests, apart from an operator's and another's."""
-    return f"kit-test-{CHECKOUT}-{plan.folder.replace('/', '-')}:dev"
+    python = "" if plan.profile.python == DEFAULT_PYTHON else f"-{plan.profile.python}"
+    return f"kit-test-{CHECKOUT}-{plan.folder.replace('/', '-')}{python}:dev"
 
 
 def build(docker: Docker, plan: Plan, tag: str | None = None, context: Path = ROOT, **options: Any) -> str:
-    """`docker build` as the Dockerfile's own comment says; returns the tag."""
+    """`docker build` as the Dockerfile's own comment says; returns the tag.
+
+    The locks have the packages of every Python, so that one Dockerfile builds on the base image of each.
+    """
     tag = tag or tag_of(plan)
-    build_args = {**host_build_args(), **options.pop("build_args", {})}
+    build_args = {**host_build_args(), "BASE_IMAGE": plan.base_image, **options.pop("build_args", {})}
     with host.one_at_a_time(host.lock_of(tag)):
         docker.build(context, context / plan.folder / "Dockerfile", tag, build_args=build_args, **options)
     return tag

@@ -8,7 +8,7 @@ from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from tests.containers import kit
 
-RUNTIME = "/opt/venv/lib/python3.13/site-packages/kit_runtime"
+RUNTIME = f"/opt/venv/lib/python{kit.PYTHON or kit.DEFAULT_PYTHON}/site-packages/kit_runtime"
 
 
 def test_the_server_is_pid_1_with_its_workers(running: kit.Booted, beside: Any) -> None:

@@ -53,7 +53,7 @@ def test_the_fields_type_decides(line: str, field: str | None, value: object) ->
         ("preload_app: yes", "6:14", "preload_app", "'yes'", "true or false, or null", "without quotes"),
         ("preload_app: 1", "6:14", "preload_app", "'1'", "true or false, or null", "write true or false"),
         ('preload_app: "true"', "6:14", "preload_app", "'true'", "true or false, or null", "without quotes"),
-        ("python: 3.10", "6:9", "python", "'3.10'", "one of 3.13", "write 3.13"),
+        ("python: 3.10", "6:9", "python", "'3.10'", "one of 3.11, 3.12, 3.13, 3.14 for gevent", "write 3.11"),
         ("python: null", "6:9", "python", "'null'", "a Python version", "in quotes if the text itself is meant"),
         ("access_log: false", "6:13", "access_log", "'false'", "one of off, text, json", "write for example: off"),
         ("access_log: jsn", "6:13", "access_log", "'jsn'", "one of off, text, json", "write json"),

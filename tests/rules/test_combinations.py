@@ -73,7 +73,7 @@ REFUSED = [
     (("threads=4",), "threads", "ignored: gevent serves requests in greenlets", "remove it"),
     (("server=gthread", "header_timeout=10"), "header_timeout", "ignored: gthread waits for headers", "another server"),
     (("gunicorn.asgi_loop=auto",), "gunicorn.asgi_loop", "only gunicorn's asgi worker reads it", "another server"),
-    (("python=3.12",), "python", "one of 3.13 for gevent", "write 3.13"),
+    (("python=3.15",), "python", "one of 3.11, 3.12, 3.13, 3.14 for gevent: those that its lock", "write 3.14"),
     (("workers={per_cpu: 1, at_least: 3, at_most: 2}",), "workers.at_most", "at_least (3) or more", "raise it"),
     (("workers=0",), "workers", "from 1 to 1024", "for example: 4"),
     (("max_requests_jitter=1",), "max_requests_jitter", "0 while max_requests is 0", "set max_requests too"),
