@@ -11,6 +11,7 @@ from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from generator.servers.server import UNBOOTED
 from tests.containers import kit
+from tests.containers.support import host
 from tests.containers.support.base_image import ensure_base_image
 from tests.containers.test_faults import in_background, in_flight
 
@@ -31,7 +32,8 @@ CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [pair for pair in EVERY if
 @pytest.mark.parametrize(("server", "python"), CHOSEN)
 def test_a_server_serves_and_stops_on_another_python(docker: Docker, server: str, python: str) -> None:
     plan = kit.plan_of(OF_SERVER[server], f"python={python}")
-    ensure_base_image(docker, plan.base_image)
+    with host.one_at_a_time(host.lock_of(plan.base_image)):
+        ensure_base_image(docker, plan.base_image)
     tag = kit.build(docker, plan)
     expected = explanation(plan)["numbers"]
     with kit.booted(docker, tag, plan, health_interval="1s") as container:
