@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .errors import Fault, KitError, ProfileError
@@ -10,12 +11,15 @@ from .files import read_regular
 from .plan.numbers import size
 from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
-from .profile.load import read_profile
+from .profile.load import Draft, read_profile
+from .profile.schema import Profile
+from .project.hazards import NAMES, Hazard, Serving, find_hazards
 from .project.metadata import Wanted
-from .project.project import assumed
+from .project.project import Project, assumed
 from .project.read import Image, read_project
 from .rules.check import check
 from .servers import SERVERS
+from .servers.server import Server
 
 
 def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path | None = None) -> Plan:
@@ -36,9 +40,37 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     image = Image(profile.python, server.pins)
     wanted = Wanted(app.extras, app.groups)
     project, faults = read_project(root, app.requirements, app.path, wanted, image, profile.place("app.requirements"))
+    faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)
-    return make_plan(profile, server, numbers, project)
+    return make_plan(profile, server, numbers, replace(project, hazards=_hazards(root, profile, server, project)))
+
+
+def _ignored_faults(draft: Draft) -> list[Fault]:
+    return [
+        draft.fault(
+            f"app.warnings_ignored.{name}", f"one of {', '.join(NAMES)}", "write the name that the warning gives"
+        )
+        for name, _ in draft.profile.app.warnings_ignored
+        if name not in NAMES
+    ]
+
+
+def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> tuple[Hazard, ...]:
+    """What bites in production, but for what the profile says does not."""
+    app = profile.app
+    folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
+    modules = [app.module.partition(":")[0], *([app.hooks] if app.hooks else [])]
+    serving = Serving(
+        production=server.production,
+        patched_by=server.patched_by,
+        one_thread=server.patched_by is not None or server.name == "meinheld",
+        preload=server.production and server.effective(profile, "preload_app"),
+        hooks=app.hooks,
+    )
+    found = find_hazards(root, folders, modules, dict(project.required), serving)
+    ignored = dict(app.warnings_ignored)
+    return tuple(hazard for hazard in found if hazard.kind.name not in ignored)
 
 
 def read_plans(profiles: Sequence[str], overrides: Sequence[str] = (), root: Path | None = None) -> list[Plan]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import KitError
 from ..output.drift import Bundle, Change
 from ..output.paths import output_root, require_inputs
 from ..output.write import find_drift, write_bundles
@@ -26,6 +27,7 @@ _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 @click.option("--check", is_flag=True, help="As the subcommand check.")
 @click.option("--explain", is_flag=True, help="As the subcommand explain.")
 @click.option("--json", "as_json", is_flag=True, help="As explain --json.")
+@options.strict
 @options.schema
 @click.option("--force", is_flag=True, help="Overwrite files that the generator did not make.")
 @options.debug
@@ -36,6 +38,7 @@ def generate(
     check: bool,
     explain: bool,
     as_json: bool,
+    strict: bool,
     schema: bool,
     force: bool,
 ) -> int:
@@ -47,7 +50,7 @@ def generate(
         return _explain(read_plans(profiles, overrides), as_json)
     root = output_root(output)
     plans = read_plans(profiles, overrides, root)
-    bundles = _bundles(plans, root, schema)
+    bundles = _bundles(plans, root, schema, strict)
     if check:
         return _report_drift(find_drift(root, bundles))
     for change in write_bundles(root, bundles, force):
@@ -59,15 +62,16 @@ def generate(
 @options.profiles
 @options.output
 @options.overrides
+@options.strict
 @options.schema
 @options.debug
-def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], schema: bool) -> int:
+def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], strict: bool, schema: bool) -> int:
     """Write nothing; print a diff and exit 1 where a generated file of a PROFILE is not up to date.
 
     Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
     root = output_root(output)
-    return _report_drift(find_drift(root, _bundles(read_plans(profiles, overrides, root), root, schema)))
+    return _report_drift(find_drift(root, _bundles(read_plans(profiles, overrides, root), root, schema, strict)))
 
 
 @click.command()
@@ -88,10 +92,15 @@ def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
     return _explain(plans, as_json)
 
 
-def _bundles(plans: list[Plan], root: Path, schema: bool) -> list[Bundle]:
+def _bundles(plans: list[Plan], root: Path, schema: bool, strict: bool) -> list[Bundle]:
     """All files of these plans, verified; the app's own must lie below ``root``."""
     for plan in plans:
         _warn(plan)
+    hazards = list(dict.fromkeys(str(hazard) for plan in plans for hazard in plan.project.hazards))
+    if hazards and strict:
+        raise KitError("\n".join(hazards))
+    for hazard in hazards:
+        click.secho(f"warning: {hazard}", fg="yellow", err=True)
     require_inputs(root, _inputs(plans))
     bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
     for plan, bundle in zip(plans, bundles[1:], strict=True):

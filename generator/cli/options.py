@@ -14,6 +14,7 @@ output = click.option("--output", default=".", metavar="DIR", help="Root of the 
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4."
 )
+strict = click.option("--strict", is_flag=True, help="Warnings about the app end the command, with exit code 2.")
 schema = click.option("--schema/--no-schema", default=True, help="Ask the Kubernetes schemas too, or leave that out.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 debug = click.option(

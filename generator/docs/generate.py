@@ -14,6 +14,7 @@ from ..profile.field_types import memory_text
 from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema
 from ..profile.schema import SETTINGS, Profile
+from ..project.hazards import KINDS
 from ..servers import SERVERS
 from ..servers.server import PYTHONS, UNBOOTED, Cell
 from .seed import SEED
@@ -98,6 +99,13 @@ def _verdict(cell: Cell | None) -> str:
     return "" if cell is None else {"honoured": "yes", "ignored": "ignored", "harmful": "**harmful**"}[cell.verdict]
 
 
+def hazards_table() -> str:
+    """What bites in production, as the messages say it."""
+    rows = ["| name | where | why | do |", "| --- | --- | --- | --- |"]
+    rows += [f"| `{kind.name}` | {kind.where} | {_cell(kind.why)} | {_cell(kind.remedy)} |" for kind in KINDS]
+    return "\n".join(rows)
+
+
 def seed_table() -> str:
     """Each line of the copied configuration, and what becomes of it."""
     rows = ["| in the copied configuration | what it does there | here |", "| --- | --- | --- |"]
@@ -159,6 +167,7 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "seed": lambda _: seed_table(),
     "measured": _measured_excerpt,
     "bad_profile": lambda _: f"```yaml\n{_BAD_PROFILE}```",
+    "hazards": lambda _: hazards_table(),
     "faults": lambda _: _faults(),
     "findings": lambda _: findings_page(),
 }

@@ -126,6 +126,14 @@ class App(Record):
         "Commands that the build runs in the app's folder, with its packages and env: static files, translations.",
         default=(),
     )
+    warnings_ignored: tuple[tuple[str, str], ...] = setting(
+        f.mapping_of(
+            f.text("the name that a warning gives", "psycopg2", r"[a-z0-9-]+", 40),
+            f.text("the reason, in a line", "one query at start", r"[^\r\n\x00]*\S[^\r\n\x00]*", 500),
+        ),
+        "Warnings that do not matter here, by name, each with why.",
+        default=(),
+    )
     hooks: str | None = setting(
         f.module().or_null(),
         "Module with post_fork, child_exit, …: what a preloaded app needs, say, for its database pools.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
+from ..errors import Mark
 from .files import FileError, below, read_bytes
 from .project import KINDS, LocalProject, Project
 
@@ -115,6 +118,28 @@ def requirements_of(root: Path, file: str, wanted: Wanted) -> list[Requirement]:
         except InvalidRequirement as error:
             raise FileError(f"requirements ({entry}: {str(error).splitlines()[0]})", "correct the line") from error
     return found
+
+
+def required_by(root: Path, project: Project, wanted: Wanted) -> tuple[tuple[str, Mark], ...]:
+    """The distributions that pyproject.toml, or a Pipfile.lock, lists itself, each with its line. Raises FileError.
+
+    Of a Pipfile.lock that is every package, since it does not say which of them the Pipfile names.
+    """
+    if project.kind == "pipenv":
+        file, names = project.file, list(json.loads(read_bytes(root, project.file))["default"])
+    else:
+        file = f"{project.folder}/pyproject.toml" if project.folder != "." else "pyproject.toml"
+        pyproject = _toml(root, file)
+        poetry = pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
+        entries = [entry for entry in _entries(pyproject, wanted) if entry != "git+"]
+        names = [match[0] for entry in entries if (match := re.match(r"[A-Za-z0-9._-]+", entry))] + list(poetry)
+    lines = read_bytes(root, file).decode("utf-8", "replace").splitlines()
+    found = {}
+    for name in names:
+        word = re.compile(rf"""(?:^|["'\s]){re.escape(name)}(?![A-Za-z0-9._-])""")
+        line = next((number for number, line in enumerate(lines, 1) if word.search(line)), 1)
+        found.setdefault(canonicalize_name(name), Mark(file, line))
+    return tuple(sorted(found.items(), key=lambda pair: pair[0]))
 
 
 def _source(package: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from ..errors import Mark
+from .hazards import Hazard
+
 #: How the dependencies are written, which decides the tool that reads them in the builder stage.
 Kind = Literal["none", "requirements", "pyproject", "uv", "poetry", "pipenv"]
 KINDS: dict[str, Kind] = {
@@ -50,6 +53,10 @@ class Project:
     needs_git: bool = False
     #: Variables that the index or VCS addresses take from the environment: ${NAME}.
     variables: tuple[str, ...] = ()
+    #: The distributions that the user's own files name, in the form of PyPI's addresses, each with its place.
+    required: tuple[tuple[str, Mark], ...] = ()
+    #: What of it bites in production, and no app.warnings_ignored silences.
+    hazards: tuple[Hazard, ...] = ()
     #: Lines of the .dockerignore at the root of the build context.
     ignored: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from ..errors import Fault, Mark
 from ..files import read_regular
 from .files import MAX_BYTES, FileError, below, read_bytes
-from .metadata import Wanted, read_metadata, requirements_of
+from .metadata import Wanted, read_metadata, required_by, requirements_of
 from .project import KINDS, LocalProject, Project
 from .requirements_file import Line, LineError, decode, logical_lines, parse_line
 
@@ -86,8 +86,10 @@ def _metadata(
     try:
         project = read_metadata(root, file, wanted)
         named = requirements_of(root, file, wanted) if project.kind == "pyproject" else []
+        required = required_by(root, project, wanted)
     except FileError as error:
         return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy)]
+    project = replace(project, required=required)
     text = read_bytes(root, file).decode("utf-8", "replace") if named else ""
     faults = []
     for requirement in named:
@@ -126,6 +128,7 @@ class _Reader:
     paths: list[tuple[str, Line]] = field(default_factory=list)
     needs_git: bool = False
     variables: set[str] = field(default_factory=set)
+    required: dict[str, Mark] = field(default_factory=dict)
 
     def read(self, file: str) -> None:
         """One file and those that it names. Raises FileError where it cannot be read."""
@@ -157,6 +160,8 @@ class _Reader:
         for place in line.find_links:
             if not re.match(r"[a-z+]+://", place):
                 self._wheels(folder, place)
+        if line.named is not None and self.image.takes(line.named.marker):
+            self.required.setdefault(canonicalize_name(line.named.name), Mark(file, line.number))
         if line.named is not None and (clash := server_clash(line.named, self.image)):
             self._fault(file, line.number, line.text, *clash)
         if line.address:
@@ -218,6 +223,7 @@ class _Reader:
             tuple((source, tuple(lines)) for source, lines in aside.items()),
             needs_git=self.needs_git,
             variables=tuple(sorted(self.variables)),
+            required=tuple(sorted(self.required.items(), key=lambda pair: pair[0])),
         )
 
     def _exists(self, base: str, line: Line) -> bool:

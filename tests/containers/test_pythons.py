@@ -38,9 +38,7 @@ def test_a_server_serves_and_stops_on_another_python(docker: Docker, server: str
     expected = explanation(plan)["numbers"]
     with kit.booted(docker, tag, plan, health_interval="1s") as container:
         assert container.container.exec("python", "--version").stdout.startswith(f"Python {python}.")
-        wait_until(
-            lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy"
-        )
+        wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
         if not plan.server.production:
             return  # Flask's own warns of itself, has no boot report, and ends at once
         assert container.report()["numbers"] == expected

@@ -1,0 +1,198 @@
+"""What bites in production though it builds and boots: the table, and which of it a project has.
+
+The messages, the names that ``app.warnings_ignored`` takes and the table of docs/errors.md all come from KINDS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..errors import Mark
+from .source import Source, read_source
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the app is served, as far as it decides what bites."""
+
+    production: bool
+    #: "gevent" or "eventlet", where the standard library is patched; sockets of C code are not.
+    patched_by: str | None
+    #: Whether many requests share one thread, which code in C that waits would stop.
+    one_thread: bool
+    preload: bool
+    #: The profile's ``app.hooks``.
+    hooks: str | None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that bites; ``name`` is what ``app.warnings_ignored`` calls it."""
+
+    name: str
+    #: With which servers and settings, in words and as the check.
+    where: str
+    matters: Callable[[Serving], bool]
+    why: str
+    remedy: str
+    #: Distributions that requirements name, and packages that modules import.
+    distributions: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    #: Calls and imports that show that the remedy is in place.
+    cured_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """One that a project has, with the place that shows it."""
+
+    mark: Mark
+    kind: Kind
+    shown: str
+
+    def __str__(self) -> str:
+        """The message: where, what shows it, why it bites, what to do, how to silence it."""
+        return (
+            f"{self.mark}: {self.kind.name}: {self.shown}: {self.kind.why}\n"
+            f"    do: {self.kind.remedy}\n"
+            f"    or: app.warnings_ignored: {{{self.kind.name}: why it does not matter here}}"
+        )
+
+
+_ONE_THREAD = "gevent, pywsgi, eventlet, meinheld"
+_PRELOAD = "preload_app: true"
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "psycopg2",
+        _ONE_THREAD,
+        lambda serving: serving.one_thread,
+        "it waits for the database in C, so each query stops every other request of its worker",
+        "take psycopg 3 (psycopg[binary]), which waits through Python's sockets, or server: gthread",
+        ("psycopg2", "psycopg2-binary"),
+        ("psycopg2",),
+        ("psycogreen", "patch_psycopg", "set_wait_callback"),
+    ),
+    Kind(
+        "mysqlclient",
+        _ONE_THREAD,
+        lambda serving: serving.one_thread,
+        "it waits for the database in C, so each query stops every other request of its worker",
+        "take PyMySQL, which waits through Python's sockets, or server: gthread",
+        ("mysqlclient",),
+        ("MySQLdb",),
+    ),
+    Kind(
+        "grpcio",
+        "gevent, pywsgi",
+        lambda serving: serving.patched_by == "gevent",
+        "its C core waits outside gevent's loop, so calls run one after the other in each worker",
+        "call grpc.experimental.gevent.init_gevent() at the top of the app's module",
+        ("grpcio",),
+        ("grpc",),
+        ("init_gevent",),
+    ),
+    Kind(
+        "apscheduler",
+        "every server but flask",
+        lambda serving: serving.production,
+        "a scheduler that the app starts runs its jobs once in each worker of each pod, and with preload_app in the "
+        "master too",
+        "run it as a container of its own, with one replica",
+        ("apscheduler", "flask-apscheduler"),
+        ("apscheduler", "flask_apscheduler"),
+    ),
+    Kind(
+        "flask-socketio",
+        "every server but flask",
+        lambda serving: serving.production,
+        "without WebSocket its clients poll, and a poll that reaches another worker than the one before fails with 400",
+        "set workers: 1 and one replica, or let the balancer keep each client at one pod of one worker",
+        ("flask-socketio",),
+        ("flask_socketio",),
+    ),
+    Kind(
+        "client-at-import",
+        f"{_PRELOAD}, without app.hooks",
+        lambda serving: serving.preload and serving.hooks is None,
+        "it is made once, before the workers are forked, and what it has opened by then is shared by all of them",
+        "make it in the first request, or again in post_fork of a module that app.hooks names, or set "
+        "preload_app: false",
+    ),
+    Kind(
+        "thread-at-import",
+        _PRELOAD,
+        lambda serving: serving.preload,
+        "a thread that importing the app starts runs in the master only: no worker has it after the fork",
+        "start it in post_fork of a module that app.hooks names, in the first request, or set preload_app: false",
+    ),
+    Kind(
+        "debug",
+        "every server but flask",
+        lambda serving: serving.production,
+        "it shows tracebacks, settings or more to whoever provokes an error",
+        "read it from the environment, off by default",
+    ),
+    Kind(
+        "gunicorn-conf",
+        "every server",
+        lambda _: True,
+        "nothing reads it: the image has the configuration that the profile gives",
+        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same",
+    ),
+    Kind(
+        "procfile",
+        "every server",
+        lambda _: True,
+        "nothing reads it: the image starts what the profile says",
+        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same",
+    ),
+)
+NAMES = tuple(kind.name for kind in KINDS)
+_BY_NAME = {kind.name: kind for kind in KINDS}
+#: Files that lie in a project beside its app, and are read by what the kit replaces.
+_FILES = {"gunicorn.conf.py": "gunicorn-conf", "gunicorn_config.py": "gunicorn-conf", "Procfile": "procfile"}
+
+
+def find_hazards(
+    root: Path, folders: Sequence[str], modules: Sequence[str], required: Mapping[str, Mark], serving: Serving
+) -> tuple[Hazard, ...]:
+    """What the project below ``root`` has of the table, as far as it matters for how it is served, in order of place.
+
+    ``folders`` are those that modules are imported from, the app's own first; ``modules`` what the server imports;
+    ``required`` the places of the distributions that the app's requirements name themselves. Nothing is run.
+    """
+    found = [*_used(required, source := read_source(root, folders, modules)), *_at_import(source)]
+    found += _files(root, dict.fromkeys((folders[0], ".")))
+    kept = {hazard for hazard in found if hazard.kind.matters(serving)}
+    return tuple(sorted(kept, key=lambda one: (one.mark.file, one.mark.line, one.mark.column, one.kind.name)))
+
+
+def _used(required: Mapping[str, Mark], source: Source) -> Iterator[Hazard]:
+    """One a kind: where it is required, else where it is imported."""
+    for kind in KINDS:
+        if any(cure in source.calls or cure in source.imports for cure in kind.cured_by):
+            continue
+        places = [(required[name], name) for name in kind.distributions if name in required]
+        places += [(source.imports[name], f"import {name}") for name in kind.imports if name in source.imports]
+        for mark, shown in places[:1]:
+            yield Hazard(mark, kind, shown)
+
+
+def _at_import(source: Source) -> Iterator[Hazard]:
+    for name, places in (
+        ("client-at-import", source.clients),
+        ("thread-at-import", source.threads),
+        ("debug", source.debug),
+    ):
+        for mark, shown in places:
+            yield Hazard(mark, _BY_NAME[name], shown)
+
+
+def _files(root: Path, folders: Sequence[str] | Mapping[str, None]) -> Iterator[Hazard]:
+    for folder in folders:
+        for name, kind in _FILES.items():
+            path = PurePosixPath(folder, name).as_posix()
+            if (root / path).is_file():
+                yield Hazard(Mark(path), _BY_NAME[kind], name)

@@ -1,0 +1,248 @@
+"""The modules that importing the app imports, read and never run: what they import, and what happens at import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ..errors import Mark
+
+#: No project comes near; beyond it the rest is not read.
+MAX_MODULES = 5000
+MAX_BYTES = 2 * 1024**2
+#: What opens connections, or holds those of its first request.
+CLIENTS = frozenset(
+    [
+        "boto3.client",
+        "boto3.resource",
+        "boto3.Session",
+        "boto3.session.Session",
+        "requests.Session",
+        "requests.session",
+        "httpx.Client",
+        "redis.Redis",
+        "redis.from_url",
+        "redis.Redis.from_url",
+        "pymongo.MongoClient",
+        "sqlalchemy.create_engine",
+        "psycopg.connect",
+        "psycopg2.connect",
+        "psycopg2.pool.ThreadedConnectionPool",
+        "psycopg_pool.ConnectionPool",
+        "MySQLdb.connect",
+        "pymysql.connect",
+        "grpc.insecure_channel",
+        "grpc.secure_channel",
+    ]
+)
+#: What `.start()` turns into a thread.
+THREADS = frozenset(
+    [
+        "threading.Thread",
+        "threading.Timer",
+        "apscheduler.schedulers.background.BackgroundScheduler",
+        "apscheduler.schedulers.gevent.GeventScheduler",
+        "flask_apscheduler.APScheduler",
+    ]
+)
+
+
+@dataclass
+class Source:
+    """What the app's modules show; every mark is the first place that shows it."""
+
+    #: Top-level package of each import statement.
+    imports: dict[str, Mark] = field(default_factory=dict)
+    #: Last names of everything that is called, wherever it stands.
+    calls: set[str] = field(default_factory=set)
+    clients: list[tuple[Mark, str]] = field(default_factory=list)
+    threads: list[tuple[Mark, str]] = field(default_factory=list)
+    debug: list[tuple[Mark, str]] = field(default_factory=list)
+    #: Functions of a module's own, by the module's dotted name.
+    functions: dict[str, set[str]] = field(default_factory=dict)
+
+
+def read_source(root: Path, bases: Sequence[str], modules: Sequence[str]) -> Source:
+    """What the ``modules``, and those of the project that they import, show.
+
+    ``bases`` are the folders below ``root``, the build context, that modules are imported from. A file that is not
+    there, is no Python or is larger than MAX_BYTES is passed over: the build says what does not compile.
+    """
+    found, waiting, seen = Source(), list(modules), set()
+    while waiting and len(seen) < MAX_MODULES:
+        name = waiting.pop()
+        if name in seen or not name:
+            continue
+        seen.add(name)
+        waiting += [parent] if (parent := name.rpartition(".")[0]) else []
+        file = _file(root, bases, name)
+        tree = _parse(root / file) if file else None
+        if file and tree is not None:
+            module = _Module(file, name, PurePosixPath(file).name == "__init__.py", found)
+            module.read(tree)
+            waiting += sorted(module.wanted)
+    return found
+
+
+def _file(root: Path, bases: Sequence[str], name: str) -> str | None:
+    for base in bases:
+        stem = PurePosixPath(base, *name.split("."))
+        for path in (f"{stem}/__init__.py", f"{stem}.py"):
+            if _is_within(root, root / path):
+                return path
+    return None
+
+
+def _is_within(root: Path, path: Path) -> bool:
+    try:
+        return path.is_file() and path.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, a NUL in it, a loop of links
+        return False
+
+
+def _parse(path: Path) -> ast.Module | None:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape that Python will refuse some day is not of interest here
+            return ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+@dataclass
+class _Module:
+    file: str
+    name: str
+    is_package: bool
+    found: Source
+    #: Dotted names of modules that may be the project's own.
+    wanted: set[str] = field(default_factory=set)
+    #: What a name of the module stands for: np -> numpy, Session -> requests.Session.
+    aliases: dict[str, str] = field(default_factory=dict)
+    #: What the module's variables were made by.
+    made: dict[str, str] = field(default_factory=dict)
+
+    def read(self, tree: ast.Module) -> None:
+        own = self.found.functions.setdefault(self.name, set())
+        own.update(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+        try:
+            for node in ast.walk(tree):
+                self._anywhere(node)
+            for statement in _at_import(tree.body):
+                self._at_import(statement)
+        except RecursionError:  # an expression of a thousand terms, which is data
+            return
+
+    def _mark(self, node: ast.stmt | ast.expr) -> Mark:
+        return Mark(self.file, node.lineno, node.col_offset + 1)
+
+    def _anywhere(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self.wanted.add(alias.name)
+                top = alias.name.partition(".")[0]
+                self.aliases[alias.asname or top] = alias.name if alias.asname else top
+                self.found.imports.setdefault(top, self._mark(node))
+        elif isinstance(node, ast.ImportFrom):
+            module = self._absolute(node)
+            for alias in node.names:
+                self.wanted |= {module, f"{module}.{alias.name}"}
+                self.aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
+            if not node.level:
+                self.found.imports.setdefault(module.partition(".")[0], self._mark(node))
+        elif isinstance(node, ast.Call):
+            name = self._dotted(node.func).rpartition(".")[2]
+            self.found.calls.add(name)
+            # app.config.from_object("settings.Production"); os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.x")
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            if name == "from_object" or texts[:1] == ["DJANGO_SETTINGS_MODULE"]:
+                for text in texts[-1:]:
+                    self.wanted |= {text, text.rpartition(".")[0]} if re.fullmatch(r"[\w.]+", text) else set()
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        above = self.name.split(".")
+        above = above[: len(above) - node.level + self.is_package]
+        return ".".join([*above, *([node.module] if node.module else [])])
+
+    def _dotted(self, node: ast.expr) -> str:
+        """The dotted name of an expression with the module's own aliases resolved, or nothing."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if isinstance(node, ast.Call):
+            return ".".join([f"{self._dotted(node.func)}()", *reversed(parts)])
+        if not isinstance(node, ast.Name):
+            return ".".join(["", *reversed(parts)])
+        return ".".join([self.aliases.get(node.id, node.id), *reversed(parts)])
+
+    def _at_import(self, statement: ast.stmt) -> None:
+        for call in (node for node in _expressions(statement) if isinstance(node, ast.Call)):
+            name = self._dotted(call.func)
+            if name in CLIENTS:
+                self.found.clients.append((self._mark(call), name))
+            maker = name.removesuffix(".start").removesuffix("()")
+            if name.endswith(".start") and self.made.get(maker, maker) in THREADS:
+                self.found.threads.append((self._mark(call), self.made.get(maker, maker)))
+            if name.endswith("config.update") and any(
+                word.arg == "DEBUG" and _true(word.value) for word in call.keywords
+            ):
+                self.found.debug.append((self._mark(call), "config.update(DEBUG=True)"))
+        targets = statement.targets if isinstance(statement, ast.Assign) else ()
+        targets = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
+        for target in targets:
+            value = getattr(statement, "value", None)
+            if isinstance(target, ast.Name) and isinstance(value, ast.Call):
+                self.made[target.id] = self._dotted(value.func)
+            if value is not None and _true(value) and (text := _debug(target)):
+                self.found.debug.append((self._mark(statement), f"{text} = True"))
+
+
+def _at_import(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that importing a module runs, but for what only `python module.py` does."""
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(statement, ast.If) and "__main__" in {getattr(n, "value", "") for n in ast.walk(statement.test)}:
+            yield from _at_import(statement.orelse)
+            continue
+        if not isinstance(statement, ast.ClassDef):  # a class of settings is one of several, as often as not
+            yield statement
+        for inner in ("body", "orelse", "finalbody"):
+            if not isinstance(statement, ast.ClassDef):
+                yield from _at_import(getattr(statement, inner, ()))
+        for handler in getattr(statement, "handlers", ()):
+            yield from _at_import(handler.body)
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a statement evaluates itself: neither statements in it, nor what stands in a lambda."""
+    waiting: list[ast.AST] = [node for node in ast.iter_child_nodes(statement) if not isinstance(node, ast.stmt)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.Lambda):
+            waiting += [inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, ast.stmt)]
+
+
+def _true(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is True
+
+
+def _debug(target: ast.expr) -> str:
+    """How the target is written if it is what turns debugging on: DEBUG, app.debug, app.config["DEBUG"]."""
+    if isinstance(target, ast.Name) and target.id == "DEBUG":
+        return "DEBUG"
+    if isinstance(target, ast.Attribute) and target.attr == "debug" and isinstance(target.value, ast.Name):
+        return f"{target.value.id}.debug" if target.value.id in ("app", "application", "server") else ""
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value == "DEBUG":
+        return ast.unparse(target)[:80]
+    return ""
