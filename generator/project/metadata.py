@@ -134,7 +134,7 @@ def required_by(root: Path, project: Project, wanted: Wanted) -> tuple[tuple[str
         entries = [entry for entry in _entries(pyproject, wanted) if entry != "git+"]
         names = [match[0] for entry in entries if (match := re.match(r"[A-Za-z0-9._-]+", entry))] + list(poetry)
     lines = read_bytes(root, file).decode("utf-8", "replace").splitlines()
-    found = {}
+    found: dict[str, Mark] = {}
     for name in names:
         word = re.compile(rf"""(?:^|["'\s]){re.escape(name)}(?![A-Za-z0-9._-])""")
         line = next((number for number, line in enumerate(lines, 1) if word.search(line)), 1)

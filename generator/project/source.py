@@ -72,7 +72,8 @@ def read_source(root: Path, bases: Sequence[str], modules: Sequence[str]) -> Sou
     ``bases`` are the folders below ``root``, the build context, that modules are imported from. A file that is not
     there, is no Python or is larger than MAX_BYTES is passed over: the build says what does not compile.
     """
-    found, waiting, seen = Source(), list(modules), set()
+    found, waiting = Source(), list(modules)
+    seen: set[str] = set()
     while waiting and len(seen) < MAX_MODULES:
         name = waiting.pop()
         if name in seen or not name:
