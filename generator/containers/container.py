@@ -14,12 +14,8 @@ from .command import CommandFailed, CommandTimedOut, Completed, EngineError
 LOG_LINES_IN_ERRORS = 40
 
 
-class ContainerDied(EngineError):
-    """A container ended while something waited for something else."""
-
-
 class NotInTime(EngineError):
-    """A condition did not come true, or a container did not end, before the deadline."""
+    """A container did not end before the deadline."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +98,6 @@ class Container:
             return int(self.client.call("wait", self.id, timeout=timeout).stdout)
         except CommandTimedOut as error:
             raise NotInTime(f"container {self.id[:12]} still runs after {timeout:g} s\n{self.logs().text}") from error
-
-    def health(self) -> str | None:
-        """`starting`, `healthy` or `unhealthy`; None where the image has no HEALTHCHECK."""
-        health = self.state().get("Health")
-        return health["Status"] if health else None
-
-    def host_port(self, container_port: int) -> int:
-        """The free port that `publish="127.0.0.1::PORT"` was given on this machine."""
-        bound = self.client.call("port", self.id, f"{container_port}/tcp").stdout.splitlines()
-        return int(bound[0].rpartition(":")[2])
 
     def remove(self, timeout: float = 60) -> None:
         """Remove it, running or not; one that has gone already is fine."""

@@ -60,12 +60,6 @@ def _not_json(value: Any, field: str) -> Iterator[Problem]:
         yield field, f"{value!s} is read as a {type(value).__name__}: quote it"
 
 
-def bundled_minors() -> tuple[str, ...]:
-    """The Kubernetes minors that the installed schemas know, oldest first."""
-    names = (path.name for path in _bundle().glob("v1.*.0-local-strict"))
-    return tuple(f"1.{number}" for number in sorted(int(name.split(".")[1]) for name in names))
-
-
 @cache
 def _bundle() -> Path:
     # Found without importing it: its import alone costs more than the whole stage.

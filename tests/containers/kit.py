@@ -15,14 +15,15 @@ from typing import Any
 
 from generator.containers.container import Container
 from generator.containers.docker import Docker, Option
-from generator.containers.waiting import wait_until
 from generator.pipeline import read_plans
 from generator.plan.plan import Plan
 from generator.profile.schema import SETTINGS
 from generator.proof.stage import upstream_port
 from generator.render.render import render
 from tests.containers.support import host
+from tests.containers.support.docker import host_port
 from tests.containers.support.images import LOAD_TAG, host_build_args, run_beside
+from tests.containers.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("profiles/**/*.yaml"))
@@ -158,7 +159,7 @@ def booted(
 ) -> Iterator[Booted]:
     """A container of the image, ready, removed at the end whatever happens."""
     with docker.run_detached(image, *args, **run_options(plan, **changes)) as container:
-        port = container.host_port(plan.profile.port)
+        port = host_port(container, plan.profile.port)
         found = Booted(plan, container, port)
         yield found.wait_ready() if ready else found
 

@@ -19,6 +19,7 @@ from generator.containers.container import Container
 from generator.containers.docker import Docker
 from generator.plan.plan import Plan
 from generator.render.render import render
+from tests.containers.support.docker import host_port
 
 _UNITS: dict[str, Decimal] = {"": Decimal(1), "m": Decimal("0.001"), "Ki": Decimal(2**10)}
 _UNITS |= {"Mi": Decimal(2**20), "Gi": Decimal(2**30)}
@@ -152,6 +153,6 @@ def started(docker: Docker, image: str, manifest: Manifest, folder: Path, **chan
     port = container["ports"][0]["containerPort"]
     options = {**manifest.options("app", folder), "publish": f"127.0.0.1::{port}", **changes}
     with docker.run_detached(image, *container.get("args", []), **options) as running:
-        host_port = running.host_port(port)
-        wait_started(manifest, container, running, host_port)
-        yield running, host_port
+        published = host_port(running, port)
+        wait_started(manifest, container, running, published)
+        yield running, published

@@ -18,10 +18,11 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from generator.docs.seed import SEED
 from generator.pipeline import read_plans
 from tests.containers import kit
+from tests.containers.support.docker import health
+from tests.containers.support.waiting import wait_until
 
 APPS = kit.ROOT / "tests/apps"
 #: What `make test` builds; `make test-apps` builds them all.
@@ -66,7 +67,7 @@ def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, n
     expected = json.loads((folder / "expected.json").read_text())
     with served(docker, folder) as container:
         assert container.get("/").json == expected
-        wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
+        wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
         assert kit.complaints(container.container.logs().text) == []
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from tests.containers import kit
 from tests.containers.conftest import Boot
+from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 AFFINITY = len(os.sched_getaffinity(0))

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
 from tests.containers.faults import established
+from tests.containers.support.docker import health
+from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 
@@ -164,7 +165,7 @@ def test_healthcheck_turns_unhealthy_for_a_broken_app(
     options = kit.run_options(plan, volume=f"{tmp_path}:/app:ro")
     options |= {"health_interval": "1s", "health_retries": 2, "health_start_period": "1ms"}
     with docker.run_detached(image("profiles/small.yaml"), **options) as container:
-        wait_until(lambda: container.health() == "unhealthy", kit.PATIENCE, container, what="HEALTHCHECK unhealthy")
+        wait_until(lambda: health(container) == "unhealthy", kit.PATIENCE, container, what="HEALTHCHECK unhealthy")
 
 
 def test_connection_refused_after_the_stop(boot: Boot) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from tests.containers import kit, pod
 from tests.containers.support.base_image import TAG as BASE
-from tests.containers.support.docker import build_text
+from tests.containers.support.docker import build_text, host_port
+from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [path for path in kit.PROFILES if kit.plan_of(path).server.production]
 NGINX = f"kit-test-{kit.CHECKOUT}-nginx-pod:dev"
@@ -102,13 +102,13 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
         options = {**manifest.options("proxy", folder), "network": f"container:{running.id}"}
         entrypoint, *words = proxy["command"]
         with docker.run_detached(NGINX, *words, entrypoint=entrypoint, **options) as beside:
-            host_port = running.host_port(port)
+            host_side = host_port(running, port)
             wait_until(
-                lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, beside, host_port), kit.PATIENCE, beside
+                lambda: pod.passes(proxy["readinessProbe"], manifest, proxy, beside, host_side), kit.PATIENCE, beside
             )
 
             def headers() -> Any:
-                connection = http.client.HTTPConnection("127.0.0.1", host_port, timeout=5)
+                connection = http.client.HTTPConnection("127.0.0.1", host_side, timeout=5)
                 connection.request("GET", "/headers", headers={"X-Forwarded-Proto": "https"})
                 answer = connection.getresponse()
                 return json.loads(answer.read()) if answer.status == 200 else None

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
 from tests.containers.faults import established
+from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 PROFILE = "profiles/servers/meinheld.yaml"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit
 from tests.containers.conftest import Boot
+from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 

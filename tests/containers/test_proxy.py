@@ -13,13 +13,13 @@ import pytest
 
 from generator.containers.client import Client
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from generator.render.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
-from tests.containers.support.docker import run_once
+from tests.containers.support.docker import health, run_once
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
+from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
@@ -69,7 +69,7 @@ def test_serves_through_the_proxy(behind: Behind) -> None:
     answer = behind.door.get("/")
     assert (answer.status, answer.body) == (200, b"hello")
     assert answer.headers["server"] == "nginx", "no version"
-    assert behind.app.health() == behind.proxy.health() == "healthy"
+    assert health(behind.app) == health(behind.proxy) == "healthy"
     assert behind.door.get("/bytes?n=3000000").body == b"x" * 3_000_000
 
 

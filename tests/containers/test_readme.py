@@ -9,8 +9,9 @@ from typing import Any
 
 from generator.containers.container import Container
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit
+from tests.containers.support.docker import host_port
+from tests.containers.support.waiting import wait_until
 
 PAGES = [kit.ROOT / "README.md", *sorted((kit.ROOT / "docs").glob("*.md"))]
 
@@ -42,7 +43,7 @@ def test_build_then_run(docker: Docker) -> None:
     identity = docker.call(*words).stdout.strip()
     found = kit.Booted(kit.plan_of("profiles/large.yaml"), Container(docker.client, identity), 0)
     with found.container:
-        found.port = found.container.host_port(8000)
+        found.port = host_port(found.container, 8000)
         assert found.wait_ready().get("/").body == b"hello"
 
 

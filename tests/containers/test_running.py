@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from tests.containers import kit
+from tests.containers.support.docker import health
+from tests.containers.support.waiting import wait_until
 
 RUNTIME = f"/opt/venv/lib/python{kit.PYTHON or kit.DEFAULT_PYTHON}/site-packages/kit_runtime"
 
@@ -85,7 +86,7 @@ def test_info_shows_preload_and_patches(running: kit.Booted) -> None:
 
 def test_healthcheck_turns_healthy(running: kit.Booted) -> None:
     wait_until(
-        lambda: running.container.health() == "healthy", kit.PATIENCE, running.container, what="HEALTHCHECK healthy"
+        lambda: health(running.container) == "healthy", kit.PATIENCE, running.container, what="HEALTHCHECK healthy"
     )
 
 

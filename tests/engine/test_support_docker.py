@@ -9,11 +9,11 @@ import pytest
 
 from generator.containers.client import Client
 from generator.containers.command import CommandFailed
-from generator.containers.container import Container, ContainerDied, NotInTime
+from generator.containers.container import Container, NotInTime
 from generator.containers.docker import Docker, Option, flags
-from generator.containers.waiting import wait_until
-from tests.containers.support.docker import LABEL, build_text, run_once
+from tests.containers.support.docker import LABEL, build_text, health, run_once
 from tests.containers.support.images import dockerfile, host_build_args, run_beside, sidecar
+from tests.containers.support.waiting import ContainerDied, wait_until
 from tests.engine.machine import FakeMachine
 
 FLAGS: list[tuple[dict[str, Option], list[str]]] = [
@@ -101,8 +101,8 @@ def container(**state: Any) -> Container:
 
 
 def test_health_is_none_without_a_healthcheck() -> None:
-    assert container().health() is None
-    assert container(Health={"Status": "healthy"}).health() == "healthy"
+    assert health(container()) is None
+    assert health(container(Health={"Status": "healthy"})) == "healthy"
 
 
 def test_waiting_returns_the_first_true_value_and_ignores_no_connection() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from generator.verify import schema
+
 #: All kinds but one of the two ways in.
 COMMON = """\
   namespace: web
@@ -291,3 +293,9 @@ WARNINGS = [
 
 
 BROKEN = [*SCHEMA, *FIELDS, *REFERENCES, *WARNINGS]
+
+
+def bundled_minors() -> tuple[str, ...]:
+    """The Kubernetes minors that the installed schemas know, oldest first."""
+    names = (path.name for path in schema._bundle().glob("v1.*.0-local-strict"))
+    return tuple(f"1.{number}" for number in sorted(int(name.split(".")[1]) for name in names))

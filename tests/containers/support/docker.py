@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from generator.containers.command import Completed
+from generator.containers.container import Container
 from generator.containers.docker import BUILD_SECONDS, Docker, Image, Option, flags
 
 #: Label of every container that a test starts; its value is the session's run id.
@@ -57,3 +58,15 @@ def run_once(
     except BaseException:
         docker.call("rm", "--force", "--volumes", name, check=False)
         raise
+
+
+def health(container: Container) -> str | None:
+    """`starting`, `healthy` or `unhealthy`; None where the image has no HEALTHCHECK."""
+    found = container.state().get("Health")
+    return found["Status"] if found else None
+
+
+def host_port(container: Container, container_port: int) -> int:
+    """The free port that `publish="127.0.0.1::PORT"` was given on this machine."""
+    bound = container.client.call("port", container.id, f"{container_port}/tcp").stdout.splitlines()
+    return int(bound[0].rpartition(":")[2])

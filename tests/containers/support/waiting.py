@@ -6,13 +6,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from .container import Container, ContainerDied, NotInTime
+from generator.containers.command import EngineError
+from generator.containers.container import Container, NotInTime
 
 POLL_SECONDS = 0.1
 # Asking costs a docker process each time, on machines with two cores that also run the servers under test.
 LIFE_CHECK_SECONDS = 0.5
 
 T = TypeVar("T")
+
+
+class ContainerDied(EngineError):
+    """A container ended while something waited for something else."""
 
 
 def wait_until(
