@@ -18,8 +18,9 @@ from typing import Any
 
 from generator.containers.container import NotInTime
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit
+from tests.containers.support.docker import host_port
+from tests.containers.support.waiting import wait_until
 
 APP = Path(__file__).with_name("support") / "fault_app.py"
 #: Short, so that what is replaced is replaced soon; small, so that everything can be used up.
@@ -296,7 +297,7 @@ def import_error(stage: Stage) -> Outcome:
     )
     stage.write(APP.read_text())
     stage.start_again()
-    stage.container.port = stage.container.container.host_port(stage.container.plan.profile.port)
+    stage.container.port = host_port(stage.container.container, stage.container.plan.profile.port)
     return Outcome(recovered=ended and stage.serves())
 
 

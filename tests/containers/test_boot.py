@@ -14,6 +14,7 @@ from generator.containers.docker import Docker
 from generator.plan.explain import explanation
 from tests.containers import kit
 from tests.containers.conftest import Boot
+from tests.containers.support.docker import health
 from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
@@ -120,7 +121,7 @@ def test_the_environments_port_holds_for_server_report_and_health_check(
     with kit.booted(docker, image(profile), there, env={"PORT": "9123"}, health_interval="1s") as container:
         found = container.report()["settings"]["bind"]
         assert found["decided_by"] == "PORT" and "0.0.0.0:9123" in found["value"]
-        wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
+        wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
 
 
 @pytest.mark.parametrize("profile", ["profiles/large.yaml", "profiles/servers/pywsgi.yaml"])

@@ -7,12 +7,13 @@ import os
 import pytest
 
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from generator.plan.explain import explanation
 from generator.servers.server import UNBOOTED
 from tests.containers import kit
 from tests.containers.support import host
 from tests.containers.support.base_image import ensure_base_image
+from tests.containers.support.docker import health
+from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 #: What `make test` boots; `make test-apps` boots every server on every Python but the default, which all others test.
@@ -38,7 +39,7 @@ def test_a_server_serves_and_stops_on_another_python(docker: Docker, server: str
     expected = explanation(plan)["numbers"]
     with kit.booted(docker, tag, plan, health_interval="1s") as container:
         assert container.container.exec("python", "--version").stdout.startswith(f"Python {python}.")
-        wait_until(lambda: container.container.health() == "healthy", kit.PATIENCE, container.container, what="healthy")
+        wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
         if not plan.server.production:
             return  # Flask's own warns of itself, has no boot report, and ends at once
         assert container.report()["numbers"] == expected
