@@ -35,7 +35,9 @@ def test_the_autoscaler_adds_a_pod_under_load_and_removes_it_afterwards(deploy: 
         "the autoscaler has figures: is a metrics-server at work?",
     )
     client = deployed.client(path="/cpu?ms=20", fresh=round(RATE * pods), keep=0, slow=0, seconds=150, at_least=0)
-    wait(lambda: wanted(cluster, deployed.app) > pods, 240, f"a pod more: {json.dumps(cluster.get('hpa', deployed.app))}")
+    wait(
+        lambda: wanted(cluster, deployed.app) > pods, 240, f"a pod more: {json.dumps(cluster.get('hpa', deployed.app))}"
+    )
     report = client.result()
     deployed.settle()
     scenarios.record(deployed, "autoscaler adds a pod", report)
