@@ -10,7 +10,7 @@ from pathlib import Path
 from ..audit.kinds import findings_page
 from ..errors import ProfileError, TargetError
 from ..output.drift import Change
-from ..profile.field_types import memory_text
+from ..profile.formats import memory_text
 from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema
 from ..profile.schema import SETTINGS, Profile

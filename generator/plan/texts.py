@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote_to_bytes
 
-from ..profile.field_types import memory_text
+from ..profile.formats import memory_text
 from ..profile.schema import Profile
 from ..runtime.sizing import MIB
 from ..servers.server import Server

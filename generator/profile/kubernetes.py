@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from . import field_types as f
+from . import formats
 from .records import Record, section, setting
 from .scheduling import AFFINITY, ANNOTATIONS, NODE_SELECTOR, PRIORITY_CLASS, TOLERATIONS, Toleration
 from .workload import ENV_FROM, EnvSource
@@ -18,7 +19,7 @@ from .workload import OBJECT_NAME as _OBJECT
 MINORS = tuple(f"1.{number}" for number in range(27, 38))
 #: The first two are for one pod at a time, here: two of them need not be on the same node.
 ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany")
-_HOST = f.text("a host name", "app.example.com", f.HOST, 253)
+_HOST = f.text("a host name", "app.example.com", formats.HOST, 253)
 #: A Gateway's controller refuses //, /./ and /../ in it.
 _ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
@@ -35,7 +36,7 @@ class Volume(Record):
     claim: str | None = setting(_OBJECT, "PersistentVolumeClaim that it is.", default=None)
     secret: str | None = setting(_OBJECT, "Secret whose keys are its files.", default=None)
     config_map: str | None = setting(_OBJECT, "ConfigMap whose keys are its files.", default=None)
-    size: int | None = setting(f.memory_quantity(), "Limit of an empty folder on the node's disk.", default=None)
+    size: int | None = setting(formats.memory_quantity(), "Limit of an empty folder on the node's disk.", default=None)
     read_only: bool = setting(f.boolean(), "Whether the app may not write to it.", default=False)
 
 
@@ -56,7 +57,7 @@ class Peer(Record):
 
     ONE_OF: ClassVar[tuple[str, ...]] = ("cidr", "namespace")
 
-    cidr: str | None = setting(f.network(), "A network.", default=None)
+    cidr: str | None = setting(formats.network(), "A network.", default=None)
     namespace: str | None = setting(_NAME, "Namespace whose pods are meant.", default=None)
     port: int | None = setting(f.integer(1, 65535, 5432), "The one port; without it all.", default=None)
 
@@ -218,7 +219,7 @@ class Kubernetes(Record):
         f.choice(("off", "prometheus")), "prometheus adds a statsd exporter beside the server.", default="off"
     )
     metrics_image: str | None = setting(
-        f.image("registry.example/statsd-exporter:1.4").or_null(), "Image of the statsd exporter.", default=None
+        formats.image("registry.example/statsd-exporter:1.4").or_null(), "Image of the statsd exporter.", default=None
     )
     proxy: bool = setting(
         f.boolean(), "Put a buffering nginx (proxy_image) in front of the server, inside the pod.", default=False

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from . import field_types as f
+from . import formats
 from .records import Record, section, setting
 from .workload import OBJECT_NAME
 
-_PREFIX = rf"({f.LABEL}(\.{f.LABEL})*/)?"
+_PREFIX = rf"({formats.LABEL}(\.{formats.LABEL})*/)?"
 _KEY = f.text(
     "a key of a label or an annotation",
     "example.com/pool",
@@ -19,7 +20,7 @@ _LABEL_VALUE = f.text("a label's value", "web", r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,
 _EXTENDED = f.text(
     "a resource of a domain",
     "amd.com/gpu",
-    rf"{f.LABEL}(\.{f.LABEL})+/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+    rf"{formats.LABEL}(\.{formats.LABEL})+/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
     253,
 )
 ANNOTATIONS = f.mapping_of(_KEY, f.text("text of one line", "internal", r"[^\r\n\x00]*"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..runtime.sizing import HEADROOM
 from . import field_types as f
+from . import formats
 from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import AppVolume, Kubernetes
 from .records import Record, all_settings, record_or, section, setting
@@ -74,9 +75,9 @@ _COUNT = record_or(CpuRule, f.integer(1, 1024, 4).or_null(), "a CPU rule")
 class App(Record):
     """The Flask application that goes into the image."""
 
-    module: str = setting(f.application(), "What the server imports.", gunicorn="wsgi_app")
+    module: str = setting(formats.application(), "What the server imports.", gunicorn="wsgi_app")
     arguments: tuple[Any, ...] = setting(
-        f.arguments(),
+        formats.arguments(),
         "Literal arguments of a factory: a list, or a mapping for those by name; no secrets.",
         default=(),
         hidden=True,
@@ -97,10 +98,13 @@ class App(Record):
         default=(),
     )
     path: str = setting(
-        f.relative_path("a folder", "docker/app"), "Folder copied into the image, below the folder that --output names."
+        formats.relative_path("a folder", "docker/app"),
+        "Folder copied into the image, below the folder that --output names.",
     )
     requirements: str | None = setting(
-        f.relative_path("a requirements file, pyproject.toml or a lock file", "docker/app/requirements.txt").or_null(),
+        formats.relative_path(
+            "a requirements file, pyproject.toml or a lock file", "docker/app/requirements.txt"
+        ).or_null(),
         "A requirements file, pyproject.toml (with the lock beside it), uv.lock, poetry.lock or Pipfile.lock; "
         "null installs nothing.",
         default=None,
@@ -112,12 +116,12 @@ class App(Record):
         _EXTRAS, "Dependency groups of pyproject.toml that are installed too; none is by itself.", default=()
     )
     python_path: str | None = setting(
-        f.relative_path("a folder in app.path", "src").or_null(),
+        formats.relative_path("a folder in app.path", "src").or_null(),
         "Folder below app.path that modules are imported from too: src, where the code lies in src/.",
         default=None,
     )
     include: tuple[str, ...] = setting(
-        f.list_of(f.relative_path("a file or folder in app.path", "data/seed.sqlite3")),
+        f.list_of(formats.relative_path("a file or folder in app.path", "data/seed.sqlite3")),
         "What belongs into the image though its kind is left out: a database, a folder named env, a key.",
         default=(),
     )
@@ -135,7 +139,7 @@ class App(Record):
         default=(),
     )
     hooks: str | None = setting(
-        f.module().or_null(),
+        formats.module().or_null(),
         "Module with post_fork, child_exit, …: what a preloaded app needs, say, for its database pools.",
         default=None,
         honoured_by=("gunicorn",),
@@ -151,10 +155,10 @@ class App(Record):
 class Resources(Record):
     """What one container may use; the manifests' requests and limits."""
 
-    cpu: int = setting(f.cpu_quantity(), "CPUs of one container, a Kubernetes quantity.")
-    memory: int = setting(f.memory_quantity(), "Memory limit of one container.")
+    cpu: int = setting(formats.cpu_quantity(), "CPUs of one container, a Kubernetes quantity.")
+    memory: int = setting(formats.memory_quantity(), "Memory limit of one container.")
     cpu_request: int | None = setting(
-        f.cpu_quantity().or_null(),
+        formats.cpu_quantity().or_null(),
         "What the scheduler reserves and the autoscaler measures by; null is cpu, which stays the limit.",
         default=None,
     )
@@ -162,12 +166,12 @@ class Resources(Record):
         EXTENDED_RESOURCES, "Further resources of a pod, as a device plugin names them: nvidia.com/gpu.", default=()
     )
     shared_memory: int | None = setting(
-        f.memory_quantity().or_null(),
+        formats.memory_quantity().or_null(),
         "What preloading loads once for all workers, a model say; worker_memory is then without it.",
         default=None,
     )
     worker_memory: int | None = setting(
-        f.memory_quantity().or_null(),
+        formats.memory_quantity().or_null(),
         "What one worker of the real app needs; null takes the server's figure for the sample app.",
         default=None,
     )
@@ -342,7 +346,7 @@ class Profile(Record):
         shown_by="test_boot_report_is_independent_of_loglevel",
     )
     forwarded_allow_ips: str = setting(
-        f.peers(),
+        formats.peers(),
         "Proxies whose X-Forwarded-Proto is believed.",
         default="127.0.0.1,::1",
         gunicorn="forwarded_allow_ips",
@@ -370,27 +374,27 @@ class Profile(Record):
         "Python of the image, which decides the base image: python:<version>-slim-trixie.",
         default="3.13",
     )
-    image: str | None = setting(f.image().or_null(), "Image of the manifests; null is <name>:dev.", default=None)
+    image: str | None = setting(formats.image().or_null(), "Image of the manifests; null is <name>:dev.", default=None)
     proxy: bool = setting(
         f.boolean(),
         "A buffering proxy in front holds the clients' connections, as the one of compose.yaml does.",
         default=False,
     )
     proxy_image: str = setting(
-        f.image("nginx:1.30-alpine"),
+        formats.image("nginx:1.30-alpine"),
         "Image of that proxy, in compose.yaml and in the pod: an nginx with curl.",
         default="nginx:1.30-alpine",
     )
     proxy_max_body: int = setting(
-        f.memory_quantity(), "Largest request body that the proxy takes.", default=16 * 1024**2
+        formats.memory_quantity(), "Largest request body that the proxy takes.", default=16 * 1024**2
     )
     proxy_subnet: str | None = setting(
-        f.subnet().or_null(),
+        formats.subnet().or_null(),
         "Network of compose.yaml, in which the app knows the proxy; null takes one by the name.",
         default=None,
     )
     group: str | None = setting(
-        f.text("a DNS label of at most 40 characters", "servers", f.LABEL, 40).or_null(),
+        f.text("a DNS label of at most 40 characters", "servers", formats.LABEL, 40).or_null(),
         "Folder for the output, below docker/ and k8s/.",
         default=None,
     )

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from . import field_types as f
+from . import formats
 from .records import Record, record_or, section, setting
 
-LABEL_NAME = f.text("a DNS label", "web", f.LABEL, 63)
-OBJECT_NAME = f.text("an object's name", "app-settings", rf"{f.LABEL}(\.{f.LABEL})*", 253)
+LABEL_NAME = f.text("a DNS label", "web", formats.LABEL, 63)
+OBJECT_NAME = f.text("an object's name", "app-settings", rf"{formats.LABEL}(\.{formats.LABEL})*", 253)
 FOLDER = f.text("an absolute path", "/data", r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+", 500)
 VARIABLE = f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256)
 #: As the API server takes keys of a Secret, each of which may become a file.

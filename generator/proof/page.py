@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..profile.field_types import memory_text
+from ..profile.formats import memory_text
 from ..render.render import TEMPLATES
 from . import charts
 from .against import NAME

@@ -14,6 +14,7 @@ from . import images
 from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
+from .cluster_claims import walk as walk_cluster
 from .kubectl import Kubectl
 from .needs import judge_needs
 from .request import Request
@@ -92,6 +93,6 @@ def run_on_cluster(
     """
     found.machine, found.image = cluster.machine(kubectl), image or plan.image
     with cluster.on_cluster(kubectl, plan, image, namespace, request, rate) as on:
-        for claim in cluster.walk(on, quick, begin):
+        for claim in walk_cluster(on, quick, begin):
             found.claims.append(claim)
         begin("clean-up")

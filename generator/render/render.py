@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from ..plan.plan import Plan
 from ..plan.texts import docker_size
 from ..plan.volumes import is_read_only
-from ..profile.field_types import memory_text
+from ..profile.formats import memory_text
 from .filters import (
     binary,
     comment,

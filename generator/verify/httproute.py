@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..profile.field_types import HOST
+from ..profile.formats import HOST
 from .problem import Problem
 
 _HOST = re.compile(HOST)

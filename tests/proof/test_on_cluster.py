@@ -19,8 +19,9 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.errors import KitError
+from generator.proof.cluster_claims import failures
 from generator.proof.kubectl import Kubectl, NotOnCluster, poll, settled, trouble
-from generator.proof.on_cluster import failures, load_policy, on_cluster, proof_objects
+from generator.proof.on_cluster import load_policy, on_cluster, proof_objects
 from generator.proof.request import Request
 from generator.proof.steady_load import LABEL, SCRIPT, load_objects
 from generator.verify.schema import schema_problems
