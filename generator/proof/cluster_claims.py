@@ -1,0 +1,164 @@
+"""What `prove --kubernetes` claims: objects accepted, pods ready, nothing lost at a restart, deletion, eviction."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+from ..plan.explain import explanation
+from ..render.render import render
+from . import judge
+from .claim import FAILED, Claim, judged
+from .kubectl import NotOnCluster, poll, ready, restarts
+from .on_cluster import LEFT_OUT, OnCluster
+
+#: Seconds of load before what is done to the pods.
+BEFORE = 3
+#: What an eviction waits for: the API server refuses it with 429 while another pod is missing.
+EVICTION_SECONDS = 60
+
+Action = Callable[[OnCluster], None]
+
+
+def restart(on: OnCluster) -> None:
+    """A rollout without a change: what every deployment of a new version does."""
+    on.kubectl.run("rollout", "restart", f"deployment/{on.instance}")
+
+
+def delete(on: OnCluster) -> None:
+    """Delete one pod; the Deployment replaces it."""
+    on.kubectl.run("delete", "pod", on.ready_pod(), "--wait=false")
+
+
+def evict(on: OnCluster) -> None:
+    """What draining a node does to each of its pods."""
+    pod = on.ready_pod()
+    metadata = {"name": pod, "namespace": on.kubectl.namespace}
+    eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata})
+    path = f"/api/v1/namespaces/{on.kubectl.namespace}/pods/{pod}/eviction"
+
+    def accepted() -> bool:
+        return on.kubectl.run("create", "--raw", path, "-f", "-", text=eviction, check=False).returncode == 0
+
+    poll(accepted, EVICTION_SECONDS, f"the eviction of {pod} is allowed")
+
+
+ACTIONS: dict[str, tuple[str, Action]] = {
+    "rolling restart": ("kubectl rollout restart under load: no request fails", restart),
+    "deleted pod": ("a pod deleted under load: no request fails", delete),
+    "evicted pod": ("a pod evicted under load, as when a node is drained: no request fails", evict),
+}
+
+
+def walk(on: OnCluster, quick: bool, begin: Callable[[str], None]) -> Iterator[Claim]:
+    """All claims in their order; ends early where the pods do not become ready."""
+    begin("kubectl apply")
+    yield applied(on)
+    begin("pods become ready")
+    yield (found := becomes_ready(on))
+    if found.verdict == FAILED:
+        return
+    yield repeated(on)
+    yield reported(on)
+    for name, (promised, action) in ACTIONS.items():
+        if name == "rolling restart" or not quick:
+            begin(name)
+            yield under_load(on, name, promised, action)
+
+
+def applied(on: OnCluster) -> Claim:
+    """The API server accepts every object without a warning, Pod Security's among them."""
+    done = on.kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(on.objects))
+    warnings = [line for line in done.stderr.splitlines() if line.strip()]
+    left_out = ", ".join(kind for kind in LEFT_OUT[1:] if f"kind: {kind}\n" in render(on.plan)[on.plan.manifest])
+    measured = f"{len(on.objects)} objects, {len(warnings)} warnings"
+    measured += f"; {left_out} left out, which would take live traffic" if left_out else ""
+    faults = {line: "kubernetes.patches changes what the manifest says." for line in warnings}
+    return judged("kubectl apply", "every object is accepted without a warning", measured, faults)
+
+
+def becomes_ready(on: OnCluster) -> Claim:
+    """All pods ready, and none of their containers restarted on the way."""
+    promised, began = f"all pods ready within {on.plan.startup_seconds} s of their start, 0 restarts", time.monotonic()
+    try:
+        on.settle()
+    except NotOnCluster:
+        advice = "Push the image to a registry that the nodes reach, or set image; kubectl describe pod says more."
+        log = last_words(on)
+        advice += f" The app's last words:\n{log}" if log else ""
+        return judged("pods ready", promised, f"after {time.monotonic() - began:.0f} s", {on.troubles(): advice})
+    pods = on.kubectl.pods(on.instance)
+    count = sum(map(restarts, pods))
+    faults = {f"{count} restarts": "Raise health.startup_seconds, or read the log of the former container."}
+    measured = f"{len(pods)} pods ready after {time.monotonic() - began:.0f} s"
+    return judged("pods ready", promised, measured, faults if count else {})
+
+
+def last_words(on: OnCluster) -> str:
+    """The last lines of a pod that is not ready; of its former container where the present one has said nothing."""
+    for pod in on.kubectl.pods(on.instance):
+        if ready(pod):
+            continue
+        for words in ((), ("--previous",)):
+            name = pod["metadata"]["name"]
+            done = on.kubectl.run("logs", name, "-c", "app", "--tail=10", *words, check=False)
+            if done.returncode == 0 and done.stdout.strip():
+                return done.stdout.strip()
+    return ""
+
+
+def repeated(on: OnCluster) -> Claim:
+    """A second apply changes nothing, so that continuous delivery sees no drift."""
+    before = specifications(on)
+    on.kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(on.objects))
+    after = specifications(on)
+    advice = "Something on the cluster changes it: look at its mutating webhooks."
+    faults = {f"{name} changed": advice for name, spec in before.items() if spec != after[name]}
+    return judged("apply again", "the same manifest again changes no object", f"{len(before)} objects", faults)
+
+
+def specifications(on: OnCluster) -> dict[str, Any]:
+    """What is wanted of each object, by kind and name."""
+    text = yaml.safe_dump_all(on.objects)
+    listed = json.loads(on.kubectl.run("get", "-f", "-", "-o", "json", text=text).stdout)
+    return {f"{each['kind']} {each['metadata']['name']}": each.get("spec") for each in listed["items"]}
+
+
+def reported(on: OnCluster) -> Claim:
+    """The numbers that a pod reports at its boot are those of the plan."""
+    log = on.kubectl.run("logs", on.ready_pod(), "-c", "app").stdout
+    lines = [line for line in log.splitlines() if '"event": "boot"' in line]
+    report = json.loads(lines[0]) if lines else None
+    return judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
+
+
+def under_load(on: OnCluster, name: str, promised: str, action: Action) -> Claim:
+    """What became of the requests that were sent to the Service while ``action`` was done to its pods."""
+    on.settle()
+    load = on.load()
+    time.sleep(BEFORE)
+    try:
+        action(on)
+        on.settle()
+        result = load.result()
+    except NotOnCluster as error:
+        return judged(name, promised, "not finished", {str(error): "kubectl describe pod says why."})
+    measured = f"{result['sent']} requests sent, {result['failed']} failed"
+    return judged(name, promised, measured, failures(result), load=result)
+
+
+def failures(result: dict[str, Any]) -> dict[str, str]:
+    """Each cause with its count, and what to change. A load of which nothing came back has no claim to pass."""
+    causes: dict[str, int] = {}
+    for kind in result["kinds"].values():
+        for cause, count in kind["failed"].items():
+            causes[cause] = causes.get(cause, 0) + count
+    if not result["sent"]:
+        return {"nothing was sent": "Raise --rate."}
+    advice = "Raise kubernetes.pre_stop_seconds if connections were refused, graceful_timeout if responses were cut."
+    status = "The app itself responded so: choose another --path or send what it needs with -H."
+    return {f"{count} {cause}": status if ": status " in cause else advice for cause, count in sorted(causes.items())}
