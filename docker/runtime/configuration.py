@@ -1,4 +1,4 @@
-"""What every generated configuration asks at boot: its numbers at this container's limits, and the boot report."""
+"""What every generated configuration calls at boot: its numbers at this container's limits, and the boot report."""
 
 from __future__ import annotations
 

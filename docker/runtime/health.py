@@ -40,7 +40,7 @@ def master(seconds: float, heartbeat: str = PATH) -> bool:
 
 
 def _status(port: int, seconds: float, path: str | None, host: str) -> bytes | None:
-    """The response's status; empty if none came in time or none was asked for; None if there is no server."""
+    """The response's status; empty if none came in time or none was expected; None if there is no server."""
     import socket  # a third of what this program costs, and only needed here
 
     deadline = monotonic() + seconds

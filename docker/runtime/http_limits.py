@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-#: Of a whole request head, request line and headers together; a longer one is answered 431. gunicorn's limits for lines
+#: Of a whole request head, request line and headers together; a longer one gets 431. gunicorn's limits for lines
 #: and fields add up to 800 KiB, all of which its parser looks through again at each read: 400 such heads silenced a
 #: worker for seconds.
 HEAD_BYTES = 64 * 1024

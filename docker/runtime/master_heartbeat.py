@@ -1,6 +1,6 @@
 """The heartbeat of the master: a file whose times say when the master last looked, and when a worker last beat.
 
-A saturated worker answers no probe in time, and neither does a hung one. The master serves nothing, so that its
+A saturated worker responds to no probe in time, and neither does a hung one. The master serves nothing, so that its
 heartbeat tells both apart from outside, without a request: see ``kit_runtime.health``.
 """
 

@@ -12,7 +12,7 @@ def mounted(app: App, mount: str) -> App:
     """The app below ``mount`` ("/tool"): it sees its own paths, and the mount in front of the URLs that it makes.
 
     gunicorn's variable SCRIPT_NAME does the same for two servers out of seven, takes /toolbox for a page of /tool, and
-    answers 500, with a traceback in the log, to whatever lies elsewhere. Here that is 404.
+    responds 500, with a traceback in the log, to whatever lies elsewhere. Here that is 404.
     """
     below = f"{mount}/"
 

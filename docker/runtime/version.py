@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).parent
 @cache
 def runtime_version(folder: Path = _FOLDER) -> str:
     """Twelve hex digits of a hash over names and text of all modules below ``folder``; a few ms, once a process."""
-    import hashlib  # only when it is asked for: the entry point and the health check do without
+    import hashlib  # only when it is needed: the entry point and the health check do without
 
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).parts):

@@ -18,7 +18,7 @@ _LACKS = {"slim": ("curl", "wget"), "alpine": ("curl",)}
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction; ``text`` keeps its line breaks, so that places in it can be told."""
+    """One instruction; ``text`` keeps its line breaks, so that places in it can be named."""
 
     name: str
     text: str

@@ -96,7 +96,7 @@ def _worker_class(one: Given) -> Iterator[Finding]:
         yield Finding("K104", one.span, f"gunicorn has no worker {name!r:.60}{hint}", fix=fix)
 
 
-#: What gunicorn looks up, or ignores: not told by the value alone.
+#: What gunicorn looks up, or ignores: not known from the value alone.
 _OF_THE_SYSTEM = ("group", "ssl_version", "user")
 
 

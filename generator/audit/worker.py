@@ -1,4 +1,4 @@
-"""Which server a worker class is, so that the capability table can be asked about it."""
+"""Which server a worker class is, so that it can be looked up in the capability table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`new`: from an app's folder to a first profile; asks only what cannot be seen there."""
+"""`new`: from an app's folder to a first profile; asks only for what cannot be seen there."""
 
 from __future__ import annotations
 

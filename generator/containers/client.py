@@ -37,7 +37,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a client turned out to be able to do, and what it said where it could not."""
+    """What a client turned out to be able to do, and its words where it could not."""
 
     client: Client
     server_version: str = ""
@@ -61,7 +61,7 @@ def installed_clients(run: Runner = run) -> list[Client]:
 
 
 def ask_server(client: Client) -> tuple[str, str]:
-    """The daemon's version and an empty string, or an empty string and what the client said."""
+    """The daemon's version and an empty string, or an empty string and the client's words."""
     try:
         return client.call("version", "--format", "{{.Server.Version}}", timeout=15).stdout.strip(), ""
     except EngineError as error:
@@ -111,7 +111,7 @@ def refused(verdicts: Iterable[Verdict]) -> bool:
 def describe(verdicts: Iterable[Verdict]) -> str:
     """One line a client, for error messages."""
     lines = [
-        f"  {verdict.client.path}: {'works' if verdict.works else verdict.problem or 'no daemon answers'}"
+        f"  {verdict.client.path}: {'works' if verdict.works else verdict.problem or 'no daemon responds'}"
         for verdict in verdicts
     ]
     return "\n".join(lines) or "  (no docker client on PATH)"

@@ -1,4 +1,4 @@
-"""Runs one command to a deadline and keeps what it said; all else here goes through it."""
+"""Runs one command to a deadline and keeps its output; all else here goes through it."""
 
 from __future__ import annotations
 

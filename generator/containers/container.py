@@ -52,13 +52,13 @@ class Container:
         self.remove()
 
     def logs(self, timeout: float = 60) -> Logs:
-        said = self.client.call("logs", self.id, timeout=timeout)
-        return Logs(said.stdout, said.stderr)
+        logs = self.client.call("logs", self.id, timeout=timeout)
+        return Logs(logs.stdout, logs.stderr)
 
     def inspect(self, timeout: float = 30) -> dict[str, Any]:
         """`docker inspect`, the one object of it."""
-        answer = self.client.call("inspect", "--type", "container", self.id, timeout=timeout)
-        found: list[dict[str, Any]] = json.loads(answer.stdout)
+        result = self.client.call("inspect", "--type", "container", self.id, timeout=timeout)
+        found: list[dict[str, Any]] = json.loads(result.stdout)
         return found[0]
 
     def state(self) -> dict[str, Any]:
@@ -101,10 +101,10 @@ class Container:
 
     def remove(self, timeout: float = 60) -> None:
         """Remove it, running or not; one that has gone already is fine."""
-        answer = self.client.call("rm", "--force", "--volumes", self.id, timeout=timeout, check=False)
-        gone = "no such container" in answer.stderr.lower() or "already in progress" in answer.stderr.lower()
-        if answer.returncode != 0 and not gone:
-            raise CommandFailed(answer)
+        result = self.client.call("rm", "--force", "--volumes", self.id, timeout=timeout, check=False)
+        gone = "no such container" in result.stderr.lower() or "already in progress" in result.stderr.lower()
+        if result.returncode != 0 and not gone:
+            raise CommandFailed(result)
 
     def describe(self) -> str:
         """Status, exit code and log lines, for error messages."""

@@ -59,7 +59,7 @@ SEED = (
     ),
     Line(
         'worker_class = "gevent"',
-        "starves at 10,000 connections: 9,793 of them never get an answer",
+        "starves at 10,000 connections: 9,793 of them never get a response",
         "`server: gevent`, a fair worker class of its own",
         "server",
         "gevent",

@@ -1,4 +1,4 @@
-"""What writing would change: the files wanted against those on disk, and whose they are."""
+"""What writing would change: the files to write against those on disk, and whose they are."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def find_drift(root: Path, bundles: Iterable[Bundle]) -> list[Change]:
 
 
 def write_changes(root: Path, changes: Iterable[Change]) -> None:
-    """Apply changes that were planned without a lock; whoever changed a file meanwhile is told. Raises TargetError."""
+    """Apply changes that were planned without a lock; what changed meanwhile is reported. Raises TargetError."""
     with locked(root):
         apply_changes(root, changes)
 

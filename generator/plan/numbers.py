@@ -19,7 +19,7 @@ def size(profile: Profile, server: Server) -> Numbers:
 
 
 def demand(profile: Profile, server: Server) -> Demand:
-    """What the profile asks of the sizing rules, with the server's measured needs."""
+    """What the profile demands of the sizing rules, with the server's measured needs."""
     worker_memory = profile.resources.worker_memory
     return Demand(
         connections=profile.connections,
@@ -37,7 +37,7 @@ def demand(profile: Profile, server: Server) -> Demand:
 
 
 def _threads_rule(profile: Profile, server: Server) -> Rule | None:
-    # Flask's own server takes threads or processes: who asks for processes gets one thread each.
+    # Flask's own server takes threads or processes: with processes, each has one thread.
     return server.threads if server.production or profile.workers is None else Rule(per_cpu=0, plus=1)
 
 

@@ -1,4 +1,4 @@
-"""What probes ask and when: load alone takes no pod out of its Service and restarts none; what hangs does."""
+"""What probes request and when: load alone takes no pod out of its Service and restarts none; what hangs does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..runtime.sizing import Number, ceil_div
 from ..servers.server import Server
 from .places import image_paths
 
-#: A saturated large profile answered its slowest probe after 1.8 s on / and 4.0 s where each request waits 50 ms
-#: for a backend (measured by prove). The sidecars' probes, and those that ask a page of the app, have twice that.
+#: A saturated large profile responded to its slowest probe after 1.8 s on / and 4.0 s where each request waits 50 ms
+#: for a backend (measured by prove). The sidecars' probes, and those that request a page of the app, have twice that.
 TIMEOUT_SECONDS = 2 * 4
 PERIOD_SECONDS = 10
 FAILURES = 3
@@ -37,7 +37,7 @@ class Probes:
 
     startup_period_seconds: int
     startup_failures: int
-    #: What is asked of the app, and for which host; None where nothing is.
+    #: What is requested of the app, and for which host; None where nothing is.
     readiness_path: str | None
     liveness_path: str | None
     host: str | None

@@ -52,7 +52,7 @@ OWNED = {
     "user": "leave it out: USER and securityContext set it",
     "worker_tmp_dir": "leave it out: the kit uses /dev/shm, which a read-only root leaves writable",
 }
-#: Texts that gunicorn checks only at boot; http_parser `fast` without its package answers every request with 500.
+#: Texts that gunicorn checks only at boot; http_parser `fast` without its package responds 500 to every request.
 CHOICES = {
     "header_map": ("drop", "refuse", "dangerous"),
     "http2_cleartext": ("off", "prior-knowledge", "upgrade", "both"),

@@ -72,7 +72,7 @@ class Patch(Record):
     )
     value: Any = setting(f.yaml_value(), "What to add or to replace by.", default=None)
     why: str = setting(
-        f.text("one line", "the cluster's team asks for it", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", 500),
+        f.text("one line", "required by the cluster's team", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", 500),
         "The comment beside the change.",
     )
 

@@ -37,7 +37,7 @@ class Toleration(Record):
 
     key: str | None = setting(_KEY.or_null(), "Key of the taint; null is every taint.", default=None)
     operator: str = setting(
-        f.choice(("Equal", "Exists")), "Whether value must be the taint's, or none is asked.", default="Equal"
+        f.choice(("Equal", "Exists")), "Whether value must be the taint's, or none is compared.", default="Equal"
     )
     value: str | None = setting(_LABEL_VALUE.or_null(), "Value of the taint.", default=None)
     effect: str | None = setting(

@@ -53,7 +53,7 @@ _HEALTH_HOST = f.text(
 _VARIABLES = f.mapping_of(VARIABLE, f.text("text of one line", "hello", r"[^\r\n\x00]*"))
 #: Unquoted, an editor reads 3.13 as a number; the reader takes the text as it is written.
 _PYTHON = replace(f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6), schema={"type": ["string", "number"]})
-#: For so long load balancers and nginx keep an idle connection to the server, unless they are told otherwise.
+#: For so long load balancers and nginx keep an idle connection to the server, unless they are configured otherwise.
 PROXY_IDLE_SECONDS = 60
 _EVERY_PRODUCTION_SERVER = ("gunicorn", "standalone")
 
@@ -189,7 +189,7 @@ class Health(Record):
     )
     host: str | None = setting(
         _HEALTH_HOST.or_null(),
-        "Host that probes name, for an app that answers no other; null is the route's, or none of its own.",
+        "Host that probes name, for an app that accepts no other; null is the route's, or none of its own.",
         default=None,
     )
     startup_seconds: int = setting(

@@ -35,10 +35,10 @@ def _folders(root: Path, controller: str) -> Iterator[Path]:
         _, names, path = line.split(":", 2)
         paths.update(dict.fromkeys(names.split(","), path))
     for mount, mount_root, controllers in _mounts(root):
-        wanted = "" if controllers is None else controller
-        if (controllers is not None and controller not in controllers) or wanted not in paths:
+        name = "" if controllers is None else controller
+        if (controllers is not None and controller not in controllers) or name not in paths:
             continue
-        path = paths[wanted]
+        path = paths[name]
         # In a container the mount shows the container's own cgroup, which may be called / or its path on the host.
         above = mount_root.rstrip("/")
         inside = path[len(above) :] if f"{path}/".startswith(f"{above}/") else path

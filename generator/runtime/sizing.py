@@ -75,7 +75,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Demand:
-    """What the profile asks for, with the server's measured needs; a plain number is never multiplied."""
+    """What the profile demands, with the server's measured needs; a plain number is never multiplied."""
 
     connections: int
     workers: int | Rule
@@ -95,7 +95,7 @@ class Demand:
 class Numbers:
     """Every number that depends on the machine, each with its reason; ``warnings`` are complete sentences."""
 
-    #: What was asked for.
+    #: What the profile demands.
     demand: Demand
     cpus: Number
     workers: Number

@@ -14,7 +14,7 @@ _NO_TLS = harmful("meinheld has no TLS: it would refuse to start; end TLS in the
 MEINHELD = Server(
     name="meinheld",
     family="gunicorn",
-    summary="gunicorn with meinheld, a server in C from 2020, mended: the fastest on small answers",
+    summary="gunicorn with meinheld, a server in C from 2020, mended: fast on small responses",
     packages=("gunicorn==27.0.1", "greenlet==3.5.6"),
     pythons=PYTHONS,
     worker_class="kit_runtime.workers.meinheld.MeinheldWorker",

@@ -64,7 +64,7 @@ class Server:
     #: What `timeout` means to this server.
     timeout_note: str
     graceful_stop: str
-    #: Whether an answer that is finished after SIGTERM says `Connection: close`.
+    #: Whether a response that is finished after SIGTERM says `Connection: close`.
     closes_while_draining: bool
     #: Whether idle connections end with SIGTERM, instead of holding up the stop until graceful_timeout.
     closes_idle_on_stop: bool

@@ -14,7 +14,7 @@ SYNC = Server(
     pythons=PYTHONS,
     worker_class="kit_runtime.workers.sync.DrainingSyncWorker",
     worker_class_why=(
-        "gunicorn's simplest worker: it holds one connection from its first byte to its last; this one also answers "
+        "gunicorn's simplest worker: it holds one connection from its first byte to its last; this one also serves "
         "at a stop those who wait in its queue, where the stock class resets 1 or 2 of 100"
     ),
     workers=Rule(per_cpu=2, plus=1),
@@ -31,7 +31,7 @@ SYNC = Server(
     worker_memory_bytes=16 * MIB,
     connection_memory_bytes=4 * 1024,
     timeout_note="A request that takes longer costs its worker: it is killed and replaced. Slow clients count too.",
-    graceful_stop="lets the requests being answered finish, then answers those that wait in the queue",
+    graceful_stop="lets the requests in progress finish, then serves those that wait in the queue",
     closes_while_draining=True,
     closes_idle_on_stop=True,
     needs_proxy=True,
@@ -42,7 +42,7 @@ SYNC = Server(
         {
             "threads": harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
             "worker_connections": ignored("a sync worker holds one connection, so workers is the number"),
-            "keepalive": ignored("a sync worker closes each connection after its answer"),
+            "keepalive": ignored("a sync worker closes each connection after its response"),
             "header_timeout": ignored("sync waits for headers until timeout kills the worker: put the proxy in front"),
         },
     ),

@@ -1,4 +1,4 @@
-"""What a newer cluster would answer with a warning, or no longer know: versions, labels, annotations, fields."""
+"""What a newer cluster would warn of, or no longer know: versions, labels, annotations, fields."""
 
 from __future__ import annotations
 

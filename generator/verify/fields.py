@@ -165,7 +165,7 @@ def _is_quantity(value: Any) -> bool:
 
 
 def _bytes(value: Any) -> float:
-    """A quantity as a number; 0 for what is none, since that is told elsewhere."""
+    """A quantity as a number; 0 for what is none, since that is reported elsewhere."""
     match = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(value))
     if not match:
         return 0

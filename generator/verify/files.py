@@ -1,4 +1,4 @@
-"""What the consumers of the output accept, asked before anything is written; it repairs nothing."""
+"""What the consumers of the output accept, checked before anything is written; it repairs nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .proxy import compose_problems, nginx_problems
 def verify(files: Mapping[str, str], minors: tuple[str, ...] = (), patched: bool = False) -> None:
     """Raise OwnFault with everything that a consumer of these files would refuse.
 
-    ``minors`` are the Kubernetes versions whose schemas are asked. What is wrong with a manifest that the profile
+    ``minors`` are the Kubernetes versions whose schemas are used. What is wrong with a manifest that the profile
     ``patched`` is the profile's doing: then it is a KitError.
     """
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""A whole manifest, asked of all its rules: each problem names the document and the field."""
+"""A whole manifest, checked against all rules: each problem names the document and the field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GATEWAY = "gateway.networking.k8s.io/"
 
 
 def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
-    """Everything that a cluster of one of the ``minors`` would refuse; without minors the schemas are not asked."""
+    """Everything that a cluster of one of the ``minors`` would refuse; without minors the schemas are not used."""
     try:
         documents = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
@@ -38,7 +38,7 @@ def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
         titles[kind] = title
         shape = list(_schema_problems(document, minors))
         broken = broken or bool(shape)
-        yield from _told(title, shape)
+        yield from _titled(title, shape)
     if not broken:  # rules below look into fields whose types the schema has vouched for
         yield from _rules({str(document["kind"]): document for document in documents}, titles, bool(minors))
 
@@ -58,15 +58,15 @@ def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> It
 def _rules(objects: Mapping[str, Any], titles: Mapping[str, str], vouched: bool) -> Iterator[str]:
     try:
         for kind, document in objects.items():
-            yield from _told(titles[kind], field_problems(document))
+            yield from _titled(titles[kind], field_problems(document))
         for kind, field, message in reference_problems(objects):
-            yield from _told(titles.get(kind, kind), [(field, message)])
+            yield from _titled(titles.get(kind, kind), [(field, message)])
     except (AttributeError, KeyError, TypeError) as error:
         if vouched:
             raise
         yield f"not as the schema has it: {type(error).__name__}: {error}"
 
 
-def _told(title: str, problems: Iterable[Problem]) -> Iterator[str]:
+def _titled(title: str, problems: Iterable[Problem]) -> Iterator[str]:
     for field, message in problems:
         yield f"{title}: {field}: {message}" if field else f"{title}: {message}"

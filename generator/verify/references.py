@@ -37,13 +37,13 @@ def _containers(objects: Objects) -> Iterator[tuple[str, Any]]:
 
 
 def _namespaces(objects: Objects) -> Iterator[ObjectProblem]:
-    wanted = objects["Deployment"]["metadata"].get("namespace")
+    expected = objects["Deployment"]["metadata"].get("namespace")
     for kind, document in objects.items():
         metadata = document["metadata"]
         found = metadata.get("name") if kind == "Namespace" else metadata.get("namespace")
-        if found != wanted:
+        if found != expected:
             field = "metadata.name" if kind == "Namespace" else "metadata.namespace"
-            yield kind, field, f"{found!r}, but the Deployment is in {wanted!r}"
+            yield kind, field, f"{found!r}, but the Deployment is in {expected!r}"
 
 
 def _selectors(objects: Objects) -> Iterator[ObjectProblem]:
@@ -74,9 +74,9 @@ def _ports(objects: Objects) -> Iterator[ObjectProblem]:
         own = {port.get("name") for port in container.get("ports") or []}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             for handler in ("httpGet", "tcpSocket"):
-                asked = (container.get(probe) or {}).get(handler)
-                if isinstance(asked, dict):
-                    yield from _port("Deployment", f"{field}.{probe}.{handler}.port", asked.get("port"), own)
+                handled = (container.get(probe) or {}).get(handler)
+                if isinstance(handled, dict):
+                    yield from _port("Deployment", f"{field}.{probe}.{handler}.port", handled.get("port"), own)
     for number, rule in enumerate(_at(objects.get("NetworkPolicy", {}), "spec.ingress") or []):
         for place, port in enumerate(rule.get("ports") or []):
             yield from _port("NetworkPolicy", f"spec.ingress.{number}.ports.{place}.port", port.get("port"), named)
@@ -137,8 +137,8 @@ def _autoscaler(objects: Objects) -> Iterator[ObjectProblem]:
         return
     kind, spec = "HorizontalPodAutoscaler", scaler["spec"]
     target = spec["scaleTargetRef"]
-    wanted = (deployment["apiVersion"], deployment["kind"], deployment["metadata"]["name"])
-    if (target.get("apiVersion"), target.get("kind"), target.get("name")) != wanted:
+    expected = (deployment["apiVersion"], deployment["kind"], deployment["metadata"]["name"])
+    if (target.get("apiVersion"), target.get("kind"), target.get("name")) != expected:
         yield kind, "spec.scaleTargetRef", f"{_text(target)} is not the Deployment"
     if "replicas" in deployment["spec"]:
         yield "Deployment", "spec.replicas", "an autoscaler sets them: applying the file would undo it"

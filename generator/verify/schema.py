@@ -1,4 +1,4 @@
-"""The API server's own schemas, strict, for each Kubernetes minor asked for: every error of every document."""
+"""The API server's own schemas, strict, for each given Kubernetes minor: every error of every document."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MOST_CHARACTERS = 300  # of one message: some quote the whole value
 
 
 def schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[Problem]:
-    """Each error of one API object under each of the Kubernetes minors, told once, with the first minor that has it."""
+    """Each error of one API object under each of the Kubernetes minors, once, with the first minor that has it."""
     kind = (str(document["apiVersion"]), str(document["kind"]))
     if kind not in KINDS:
         yield "apiVersion", f"Kubernetes {minors[-1]} has no {kind[1]} in {kind[0]} that the kit may write"
         return
-    told = set()
+    reported = set()
     for minor in minors:
         try:
             found = list(_validator(minor, kind).iter_errors(document))
@@ -42,8 +42,8 @@ def schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Ite
         except ValueError as error:  # what YAML has and JSON has not: a date, a number as key
             errors = list(_not_json(document, "")) or [("", str(error))]
         for field, message in sorted(errors):
-            if (field, message) not in told:
-                told.add((field, message))
+            if (field, message) not in reported:
+                reported.add((field, message))
                 yield field, f"{message[:_MOST_CHARACTERS]} (schema of Kubernetes {minor})"
 
 

@@ -48,7 +48,7 @@ class Settings:
     mount: str | None = text(None)
     bind: str = endpoint("127.0.0.1:5000")
     threads: int = whole(1, at_least=1)
-    #: Processes: each request is answered in a fork of its own, at most this many at a time.
+    #: Processes: each request is served in a fork of its own, at most this many at a time.
     workers: int = whole(1, at_least=1)
     reload: bool = flag(True)
     debug: bool = flag(False)

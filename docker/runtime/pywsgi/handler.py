@@ -37,7 +37,7 @@ class ClientGone(OSError):
 
 
 class Handler(WSGIHandler):  # type: ignore[misc]
-    """Stock pywsgi has no time limits, never says Connection: close and lets one client ask for ever."""
+    """Stock pywsgi has no time limits, never says Connection: close and lets one client send requests for ever."""
 
     close_connection: bool
     response_headers: Any
@@ -71,7 +71,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         if self.served:
             for name in _OF_ONE_REQUEST:
                 self.__dict__.pop(name, None)
-            # Without this turn a client that asks at once again is served before all others, for ever.
+            # Without this turn a client that sends its next request at once is served before all others, for ever.
             gevent.sleep(0)
         if not self._request_begins():
             self.closed_by_client = True
@@ -112,7 +112,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             return False
 
     def hang_up(self) -> None:
-        """End a connection that waits for a request; one whose bytes are already here is still answered."""
+        """End a connection that waits for a request; one whose bytes are already here still gets its response."""
         # The inner socket: gevent's own shutdown() would wake the reader with an error before the bytes.
         with contextlib.suppress(OSError):
             self.socket._sock.shutdown(socket.SHUT_RD)

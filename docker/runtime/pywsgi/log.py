@@ -21,7 +21,7 @@ log = logging.getLogger("kit.pywsgi")
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer, as the access log sees them; text is Latin-1, as WSGI carries bytes."""
+    """One request and its response, as the access log sees them; text is Latin-1, as WSGI carries bytes."""
 
     remote_addr: str
     requestline: str
@@ -48,14 +48,14 @@ def set_up(level: str) -> None:
 
 
 def access_writer(as_json: bool, quiet_paths: tuple[str, ...]) -> Callable[[Exchange], None]:
-    """What writes one access line to stdout; answers of 2xx to the probes' paths are left out."""
+    """What writes one access line to stdout; responses of 2xx to the probes' paths are left out."""
     line = json_line if as_json else text_line
 
     def write(exchange: Exchange) -> None:
         if exchange.path in quiet_paths and 200 <= exchange.status < 300:
             return
         # One write a line: lines of several processes do not mix up to a pipe's atomic 4 KiB.
-        # When nobody reads the log any more, the answer matters more than its line.
+        # When nobody reads the log any more, the response matters more than its line.
         with contextlib.suppress(OSError):
             os.write(1, (line(exchange) + "\n").encode("utf-8", "backslashreplace"))
 

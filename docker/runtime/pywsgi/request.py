@@ -1,7 +1,7 @@
 """Requests by gunicorn's own parser, so that this server reads nothing that gunicorn would refuse.
 
 The alternatives were measured on 585 hostile connections (tests/containers/hostile_cases.py): http.client, which
-gevent's handler uses, ends lines at a bare CR; h11 answered more requests than gunicorn on 92 of them, llhttp (by
+gevent's handler uses, ends lines at a bare CR; h11 accepted more than gunicorn in 92 of them, llhttp (by
 httptools) on 52. gunicorn's takes 20 us more for each request than http.client's, and is pure Python for every image.
 """
 
@@ -28,7 +28,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 def parser_settings() -> SimpleNamespace:
     """gunicorn's defaults. A Config looks each value up by name, ten times a request."""
     values = {name: setting.get() for name, setting in Config().settings.items()}
-    # The same answers in every image: gunicorn takes a C parser where one happens to be installed.
+    # The same verdicts in every image: gunicorn takes a C parser where one happens to be installed.
     return SimpleNamespace(**{**values, "http_parser": "python"}, is_ssl=False)
 
 

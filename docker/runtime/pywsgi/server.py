@@ -58,7 +58,7 @@ class Settings:
     workers: int = whole(1, at_least=1)
     worker_connections: int = whole(1000, at_least=1)
     backlog: int = whole(2048, at_least=1)
-    #: Seconds that an idle connection may wait for its next request; 0 closes after every answer.
+    #: Seconds that an idle connection may wait for its next request; 0 closes after every response.
     keepalive: float = seconds(5)
     #: Seconds to send a whole request head: from accept for the first, from its first byte for the next.
     header_timeout: float = seconds(10, above_zero=True)
@@ -73,7 +73,7 @@ class Settings:
     preload_app: bool = flag(False)
     accesslog: str | None = setting('"-" (stdout) or None', lambda value: value == "-", None)
     access_log_json: bool = flag(False)
-    #: Paths whose 2xx answers the access log leaves out (probes).
+    #: Paths whose 2xx responses the access log leaves out (probes).
     quiet_paths: tuple[str, ...] = setting(
         "a collection of paths",
         lambda value: isinstance(value, list | tuple | set | frozenset) and all(type(p) is str for p in value),

@@ -1,4 +1,4 @@
-"""One worker of the standalone server: accepts, answers, beats, and leaves without dropping a request."""
+"""One worker of the standalone server: accepts, responds, beats, and leaves without dropping a request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .reader import UnfinishedHeads
 
 #: Exit code of a worker that could not load the app, as gunicorn's.
 BOOT_ERROR = 3
-#: A client that asked just before the stop gets this long for its next request, answered Connection: close.
+#: What a client has for one more request whose last came just before the stop; the response says Connection: close.
 LINGER_SECONDS = 2.0
 #: How often a full worker looks whether clients wait.
 ROOM_SECONDS = 0.1
@@ -58,7 +58,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         self._listening, self._waited = listener, False
         self._backlog = _original_poll()
         self._backlog.register(listener, 1)
-        # SERVER_NAME here, or gevent asks DNS for it at boot.
+        # SERVER_NAME here, or gevent looks it up in DNS at boot.
         environ = {"SERVER_NAME": address_of(cfg.bind)[1][0], "wsgi.multiprocess": cfg.workers > 1}
         environ["wsgi.multithread"] = True
         super().__init__(listener, app, spawn=Pool(cfg.worker_connections), log=None, environ=environ)
@@ -122,7 +122,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         self._waited = waits
 
     def wants_close(self) -> bool:
-        """Whether an answer ends its connection: stopping, no keep-alive, or no slot left for who waits."""
+        """Whether a response ends its connection: stopping, no keep-alive, or no slot left for who waits."""
         if self._drained_at is not None or not self.cfg.keepalive:
             return True
         return self.pool.free_count() <= 0 and bool(self._backlog.poll(0))
@@ -173,7 +173,7 @@ def run(supervisor: Any, worker: Any, listener: Any, app: Any) -> int:
         return BOOT_ERROR
 
     def recycled() -> None:
-        log.info("Worker (pid:%s) has served max_requests and asks to be replaced", worker.pid)
+        log.info("Worker (pid:%s) has served max_requests and is to be replaced", worker.pid)
         heartbeat.recycle()
         wake(supervisor.pid)
 
@@ -197,7 +197,7 @@ def _take_signals_during_import() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, lambda *_: None)
-    # The supervisor asks for the stack of a hung worker before it kills it.
+    # The supervisor requests the stack of a hung worker before it kills it.
     faulthandler.register(signal.SIGUSR1, sys.stderr, all_threads=False)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -26,7 +26,7 @@ _QUEUE_LENGTH = struct.Struct("=8x16xI")
 
 
 def queue_length(listener: Any) -> int:
-    """How many connections wait to be accepted. A worker that stops owes them an answer; those that come later it does
+    """How many connections wait to be accepted. A worker that stops owes them a response; those that come later it does
     not, else a stop under load would last until graceful_timeout. Of a Unix socket Linux does not say: as many as
     there can be."""
     if listener.family == socket.AF_UNIX:
@@ -38,7 +38,7 @@ def queue_length(listener: Any) -> int:
 
 
 class ListenerName:
-    """All that gunicorn asks of a listener, which may be closed before the last of its connections is answered."""
+    """All that gunicorn uses of a listener, which may be closed before the last of its connections is served."""
 
     def __init__(self, listener: Any) -> None:
         self.name = listener.getsockname()

@@ -77,7 +77,7 @@ def ready(server: Any, derived: Numbers, configured: Mapping[str, Any], **about:
 
 
 def forked(server: Any, worker: Any) -> None:
-    """post_fork: what each worker is told before it starts.
+    """post_fork: what each worker gets before it starts.
 
     The kernel chooses it, not the master, when memory ends. The connections that it accepts are probed when silent. It
     heeds a stop that came since the fork.

@@ -14,7 +14,7 @@ from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
 class Client(socket.socket):  # type: ignore[misc]
     """An accepted connection; its deadline is a number the worker looks at, not a timer object of its own.
 
-    While it waits for a request it has a watcher and no greenlet. The watcher goes on while a request is answered,
+    While it waits for a request it has a watcher and no greenlet. The watcher goes on while a request is served,
     since stopping and starting it are two system calls; what comes meanwhile stops it. It is
 
     - idle: ``idle_since`` is a time, and nothing of the next request has been read;
@@ -46,7 +46,7 @@ class Client(socket.socket):  # type: ignore[misc]
         self.head: int | None = None
         self.request: Any = None
         self.unread = b""  # bytes read that nobody has looked at
-        self.whole = False  # gunicorn has answered a request, and nothing of the next one came with it
+        self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
         self.busy = True  # in the pool, not waiting
         self.watcher = server.loop.io(fileno, 1)
         self.watched = False

@@ -1,6 +1,6 @@
 """gevent's look-up of names, without a thread for a host that is an address already.
 
-gevent asks one of ten threads, which all wait for the interpreter's lock while the loop is busy. With
+gevent uses one of ten threads, which all wait for the interpreter's lock while the loop is busy. With
 create_connection(("127.0.0.1", ...)) in each request and 10,000 clients, nearly all requests then stood there at once:
 278 MiB instead of 212 (gunicorn), 320 instead of 209 (pywsgi).
 """

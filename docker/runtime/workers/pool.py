@@ -6,7 +6,7 @@ from typing import Any
 from gevent import get_hub
 from gevent.hub import Waiter
 
-# A greenlet answers so many requests before the hub has its turn: switching to it and back takes 3 us each time.
+# A greenlet serves so many requests before the hub has its turn: switching to it and back takes 3 us each time.
 BATCH = 16
 # With so many connections ready, the hub looks for events (and at the listener) after each batch. By itself it looks
 # after 50 calls, or over 20 ms, which is too seldom to accept 10,000: 327 to 5,012 of them never got a response.
@@ -19,7 +19,7 @@ class Pool:
     """Requests start one after another, in the order in which they came.
 
     gunicorn reads a connection's next request at once: a client that is quick enough is served again and again while
-    the others and the listener wait (1,200 connections: p99 5.1 s, half of them answered once in 5 s).
+    the others and the listener wait (1,200 connections: p99 5.1 s, half of them got one response in 5 s).
     """
 
     def __init__(self, worker: Any) -> None:

@@ -12,7 +12,7 @@ COPIED = 65536  # bytes of a piece up to which it is copied behind the header; a
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
-    """Measured: a tenth more requests a second at 50 connections. Stock wakes the client twice for each answer."""
+    """Measured: a tenth more requests a second at 50 connections. Stock wakes the client twice for each response."""
 
     sock: Any
     headers: list[tuple[str, str]]
@@ -50,7 +50,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
             super().send_headers()
         else:
             self.hold(super().send_headers)
-            self.headers_sent = False  # gunicorn answers 500 to what goes wrong until then
+            self.headers_sent = False  # gunicorn responds 500 to what goes wrong until then
 
     def _emit_body(self, data: bytes) -> None:
         if self.held and len(data) <= COPIED:

@@ -1,4 +1,4 @@
-"""gunicorn's sync worker, which at a stop answers those who wait in its queue."""
+"""gunicorn's sync worker, which at a stop serves the connections that wait in its queue."""
 
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -53,7 +53,7 @@ class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
 
     def serve_queue(self, listener: Any, accepted: DefaultSelector, end: float) -> None:
         """Answer those who wait, one after another. Workers that stop together share the queue: one that accepted all
-        of it had to answer alone what they answer within graceful_timeout together."""
+        of it had to serve alone what they serve within graceful_timeout together."""
         name, waiting = accepting.ListenerName(listener), accepting.queue_length(listener)
         while waiting > 0 and monotonic() < end:
             try:

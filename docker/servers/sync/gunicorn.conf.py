@@ -9,7 +9,7 @@
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='7c5e75548178')
+_kit.begin(runtime='a3aa80db2c22')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -44,8 +44,8 @@ preload_app = True
 # 2 x CPU + 1, gunicorn's own rule: a worker handles one request at a time.
 workers = _numbers.workers.value
 
-# Gunicorn's simplest worker: it holds one connection from its first byte to its last; this one also answers
-# at a stop those who wait in its queue, where the stock class resets 1 or 2 of 100.
+# Gunicorn's simplest worker: it holds one connection from its first byte to its last; this one also serves at
+# a stop those who wait in its queue, where the stock class resets 1 or 2 of 100.
 worker_class = 'kit_runtime.workers.sync.DrainingSyncWorker'
 
 # Connections that wait in the kernel's queue for a worker. The kernel caps it at net.core.somaxconn (4096).

@@ -14,7 +14,7 @@ _HOP_BY_HOP = frozenset(
 
 
 def checked(status: Any, headers: Any) -> tuple[int, list[tuple[str, str]], str | None, bool]:
-    """Code, headers to send, Content-Length, and whether the app asks to close. Raises TypeError, ValueError.
+    """Code, headers to send, Content-Length, and whether the app closes. Raises TypeError, ValueError.
 
     A message names no value: it may be a secret.
     """

@@ -73,7 +73,7 @@ class Supervisor:
         self._wakeups, self._wakeup = os.pipe()
 
     def run(self) -> int:
-        """Serve until told to stop; the exit code."""
+        """Serve until a signal to stop; the exit code."""
         log.info("Listening at: http://%s (%s), %s workers", self.cfg.bind, self.pid, self.cfg.workers)
         if self.cfg.when_ready:
             self.cfg.when_ready(self)

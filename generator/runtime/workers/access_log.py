@@ -31,7 +31,7 @@ class TextLogger(Logger):  # type: ignore[misc]
     """gunicorn's logger with escaped values; 2xx responses to the probes' paths are left out."""
 
     atoms_wrapper_class = EscapedAtoms
-    #: Set by the configuration: the probes ask every few seconds and would be most of a quiet app's log.
+    #: Set by the configuration: the probes come every few seconds and would be most of a quiet app's log.
     quiet_paths: frozenset[str] = frozenset()
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:

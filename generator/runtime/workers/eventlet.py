@@ -34,7 +34,7 @@ class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
         """For each listener, until StopServe. Stock's ends with the first accept that finds no descriptor free, and the
         worker's heart beats on."""
         pool, warned = eventlet.greenpool.GreenPool(concurrency), float("-inf")
-        # gunicorn asks it for its name when the connection has its turn, which may be after the close below.
+        # gunicorn reads its name when the connection has its turn, which may be after the close below.
         handle = partial(handle.func, accepting.ListenerName(listener))
         try:
             while True:

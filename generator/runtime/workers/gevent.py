@@ -1,7 +1,7 @@
 """gunicorn's gevent worker, made fair and lean: requests start in turn, a waiting connection holds no greenlet.
 
 gevent_client.py is one connection, gevent_server.py accepts them, pool.py has the greenlets, lean.py reads ordinary
-requests; this module decides: what is answered how, when a connection ends, how a worker stops. What is in none of them
+requests; this module decides: what is served how, when a connection ends, how a worker stops. What is in none of them
 is gunicorn's: parsing of all other requests, the WSGI call, logging, hooks, HTTP/2, TLS.
 """
 
@@ -32,7 +32,7 @@ from .gevent_server import FairServer
 from .pool import Pool
 
 TICK = 0.5  # seconds between heartbeats and looks at the deadlines, which are kept to this precision
-LINGER = 1.0  # seconds in which a client answered just before a stop may send one more request
+LINGER = 1.0  # seconds in which a client that got a response just before a stop may send one more request
 # Looking at 5,000 connections and closing many of them at once would make the active ones wait: after so many looked
 # at, of which one that is closed counts for ten, others have their turn.
 LOOKED_AT, A_CLOSED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
@@ -110,7 +110,7 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
             work += 1
             idle = now - (client.idle_since or now)
             if now > client.deadline or (idle > LINGER and not self.alive):
-                with suppress(OSError):  # wakes the reader, yet what has arrived is still read and answered
+                with suppress(OSError):  # wakes the reader, yet what has arrived is still read and served
                     client._sock.shutdown(_socket.SHUT_RD)  # not gevent's, which throws into the reader
                 work += A_CLOSED_ONE
             if work > LOOKED_AT:
@@ -129,7 +129,7 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
                 server._do_read()  # the kernel resets what waits in it when the last listener closes
             server.close()
         for client in self.clients:
-            if client.request is not None:  # gunicorn asks whether to close before it calls the app
+            if client.request is not None:  # gunicorn looks whether to close before it calls the app
                 client.request.force_close()
         end = monotonic() + self.cfg.graceful_timeout
         while self.clients and monotonic() < end:

@@ -24,7 +24,7 @@ class FairServer(StreamServer):  # type: ignore[misc]
         return int(self.worker.worker_connections) if self.draining else accepting.batch(len(self.worker.clients))
 
     def getsockname(self) -> Any:
-        """All that gunicorn asks of a listener; while draining the real one is closed."""
+        """All that gunicorn uses of a listener; while draining the real one is closed."""
         return self.address
 
     def handle(self, client: Any, address: Any) -> None:

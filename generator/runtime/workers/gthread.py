@@ -1,4 +1,4 @@
-"""gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only once they ask."""
+"""gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only for a request."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from . import response as gunicorn_response
 from .heads import HeadSocket
 
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
-LINGER = 2.0  # seconds that a client has to close after its last answer, as stock has it
+LINGER = 2.0  # seconds that a client has to close after its last response, as stock has it
 
 
 class InOrder:
@@ -118,8 +118,8 @@ class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def linger(self, conn: Conn) -> None:
-        """Until the client closes too, so that it gets its answer whole. Stock waits for that in its loop: a client
-        that asked for Connection: close and stays costs all others 2 s."""
+        """Until the client closes too, so that it gets its response whole. Stock waits for that in its loop: a client
+        that sent Connection: close and stays costs all others 2 s."""
         self.nr_conns += 1
         conn.timeout = monotonic() + LINGER
         self.closing_conns.append(conn)

@@ -58,7 +58,7 @@ class LeanRequest(Request):  # type: ignore[misc]
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """As gunicorn keeps them; only hooks and log formats with header names ask."""
+        """As gunicorn keeps them; only hooks and log formats with header names need it."""
         split = (line.partition(":") for line in self.lines)
         return [(name.upper(), value.strip(" \t")) for name, _, value in split]
 

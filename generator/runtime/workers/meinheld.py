@@ -72,14 +72,14 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
     """One process, one loop; a greenlet per request."""
 
     exit_code = 0
-    #: Once told to stop: when, and after how many requests, it stops accepting at the latest.
+    #: Once it has to stop: when, and after how many requests, it stops accepting at the latest.
     drain_by = drain_at = NEVER
 
     @classmethod
     def check_config(cls, cfg: Any, _log: Any) -> None:
         """In the master, at start and reload: what would silently not be what it says."""
         if cfg.is_ssl:
-            raise RuntimeError("meinheld has no TLS: it would answer https:// in plain text")
+            raise RuntimeError("meinheld has no TLS: it would respond to https:// in plain text")
         if cfg.proxy_protocol not in (False, "off"):
             raise RuntimeError("meinheld does not read proxy_protocol: every request would be bad")
 
@@ -152,7 +152,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
 
     def drain_after_the_queue(self) -> None:
         """The kernel resets who waits in the queue when the last listener closes, and a worker that is full does not
-        take them: drain() once they have been answered, or in the last second."""
+        take them: drain() once they have their responses, or in the last second."""
         self.drain_by = monotonic() + self.cfg.graceful_timeout
         self.drain_at = self.nr + sum(map(accepting.queue_length, self.sockets)) + 1
         self.drain_if_done()
