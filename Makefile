@@ -56,7 +56,7 @@ test-cluster: $(VENV)/dev  ## Run the tests on that Kubernetes, in about an hour
 test-cgroup2: $(VENV)/dev  ## Boot a kernel with cgroups of version 2 in a virtual machine (qemu), and test limits, freezing and OOM there
 	$(BIN)/python -m pytest tests/cgroup2
 
-bench: $(VENV)/dev  ## Measure the shipped profiles beside what others do: Markdown in build/bench.md, in three quarters of an hour
+bench: $(VENV)/dev  ## Measure the shipped profiles beside other servers and what others do: Markdown in build/bench.md, in an hour and a half
 	@mkdir -p build
 	$(BIN)/python -m tests.load.bench > build/bench.md
 	@cat build/bench.md

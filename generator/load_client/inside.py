@@ -122,6 +122,18 @@ def _cgroup() -> dict[str, Any]:
     return {"kind": None, "cgroup_bytes": None, "oom_kills": None}
 
 
+def cpu() -> float | None:
+    """Microseconds of CPU that the server's container has used since it was created, the kernel's work included."""
+    try:
+        return _table(CGROUP / "cpu.stat")["usage_usec"]
+    except (OSError, KeyError):
+        pass
+    try:
+        return int((CGROUP / "cpuacct/cpuacct.usage").read_text()) / 1000
+    except OSError:
+        return None
+
+
 def _table(path: Path) -> dict[str, int]:
     return {name: int(value) for name, value in (line.split() for line in path.read_text().splitlines())}
 
@@ -132,6 +144,8 @@ def main(what: str, *words: str) -> None:
         print(json.dumps(machine()))
     elif what == "wait":
         print(json.dumps(wait(int(words[0]), float(words[1]), *words[2:])))
+    elif what == "cpu":
+        print(json.dumps(cpu()))
     else:
         while True:
             print(json.dumps(sample()), flush=True)

@@ -8,69 +8,21 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from generator.containers.docker import Docker
-from generator.plan.plan import Plan
 from generator.proof import images
-from generator.proof.request import Request
 from generator.proof.stage import Stage
 from tests.containers.kit import ROOT
-from tests.load.rivals import (
-    LARGE,
-    SMALL,
-    Rival,
-    as_large,
-    copied_rule,
-    kit,
-    kits,
-    peers,
-    plan_of,
-    seed,
-    stock,
-    tiangolo,
-)
-from tests.load.works import ACTIVE, IO, JSON, Figures, Work, at, full, idle, moderate, rest
-
-SLASH, MODERATE = Request(), 1000  # requests a second in all
-
-
-@dataclass(frozen=True)
-class Goal:
-    """One table: a piece of work, and who does it."""
-
-    title: str
-    work: Work
-    rivals: list[Rival]
-
-
-def goals() -> Iterator[Goal]:
-    big, little = (plan_of(profile).profile.connections for profile in (LARGE, SMALL))
-    large, old = kit(LARGE), seed(LARGE)
-    others, legacy = kits("meinheld pywsgi gthread", *as_large()), kits("eventlet", *as_large())
-    everyone = [large, *others, *legacy, copied_rule(LARGE), old, stock(LARGE), *peers(LARGE), tiangolo(*as_large())]
-    yield Goal(f"{big:,} connections at once, `/`", full(big, SLASH), everyone)
-    yield Goal(f"{big:,} connections at once, `/io` (50 ms)", full(big, IO), everyone)
-    yield Goal(
-        f"{big:,} connections, {MODERATE:,} requests/s, `/io`", moderate(big, MODERATE, IO), [large, *others, old]
-    )
-    yield Goal(f"{ACTIVE} active among {big - ACTIVE:,} idle, `/`", idle(big, SLASH), [large, *others, stock(LARGE)])
-    for number in (50, 200, 1200):
-        yield Goal(f"{number:,} connections, `/`", at(number, SLASH), [large, old, stock(LARGE)])
-    yield Goal("200 connections, 1 KB of JSON", at(200, JSON), [large, others[0], old])
-    yield Goal("200 connections, `/`, meinheld", at(200, SLASH), [large, others[0], old])
-    ours = [kit(SMALL), *kits("meinheld pywsgi gthread eventlet"), seed(SMALL), *peers(SMALL)]
-    yield Goal(f"small: {little:,} connections at once, `/`", full(little, SLASH), ours)
-    yield Goal(f"small: {little:,} connections at once, `/io` (50 ms)", full(little, IO), ours)
-    four = ("workers=4", *as_large())
-    resting = [kit(LARGE, *four), *kits("meinheld pywsgi gthread", *four), stock(LARGE, *four)]
-    yield Goal("boot to the first 200, and memory at rest with 4 workers", rest, resting)
+from tests.load import others, tables
+from tests.load.goals import GROUPS, Goal
+from tests.load.rivals import LARGE, Rival, plan_of
+from tests.load.works import Figures, rest
 
 
 @contextmanager
@@ -106,10 +58,13 @@ class Bench:
         self.load = images.build_load_image(self.docker, self.base, self.buildkit)
         self.built: dict[str, str] = {}
 
-    def image(self, plan: Plan) -> str:
+    def image(self, rival: Rival) -> str:
         """Its id: plans that differ in a number only share a tag."""
-        if (key := repr(plan.profile)) not in self.built:
-            image = images.build_profile_image(self.docker, plan, ROOT, self.base, self.buildkit)
+        if (key := "" if rival.other else repr(rival.plan.profile)) not in self.built:
+            if rival.other:
+                image = others.build_image(self.docker, self.base, self.buildkit)
+            else:
+                image = images.build_profile_image(self.docker, rival.plan, ROOT, self.base, self.buildkit)
             self.built[key] = image.id
         return self.built[key]
 
@@ -123,49 +78,28 @@ class Bench:
             for number in range(rounds):
                 for rival in goal.rivals:
                     say(f"{goal.title}, round {number + 1} of {rounds}: {rival.name}")
-                    figures = once(stage, goal, rival, self.image(rival.plan), seconds)
+                    figures = once(stage, goal, rival, self.image(rival), seconds)
                     say(
                         "  " + ", ".join(f"{name} {value:,.1f}" for name, value in figures.items() if value is not None)
                     )
                     found.setdefault(rival.name, []).append(figures)
-        yield from markdown(goal.title, found)
+        yield from tables.table(goal.title, found)
+        yield from tables.compared(found)
 
     def about(self, rivals: list[Rival], rounds: int, seconds: float) -> str:
         with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
             machine = stage.inside("machine")
+        flask = others.flask_alone(self.docker, self.image(others.granian(1)))
         base = self.size(self.base)
-        sizes = {r.plan.server.name: (self.size(self.image(r.plan)) - base) / 1e6 for r in rivals}
+        sizes = {r.plan.server.name: (self.size(self.image(r)) - base) / 1e6 for r in rivals}
         return (
             f"Measured {datetime.now(UTC):%Y-%m-%d}, {rounds} interleaved rounds of {seconds:g} s or more: the median "
             f"(least to most). {machine['cpus']} CPU shared by server, client and upstream, "
             f"{machine['memory_bytes'] // 2**30} GiB, kernel {machine['kernel']}, Python {machine['python']}, "
-            f"{', '.join(plan_of(LARGE).server.packages)}; {machine['wrk']}. The images add to their base: "
+            f"{', '.join(plan_of(LARGE).server.packages)}; {machine['wrk']}. "
+            f"Flask alone takes {flask:.0f} us of CPU for `/`. The images add to their base: "
             + ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
         )
-
-
-def markdown(title: str, found: dict[str, list[Figures]]) -> Iterator[str]:
-    columns = list(dict.fromkeys(name for rounds in found.values() for figures in rounds for name in figures))
-    yield f"\n| {title} | " + " | ".join(columns) + " |"
-    yield "| --- " * (len(columns) + 1) + "|"
-    for rival, rounds in found.items():
-        cells = [cell([figures.get(column) for figures in rounds]) for column in columns]
-        yield f"| {rival} | " + " | ".join(cells) + " |"
-
-
-def cell(values: list[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    low, middle, high = (f"{value:,.0f}" for value in (min(known), statistics.median(known), max(known)))
-    return middle if low == high else f"{middle} ({low} to {high})"
-
-
-def into_docs(tables: str) -> None:
-    file = ROOT / "docs/measurements.md"
-    head, begin, rest = file.read_text().partition("<!-- measured: make bench -->\n")
-    _, end, tail = rest.partition("<!-- end -->")
-    file.write_text(f"{head}{begin}{tables}\n{end}{tail}")
 
 
 def say(text: str) -> None:
@@ -174,22 +108,25 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--group", choices=tuple(GROUPS), action="append", help="which tables (default: all)")
     parser.add_argument("--only", default="", metavar="REGEX", help="tables whose title it matches")
     parser.add_argument("--rivals", default="", metavar="REGEX", help="rivals whose name it matches")
-    parser.add_argument("--docs", action="store_true", help="put the tables into docs/measurements.md too")
+    parser.add_argument("--docs", action="store_true", help="put the group's tables into docs/measurements.md too")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of the short pieces of work; others take longer")
     options = parser.parse_args()
-    bench, table = Bench(), [goal for goal in goals() if re.search(options.only, goal.title)]
-    table = [replace(goal, rivals=[r for r in goal.rivals if re.search(options.rivals, r.name)]) for goal in table]
-    ours = {rival.plan.server.name: rival for goal in table for rival in goal.rivals if not rival.command}
-    lines = [bench.about(list(ours.values()), options.rounds, options.seconds) + "."]
-    print(lines[0], flush=True)
-    for goal in table:
-        lines += (new := list(bench.measure(goal, options.rounds, options.seconds)))
-        print("\n".join(new), flush=True)
-    if options.docs:
-        into_docs("\n".join(lines))
+    bench = Bench()
+    for group in options.group or GROUPS:
+        found = [goal for goal in GROUPS[group]() if re.search(options.only, goal.title)]
+        goals = [replace(goal, rivals=[r for r in goal.rivals if re.search(options.rivals, r.name)]) for goal in found]
+        ours = {rival.plan.server.name: rival for goal in goals for rival in goal.rivals if not rival.command}
+        lines = [bench.about(list(ours.values()), options.rounds, options.seconds) + "."]
+        print(lines[0], flush=True)
+        for goal in goals:
+            lines += (new := list(bench.measure(goal, options.rounds, options.seconds)))
+            print("\n".join(new), flush=True)
+        if options.docs:
+            tables.into_docs(group, lines)
 
 
 if __name__ == "__main__":

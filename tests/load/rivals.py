@@ -24,6 +24,7 @@ class Rival:
     port: int
     options: dict[str, Option]
     command: tuple[str, ...] = ()
+    other: bool = False  # not in the plan's image but in that of the other servers, see others.py
 
 
 @cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from generator.proof import loads
 from generator.proof.request import Request
-from generator.proof.stage import Stage
+from generator.proof.stage import BESIDE, Stage
 from tests.load.rivals import Rival
 
 IO, JSON = Request("/io?ms=50"), Request("/json")
@@ -15,6 +16,7 @@ ACTIVE = 200
 OPENED = 1000  # connections a second, where they are not all opened at once
 #: Of 10,000 connections each needs this long to be answered at least once; in less a fair server seems to starve some.
 MANY, LEAST_SECONDS = 5000, 12
+RATE, CPU = "requests/s", "CPU us a request"  # the latter of the server's cgroup: accepting and the kernel are in it
 Figures = dict[str, float | None]
 Work = Callable[[Stage, Rival, float], Figures]
 
@@ -23,8 +25,11 @@ def full(connections: int, request: Request) -> Work:
     """All connections opened as fast as the client can, each asking again as soon as it is answered."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
-        found = counts(_ask(stage, rival, request, connections, LEAST_SECONDS if connections > MANY else seconds))
-        return {**found, "memory MiB": _mebibytes(stage)}
+        lasts = LEAST_SECONDS if connections > MANY else seconds
+        before = _cpu(stage)
+        found = _ask(stage, rival, request, connections, lasts)
+        used = _a_request(before, _cpu(stage), found["answered"])
+        return {**counts(found), CPU: used, "memory MiB": _mebibytes(stage)}
 
     return work
 
@@ -61,11 +66,13 @@ def at(connections: int, request: Request) -> Work:
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
         stage.put("/tmp/request.lua", request.wrk_script())
+        before = _cpu(stage)
         said = stage.ask(*loads.wrk(rival.port, request, connections, seconds))
         found = loads.of_wrk(said, connections, seconds)
+        used = _a_request(before, _cpu(stage), found["answered"])
         times = found["latency_ms"]
-        known: Figures = {"failed": found["failed"], "requests/s": found["rps"]}
-        return {**known, "p50 ms": times.get("p50"), "p99 ms": times.get("p99")}
+        known: Figures = {"failed": found["failed"], RATE: found["rps"]}
+        return {**known, "p50 ms": times.get("p50"), "p99 ms": times.get("p99"), CPU: used}
 
     return work
 
@@ -78,7 +85,7 @@ def rest(stage: Stage, rival: Rival, seconds: float) -> Figures:
 
 def counts(found: dict[str, Any]) -> Figures:
     times = found["latency_ms"]
-    known = {"unanswered": found["unanswered"], "failed": found["failed"], "requests/s": found["rps"]}
+    known = {"unanswered": found["unanswered"], "failed": found["failed"], RATE: found["rps"]}
     return {**known, "p50 ms": times["p50"], "p99 ms": times["p99"]}
 
 
@@ -90,3 +97,15 @@ def _ask(
 
 def _mebibytes(stage: Stage) -> float:
     return max((sample["pss_bytes"] or 0 for sample in stage.samples()), default=0) / 2**20
+
+
+def _cpu(stage: Stage) -> float | None:
+    """Read from beside, so that reading costs the server nothing."""
+    if stage.watcher is None:
+        return None
+    found: float | None = json.loads(stage.watcher.exec(*BESIDE, "cpu").stdout)
+    return found
+
+
+def _a_request(before: float | None, after: float | None, answered: int) -> float | None:
+    return None if before is None or after is None or not answered else (after - before) / answered
