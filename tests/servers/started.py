@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = """
 import os, socket, time
 
-kept = []
+kept, served = [], []
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
@@ -30,6 +30,12 @@ def app(environ, start_response):
         end = time.monotonic() + float(path[6:])
         while time.monotonic() < end:
             pass
+    if path.startswith("/count/"):
+        served.append(path)
+    if path == "/served":
+        body = " ".join(served).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
     if path == "/keep":
         kept.append(environ["gunicorn.socket"])
     if path == "/close":

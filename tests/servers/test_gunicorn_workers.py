@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -228,3 +228,23 @@ def test_a_head_has_an_end(start: Start) -> None:
             send(long, "/unread", "POST", b"x" * 60_000)  # more, unread, and gthread hangs up
             assert whole_answer(long)
     assert "more than 65536 bytes" in server.log.read_text()
+
+
+@pytest.mark.parametrize("worker", ["gevent", "gthread", "sync"])
+def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(gunicorn: Start, worker: str) -> None:
+    server = gunicorn(worker, workers=1, **{"threads": 1} if worker == "gthread" else {})
+    with server.connect() as busy, server.connect() as gone, server.connect() as reset, server.connect() as stays:
+        send(busy, "/burn/2.5")
+        sleep(0.3)  # it is served
+        send(gone, "/count/gone")
+        gone.close()
+        send(reset, "/count/reset")
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset.close()
+        send(stays, "/count/stays")
+        assert whole_answer(stays)
+    with server.connect() as half:  # has closed its sending half only, and did not wait for long
+        send(half, "/count/half")
+        half.shutdown(socket.SHUT_WR)
+        assert whole_answer(half)
+    assert server.asks("/served") == b"/count/stays /count/half"

@@ -48,6 +48,10 @@ def application(environ, start_response):
         body = json.dumps({**{name: environ[name] for name in names}, "lock": CREATED_LOCK}).encode()
     elif path.startswith("/sleep/"):
         time.sleep(float(path.rpartition("/")[2]))
+    elif path.startswith("/burn/"):
+        end = time.monotonic() + float(path.rpartition("/")[2])
+        while time.monotonic() < end:
+            pass
     elif path == "/hang":
         while True:
             pass
@@ -939,3 +943,14 @@ def test_wsgi_app_is_required(tmp_path: Path) -> None:
     (tmp_path / "c.py").write_text("")
     with pytest.raises(pywsgi_config.ConfigError, match="wsgi_app is missing"):
         pywsgi_config.load(str(tmp_path / "c.py"), pywsgi_server.Settings)
+
+
+def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(start: Callable[..., Running]) -> None:
+    server = start(workers=1)
+    with server.connect() as busy, server.connect() as gone, server.connect() as stays:
+        busy.sendall(b"GET /burn/2.5 HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.3)  # it is served
+        gone.sendall(b"GET /count HTTP/1.1\r\nHost: x\r\n\r\n")
+        gone.close()
+        assert exchange(stays, "/count")[2] == b"1"
+    assert server.get("/count")[2] == b"2"

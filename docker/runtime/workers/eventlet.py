@@ -8,6 +8,7 @@ import eventlet
 from gunicorn.http import wsgi
 from gunicorn.workers import geventlet
 
+from ..given_up import given_up
 from . import accepting, old_gunicorn
 
 
@@ -29,6 +30,11 @@ class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
         old_gunicorn.tighten()
         wsgi.Response, geventlet._eventlet_serve = Response, self.serve
         super().run()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        if given_up(sock):
+            raise StopIteration("the client has gone")
+        super().handle_request(listener_name, req, sock, addr)
 
     def serve(self, listener: Any, handle: Any, concurrency: int) -> None:
         """For each listener, until StopServe. Stock's ends with the first accept that finds no descriptor free, and the

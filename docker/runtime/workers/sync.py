@@ -7,6 +7,7 @@ from typing import Any
 from gunicorn.workers.sync import SyncWorker
 
 from .. import http_limits
+from ..given_up import given_up
 from . import accepting
 from . import response as gunicorn_response
 from .heads import HeadSocket
@@ -32,6 +33,8 @@ class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         client.head = None
+        if given_up(client):
+            raise StopIteration("the client has gone")
         super().handle_request(listener, req, client, addr)
 
     def handle_exit(self, sig: int, frame: Any) -> None:

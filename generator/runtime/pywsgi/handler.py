@@ -15,6 +15,7 @@ from gevent.pywsgi import WSGIHandler
 from gevent.socket import wait_read
 from gunicorn.http.errors import NoMoreData, ParseException
 
+from ..given_up import given_up
 from ..log_text import escape, without_secrets
 from .log import Exchange, log
 from .reader import Reader
@@ -91,6 +92,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             return False
         finally:
             self.reader.end_head()
+        if given_up(self.socket):
+            self.closed_by_client = True
+            return False
         self.handle_one_response()
         return not self.close_connection
 

@@ -25,6 +25,7 @@ from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from .. import http_limits
+from ..given_up import given_up
 from . import accepting, gevent_resolver, lean
 from .balance import Balance
 from .gevent_client import Client
@@ -185,6 +186,8 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
             # Not GeventWorker's, which takes the timeout off: without one it would be socket.setdefaulttimeout's.
             AsyncWorker.handle(self, server, client, address)
             return client.whole
+        if given_up(client._sock):
+            return False
         client.request = request
         self.beat()
         self.close_if_needed(request)
@@ -211,6 +214,8 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
             super().handle_request(listener_name, req, sock, addr)
             return
         sock.end_head()
+        if given_up(sock._sock):
+            raise StopIteration("the client has gone")
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
         self.close_if_needed(req)
         super().handle_request(listener_name, req, sock, addr)

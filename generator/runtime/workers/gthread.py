@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
 from .. import http_limits
+from ..given_up import given_up
 from . import accepting
 from . import response as gunicorn_response
 from .heads import HeadSocket
@@ -99,6 +100,8 @@ class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         if isinstance(conn.sock, HeadSocket):
             conn.sock.head = None
+        if given_up(conn.sock):
+            return False
         return super().handle_request(req, conn)
 
     def pause(self, error: OSError) -> None:
