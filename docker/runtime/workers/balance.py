@@ -1,7 +1,9 @@
 """What the workers tell each other: how many connections each of them holds, in memory that they share.
 
 Without it the first worker that wakes takes what has come: in 3 of 24 boots one of two workers got all of 200 clients,
-and half of the CPUs had nothing to do. One that is ahead of the others leaves them a moment before it accepts again.
+and half of the CPUs had nothing to do. One that is ahead of the others leaves them a moment before it accepts again; of
+a lead that stays nevertheless (another worker was started later, or got no CPU) it lets connections close after their
+next response, and their clients come back to whoever holds fewer.
 """
 
 import mmap
@@ -13,6 +15,8 @@ from time import monotonic
 MOMENT = 0.002
 #: A worker is ahead above the mean of the others by an eighth and this many connections.
 SLACK = 4
+#: A lead above the mean by a quarter and this many is mended: two workers with 50 connections have 31 and 19 at most.
+CLEAR_SLACK = 8
 #: Seconds after which the figure of a worker that says nothing more does not count.
 STALE = 2.0
 _ENTRY = struct.Struct("=dq")  # when it was written, by a clock that all processes share, and the connections
@@ -30,7 +34,18 @@ class Balance:
 
     def ahead(self, place: int, connections: int) -> bool:
         """Whether the worker holds clearly more than the others do on average."""
+        others = self.others(place)
+        return bool(others) and connections > 1.125 * sum(others) / len(others) + SLACK
+
+    def lead(self, place: int, connections: int) -> int:
+        """How many connections would have to go elsewhere for an even share; 0 where they are about even."""
+        others = self.others(place)
+        if not others or connections <= 1.25 * (mean := sum(others) / len(others)) + CLEAR_SLACK:
+            return 0
+        return int((connections - mean) * len(others) / (len(others) + 1))
+
+    def others(self, place: int) -> list[int]:
+        """The connections of each of the others that is heard of."""
         since, own = monotonic() - STALE, place % _PLACES
         entries = enumerate(_ENTRY.iter_unpack(self.memory[:]))
-        others = [count for number, (written, count) in entries if written > since and number != own]
-        return bool(others) and connections > 1.125 * sum(others) / len(others) + SLACK
+        return [count for number, (written, count) in entries if written > since and number != own]

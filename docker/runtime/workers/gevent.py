@@ -73,6 +73,7 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
             self.notify()
             BALANCE.write(self.age, len(self.clients))
             self.make_room()
+            self.even_out()
             self.look_at_clients()
             if select.select([self.PIPE[0]], [], [], TICK)[0]:  # gunicorn has every signal write to it
                 os.read(self.PIPE[0], 4096)
@@ -83,6 +84,13 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
         held = len(self.clients)
         BALANCE.write(self.age, held)
         return self.cfg.workers > 1 and BALANCE.ahead(self.age, held)
+
+    def even_out(self) -> None:
+        """Of a lead over the other workers, have some connections close after their next response; an idle one costs
+        nothing where it is.
+        """
+        lead = BALANCE.lead(self.age, len(self.clients)) if self.cfg.workers > 1 else 0
+        self.places_needed = max(self.places_needed, min(lead, accepting.batch(len(self.clients))))
 
     def make_room(self) -> None:
         """Where a full worker has let somebody wait since the last look, so no other worker takes them: end who has
