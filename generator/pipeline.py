@@ -65,10 +65,13 @@ def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> 
         production=server.production,
         patched_by=server.patched_by,
         one_thread=server.patched_by is not None or server.name == "meinheld",
+        blocking=server.name == "meinheld",
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
     )
-    found = find_hazards(root, folders, modules, dict(project.required), serving)
+    paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
+    probed = [(profile.place(path), path) for path in paths]
+    found = find_hazards(root, folders, modules, dict(project.required), serving, probed)
     ignored = dict(app.warnings_ignored)
     return tuple(hazard for hazard in found if hazard.kind.name not in ignored)
 

@@ -23,6 +23,8 @@ class Serving:
     #: Whether many requests share one thread, which code in C that waits would stop.
     one_thread: bool
     preload: bool
+    #: Whether a request that waits for anything stops its worker, probes included.
+    blocking: bool
     #: The profile's ``app.hooks``.
     hooks: str | None
 
@@ -128,6 +130,14 @@ KINDS: tuple[Kind, ...] = (
         "start it in post_fork of a module that app.hooks names, in the first request, or set preload_app: false",
     ),
     Kind(
+        "probed-page",
+        "meinheld, with health.readiness_path or health.liveness_path",
+        lambda serving: serving.blocking,
+        "a request that waits (a query, time.sleep) stops its worker, so a few slow ones take the pod out of its "
+        "Service (2,212 requests failed in one rollout with requests of 3 s)",
+        "take server: gevent or gthread, or leave the path out for a TCP connect, which no worker needs to respond to",
+    ),
+    Kind(
         "debug",
         "every server but flask",
         lambda serving: serving.production,
@@ -156,15 +166,22 @@ _FILES = {"gunicorn.conf.py": "gunicorn-conf", "gunicorn_config.py": "gunicorn-c
 
 
 def find_hazards(
-    root: Path, folders: Sequence[str], modules: Sequence[str], required: Mapping[str, Mark], serving: Serving
+    root: Path,
+    folders: Sequence[str],
+    modules: Sequence[str],
+    required: Mapping[str, Mark],
+    serving: Serving,
+    probed: Sequence[tuple[Mark, str]] = (),
 ) -> tuple[Hazard, ...]:
     """What the project below ``root`` has of the table, as far as it matters for how it is served, in order of place.
 
     ``folders`` are those that modules are imported from, the app's own first; ``modules`` what the server imports;
-    ``required`` the places of the distributions that the app's requirements name themselves. Nothing is run.
+    ``required`` the places of the distributions that the app's requirements name themselves; ``probed`` those of the
+    pages of the app that probes request, and their settings. Nothing is run.
     """
     found = [*_used(required, source := read_source(root, folders, modules)), *_at_import(source)]
     found += _files(root, dict.fromkeys((folders[0], ".")))
+    found += [Hazard(mark, _BY_NAME["probed-page"], path) for mark, path in probed]
     kept = {hazard for hazard in found if hazard.kind.matters(serving)}
     return tuple(sorted(kept, key=lambda one: (one.mark.file, one.mark.line, one.mark.column, one.kind.name)))
 

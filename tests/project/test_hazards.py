@@ -51,6 +51,8 @@ def hazards(root: Path, files: Mapping[str, str], *overrides: str) -> list[str]:
         ({"shop.py": "import threading\nthreading.Thread(target=print).start()\n"}, (), ["shop.py:2 thread-at-import"]),
         ({"shop.py": "import threading as t\nx = t.Timer(1, print)\nx.start()\n"}, (), ["shop.py:3 thread-at-import"]),
         ({"shop.py": "import threading\nx = threading.Thread()\n"}, (), []),
+        ({}, ("server=meinheld", "health.readiness_path=/ready"), ["--set health.readiness_path:1 probed-page"]),
+        ({}, ("health.readiness_path=/ready",), []),
         ({"shop.py": "app = 1\napp.debug = True\n"}, (), ["shop.py:2 debug"]),
         ({"shop.py": "app.config['DEBUG'] = True\n"}, (), ["shop.py:1 debug"]),
         ({"shop.py": "app.config.update(DEBUG=True)\n"}, (), ["shop.py:1 debug"]),
