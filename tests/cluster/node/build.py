@@ -29,6 +29,8 @@ ADDONS = {
     "metrics-server": ("sigs.k8s.io/metrics-server", "v0.8.0"),
     "kube-router": ("github.com/cloudnativelabs/kube-router/v2", "v2.1.0"),
 }
+#: What judges manifests without a cluster.
+LINTERS = {"kube-score": ("github.com/zegl/kube-score", "v1.20.0")}
 #: Unpacked and not installed: what is installed on the machine stays as it is.
 PACKAGES = ("etcd-server", "containerd", "containernetworking-plugins")
 SUITE = "trixie"
@@ -78,7 +80,7 @@ def missing() -> list[str]:
     )
     if version.strip() != f"Kubernetes {VERSION}":
         found.append(f"Kubernetes {VERSION}")
-    found += [name for name in (*COMMANDS, *ADDONS) if not (BIN / name).exists()]
+    found += [name for name in (*COMMANDS, *ADDONS, *LINTERS) if not (BIN / name).exists()]
     found += [name for name in _UNPACKED_FILES if not (UNPACKED / name).exists()]
     found += [] if PAUSE_TAR.exists() else ["the pause image"]
     return found
@@ -90,7 +92,7 @@ def build() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if any(name in COMMANDS or name.startswith("Kubernetes ") for name in missing()):
         _kubernetes()
-    for name, (module, version) in ADDONS.items():
+    for name, (module, version) in (ADDONS | LINTERS).items():
         if not (BIN / name).exists():
             _addon(name, module, version)
     if not all((UNPACKED / name).exists() for name in _UNPACKED_FILES):
