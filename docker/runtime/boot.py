@@ -81,7 +81,7 @@ def main(argv: Sequence[str], execvp: Callable[[str, list[str]], object] = os.ex
         fail(f"an argument must be one of: {', '.join(sorted(PROGRAMS))}")
     wrapper, name, arguments = argv[:place], argv[place], list(argv[place + 1 :])
     if arguments and not arguments[0].startswith("-"):
-        _become(arguments, execvp)
+        become(arguments, execvp)
         return
     try:
         check(os.environ)
@@ -91,10 +91,10 @@ def main(argv: Sequence[str], execvp: Callable[[str, list[str]], object] = os.ex
     os.environ.pop("SENDFILE", None)
     if wrapper:
         os.environ[WRAPPED] = str(os.getpid())
-    _become([*wrapper, *PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments], execvp)
+    become([*wrapper, *PROGRAMS[name], "--config", str(CONFIGURATION / f"{name}.conf.py"), *arguments], execvp)
 
 
-def _become(command: list[str], execvp: Callable[[str, list[str]], object]) -> None:
+def become(command: list[str], execvp: Callable[[str, list[str]], object]) -> None:
     """Run the command in place of this process; a shell's exit codes where that is not possible."""
     try:
         execvp(command[0], command)

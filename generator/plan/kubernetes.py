@@ -9,6 +9,7 @@ from ..profile.kubernetes import MINORS
 from ..profile.schema import Profile
 from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, ceil_div, memory_needed
 from ..servers.server import Server
+from .before_start import BeforeStart
 from .places import object_name
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
 
@@ -58,6 +59,10 @@ class KubernetesPlan:
     dns_ports: tuple[int, ...]
     #: Whether parts of the manifest are the profile's own words, so that what is wrong with it may be theirs.
     is_foreign: bool
+    #: Whether anything starts before the server: a sidecar, or app.before_start.
+    has_init_containers: bool
+    #: The label that tells the pods of jobs from the app's, which have none.
+    component: str = ""
     statsd_port: int = STATSD_PORT
     metrics_port: int = METRICS_PORT
     #: Their images are somebody else's, named by the profile: a tag may move.
@@ -74,7 +79,9 @@ class KubernetesPlan:
         return found | ({"backend_connections": self.backend_connections} if self.backend_connections else {})
 
 
-def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id: int) -> KubernetesPlan:
+def plan_kubernetes(
+    profile: Profile, server: Server, numbers: Numbers, before_start: BeforeStart, user_id: int
+) -> KubernetesPlan:
     """The manifests' own values; the rules have refused what contradicts itself."""
     section = profile.kubernetes
     minimum, maximum = replica_range(profile)
@@ -86,7 +93,7 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
     return KubernetesPlan(
         name=object_name(profile),
         minors=tuple(dict.fromkeys((section.minimum_version, newest))),
-        kinds=tuple(_kinds(profile)),
+        kinds=tuple(_kinds(profile, before_start)),
         replicas=replicas,
         min_replicas=replicas or minimum,
         max_replicas=replicas or maximum,
@@ -110,6 +117,7 @@ def plan_kubernetes(profile: Profile, server: Server, numbers: Numbers, user_id:
         disruption_note=_disruption_note(replicas or minimum),
         network_note=_network_note(profile),
         # OpenShift's DNS pods listen on 5353, and policies see the port behind the Service.
+        has_init_containers=section.proxy or section.metrics == "prometheus" or before_start.in_pod,
         is_foreign=bool(section.patches) or section.affinity is not None,
         dns_ports=(53, 5353) if section.openshift else (53,),
     )
@@ -157,11 +165,14 @@ def _pre_stop(profile: Profile) -> str | None:
     return "sleep" if minor >= 30 else "exec"
 
 
-def _kinds(profile: Profile) -> Iterator[str]:
+def _kinds(profile: Profile, before_start: BeforeStart) -> Iterator[str]:
     section = profile.kubernetes
     if section.create_namespace:
         yield "namespace"
-    yield from ("serviceaccount", "configmap", "service", "deployment")
+    yield from ("serviceaccount", "configmap", "service")
+    if before_start.is_job:
+        yield from ("before_start_configmap", "role", "rolebinding", "before_start_networkpolicy", "job")
+    yield "deployment"
     if section.replicas is None:
         yield "horizontalpodautoscaler"
     yield from ("poddisruptionbudget", "networkpolicy")

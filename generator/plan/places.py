@@ -20,6 +20,8 @@ class ImagePaths:
     #: The folder of the server's configuration, and the file itself, over which a pod mounts its ConfigMap.
     configuration_folder: str
     configuration: str
+    #: Where a pod sees that app.before_start has succeeded.
+    release_folder: str
     #: The virtual environment with server, app requirements and runtime, and its interpreter.
     environment: str
     python: str
@@ -30,6 +32,7 @@ def image_paths(server: Server) -> ImagePaths:
     return ImagePaths(
         configuration_folder=CONFIGURATION_FOLDER,
         configuration=f"{CONFIGURATION_FOLDER}/{server.configuration}",
+        release_folder=f"{CONFIGURATION_FOLDER}/release",
         environment=ENVIRONMENT_FOLDER,
         python=f"{ENVIRONMENT_FOLDER}/bin/python",
     )

@@ -13,6 +13,7 @@ from ..runtime.sizing import Number, Numbers
 from ..runtime.version import runtime_version
 from ..servers.server import Server
 from ..version import __version__
+from .before_start import BeforeStart, plan_before_start
 from .environment import Environment, plan_environment
 from .install import Install, plan_install
 from .kubernetes import KubernetesPlan, plan_kubernetes
@@ -52,6 +53,7 @@ class Plan:
     install: Install
     environment: Environment
     volumes: Volumes
+    before_start: BeforeStart
     kubernetes: KubernetesPlan
     proxy: Proxy
     settings: Mapping[str, Any]
@@ -98,6 +100,8 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
     its app's dependency files say."""
     preload = server.effective(profile, "preload_app")
     path = output_path(profile)
+    paths = image_paths(server)
+    before_start = plan_before_start(profile, paths.python)
     proxy = plan_proxy(profile, server, numbers, f"docker/{path}")
     return Plan(
         profile=profile,
@@ -108,7 +112,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         manifest=f"k8s/{path}.yaml",
         image=profile.image or f"{profile.name}:dev",
         base_image=base_image(profile),
-        paths=image_paths(server),
+        paths=paths,
         user_id=USER_ID,
         preload_app=preload,
         header_timeout=server.effective(profile, "header_timeout"),
@@ -119,7 +123,8 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         install=plan_install(profile.app, project, server, f"docker/{path}"),
         environment=plan_environment(profile, proxy.context),
         volumes=plan_volumes(profile),
-        kubernetes=plan_kubernetes(profile, server, numbers, USER_ID),
+        before_start=before_start,
+        kubernetes=plan_kubernetes(profile, server, numbers, before_start, USER_ID),
         proxy=proxy,
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload),

@@ -17,7 +17,7 @@ from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import AppVolume, Kubernetes
 from .records import Record, all_settings, record_or, section, setting
 from .scheduling import EXTENDED_RESOURCES
-from .workload import ENV_SECRETS, VARIABLE, EnvSecret
+from .workload import COMMAND, ENV_SECRETS, VARIABLE, EnvSecret
 
 #: A Service's name must start with a letter.
 _NAME = f.text(
@@ -95,6 +95,11 @@ class App(Record):
     wrapper: tuple[str, ...] = setting(
         f.list_of(f.text("a word of a command", "opentelemetry-instrument", r"[^\x00-\x1f\x7f]+", 1024)),
         "Command that starts the server and becomes it (exec): [ddtrace-run], [newrelic-admin, run-program].",
+        default=(),
+    )
+    before_start: tuple[str, ...] = setting(
+        replace(COMMAND, example="[flask, db, upgrade]"),
+        "Command that must have succeeded, once for each release, before the release serves: a migration.",
         default=(),
     )
     path: str = setting(

@@ -39,5 +39,7 @@ class EnvSource(Record):
     prefix: str | None = setting(VARIABLE.or_null(), "What the variables' names begin with.", default=None)
 
 
+#: The image's entry point takes what begins with - for an argument of the server.
+COMMAND = f.list_of(f.text("a word of a command", "celery", r"[^\x00-\x1f\x7f]+", 4096))
 ENV_SECRETS = f.mapping_of(VARIABLE, section(EnvSecret))
 ENV_FROM = f.list_of(record_or(EnvSource, OBJECT_NAME, "a mapping with secret or config_map, and prefix"))

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
+from ..plan.before_start import RELEASE_LENGTH
 from ..plan.plan import Plan
 from ..plan.texts import docker_size
 from ..plan.volumes import is_read_only
@@ -53,9 +55,20 @@ def render(plan: Plan) -> dict[str, str]:
             if (target := f"{plan.folder}/{name.removesuffix('.j2')}") not in files:
                 files[target] = _render(f"{folder}/{name}", plan)
     if plan.server.production:
+        plan = _released(plan)
         manifest = "---\n".join(_render(f"k8s/{kind}.yaml.j2", plan) for kind in plan.kubernetes.kinds)
         files[plan.manifest] = _patched(manifest, plan)
     return dict(sorted(files.items()))
+
+
+def _released(plan: Plan) -> Plan:
+    """With the release's name: a hash of its Job, and of the patches that change it, for no Job can be changed."""
+    if not plan.before_start.is_job:
+        return plan
+    patches = [patch for patch in plan.profile.kubernetes.patches if patch.path.startswith("/Job/")]
+    text = _render("k8s/job.yaml.j2", plan) + "".join(f"{one.op} {one.path} {one.value!r}\n" for one in patches)
+    release = sha256(text.encode()).hexdigest()[:RELEASE_LENGTH]
+    return replace(plan, before_start=replace(plan.before_start, release=release))
 
 
 def _patched(manifest: str, plan: Plan) -> str:
