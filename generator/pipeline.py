@@ -113,9 +113,10 @@ def _refuse_shared_names(plans: Sequence[Plan], profiles: Sequence[str]) -> None
             raise KitError(f"{place}: app.path: {folder} is a folder that the generator writes; move the app")
         if plan.server.production:
             namespace = plan.profile.kubernetes.namespace or "(kubectl chooses)"
-            objects = f"namespace {namespace}, objects named {plan.kubernetes.name}"
-            if objects in owners:
-                raise KitError(
-                    f"{path}: {objects}: {owners[objects]} has them too; change name or kubernetes.namespace"
-                )
-            owners[objects] = path
+            for name in plan.object_names:
+                objects = f"namespace {namespace}, objects named {name}"
+                if objects in owners:
+                    raise KitError(
+                        f"{path}: {objects}: {owners[objects]} has them too; change name or kubernetes.namespace"
+                    )
+                owners[objects] = path

@@ -75,6 +75,11 @@ class Plan:
         return (self.paths.python, "-P", "-m", "kit_runtime", *self.profile.app.wrapper, self.server.program)
 
     @property
+    def object_names(self) -> tuple[str, ...]:
+        """Of its objects in a cluster, as far as another profile could have the same."""
+        return (self.kubernetes.name, *([self.before_start.name] if self.before_start.is_job else []))
+
+    @property
     def explained(self) -> dict[str, Any]:
         """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
         return {path: self.server.effective(self.profile, path) for path in EXPLAINED}

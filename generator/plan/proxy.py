@@ -37,6 +37,8 @@ class Proxy:
     #: Where the app listens, as seen from the proxy.
     upstream: str
     subnet: str
+    #: Of it, where containers without an address of their own get one; None where there are none.
+    ip_range: str | None
     #: The host, for every client that comes in by a port published on the loopback.
     gateway: str | None
     #: The only peer whose X-Forwarded-Proto the app believes.
@@ -86,7 +88,9 @@ class Proxy:
 
 def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) -> Proxy:
     """The proxy of a profile that has no faults; ``folder`` is where its files go, below the output root."""
-    network = ipaddress.IPv4Network(profile.proxy_subnet) if profile.proxy_subnet else subnet_of(folder)
+    others = containers_beside(profile)
+    prefix = compose_prefix(others)
+    network = ipaddress.IPv4Network(profile.proxy_subnet) if profile.proxy_subnet else subnet_of(folder, prefix)
     gateway, address, app_address = (str(network[place]) for place in (1, 2, 3))
     trusts_all = profile.forwarded_allow_ips == "*"
     cpus = proxy_numbers.cpus(profile)
@@ -102,6 +106,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
         context="/".join([".."] * (folder.count("/") + 1)),
         upstream=f"{app_address}:{profile.port}",
         subnet=str(network),
+        ip_range=str([*network.subnets(1)][1]) if others else None,
         gateway=gateway,
         address=address,
         app_address=app_address,
@@ -126,7 +131,17 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
     )
 
 
-def subnet_of(folder: str) -> ipaddress.IPv4Network:
+def containers_beside(profile: Profile) -> int:
+    """How many containers of Compose get an address from the network, beside the proxy and the app with theirs."""
+    return int(bool(profile.app.before_start))
+
+
+def compose_prefix(others: int) -> int:
+    """The length of the smallest network's prefix: the upper half is for the others, less the broadcast address."""
+    return _PREFIX if not others else min(_PREFIX - 1, 31 - others.bit_length())
+
+
+def subnet_of(folder: str, prefix: int = _PREFIX) -> ipaddress.IPv4Network:
     """A network of its own for each profile, always the same one: two on one host must not overlap."""
-    number = int.from_bytes(sha256(folder.encode()).digest()[:4], "big") % 2 ** (_PREFIX - _NETWORKS.prefixlen)
-    return ipaddress.IPv4Network((int(_NETWORKS[0]) + number * 2 ** (32 - _PREFIX), _PREFIX))
+    number = int.from_bytes(sha256(folder.encode()).digest()[:4], "big") % 2 ** (prefix - _NETWORKS.prefixlen)
+    return ipaddress.IPv4Network((int(_NETWORKS[0]) + number * 2 ** (32 - prefix), prefix))

@@ -34,10 +34,7 @@ def apply_patches(manifest: str, patches: tuple[Patch, ...]) -> str:
 
 def _apply(documents: list[str], patch: Patch) -> list[str]:
     kind, *steps = [step.replace("~1", "/").replace("~0", "~") for step in patch.path.split("/")[1:]]
-    kinds = [_kind(text) for text in documents]
-    if kind not in kinds:
-        raise LookupError(f"one of {', '.join(kinds)}, then the field")
-    place = kinds.index(kind)
+    place = _place([_key(text) for text in documents], kind, patch.name)
     head, document = "", _yaml().load(documents[place])
     container, indent = _descend(document, steps[:-1])
     if patch.op == "remove":
@@ -50,6 +47,19 @@ def _apply(documents: list[str], patch: Patch) -> list[str]:
     out = io.StringIO()
     _yaml().dump(document, out)
     return [*documents[:place], head + out.getvalue(), *documents[place + 1 :]]
+
+
+def _place(keys: list[tuple[str, str]], kind: str, name: str | None) -> int:
+    """Which of the objects is meant."""
+    kinds = [one for one, _ in keys]
+    if kind not in kinds:
+        raise LookupError(f"one of {', '.join(dict.fromkeys(kinds))}, then the field")
+    if name is None:
+        return kinds.index(kind)
+    if (kind, name) not in keys:
+        names = ", ".join(other for one, other in keys if one == kind)
+        raise LookupError(f"with name one of {names}, where {name!r} stands")
+    return keys.index((kind, name))
 
 
 def _set(container: Any, step: str, patch: Patch) -> Any:
@@ -117,8 +127,12 @@ def _give(node: Any, key: Any, token: Any) -> None:
         owner.ca.items.setdefault(name, empty)[index] = token
 
 
-def _kind(text: str) -> str:
-    return next(line.removeprefix("kind: ") for line in text.splitlines() if line.startswith("kind: "))
+def _key(text: str) -> tuple[str, str]:
+    """Kind and name of an object, as its template writes them."""
+    lines = text.splitlines()
+    kind = next(line.removeprefix("kind: ") for line in lines if line.startswith("kind: "))
+    name = next(line.removeprefix("  name: ") for line in lines[lines.index("metadata:") :] if line.startswith("  name: "))
+    return kind, name.strip('"')
 
 
 def _yaml() -> YAML:

@@ -10,6 +10,7 @@ from ..profile.schema import ASGI_REMEDY, CpuRule, Profile
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
+from .commands import command_faults
 from .environment import environment_faults, holds_secret
 from .kubernetes import kubernetes_faults
 
@@ -46,6 +47,7 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
     yield from _unhonoured(draft, profile, server)
     if numbers is not None:
         yield from _capacity(draft, profile, server, numbers)
+    yield from command_faults(draft, profile, server)
     if server.production:
         yield from kubernetes_faults(draft, profile, server, numbers)
 

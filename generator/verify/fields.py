@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .pods import KINDS as POD_KINDS
 from .problem import Problem
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -55,7 +56,7 @@ def field_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             yield field, f"{value!r} is no quantity, such as 500m or 256Mi"
         if name in _PROBES and isinstance(value, dict):
             yield from _probe(field, name, value)
-    if kind == "Deployment":
+    if kind in POD_KINDS:
         yield from _pod(document["spec"]["template"]["spec"])
 
 
@@ -89,7 +90,7 @@ def _names(document: Mapping[str, Any], kind: str) -> Iterator[Problem]:
         if (value := metadata.get(key)) is not None and not pattern.fullmatch(str(value)):
             yield f"metadata.{key}", f"{value!r} is no DNS label of at most 63 characters"
     places = [("metadata.labels", metadata.get("labels"))]
-    if kind == "Deployment":
+    if kind in POD_KINDS:
         pod = document["spec"]["template"]
         places.append(("spec.template.metadata.labels", pod["metadata"].get("labels")))
         for group in ("initContainers", "containers", "volumes"):

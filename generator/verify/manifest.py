@@ -9,7 +9,7 @@ import yaml
 
 from .deprecations import warnings
 from .fields import field_problems
-from .problem import Problem
+from .problem import Key, Objects, Problem, object_key
 from .references import reference_problems
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -23,24 +23,24 @@ def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
     except yaml.YAMLError as error:
         yield f"not YAML: {' '.join(str(error).split())}"
         return
-    titles: dict[str, str] = {}
+    titles: dict[Key, str] = {}
     broken = False
     for number, document in enumerate(documents, 1):
         if not isinstance(document, dict) or not {"apiVersion", "kind", "metadata"} <= document.keys():
             yield f"document {number}: no API object: it needs apiVersion, kind and metadata"
             broken = True
             continue
-        kind = str(document["kind"])
-        title = f"document {number} ({kind} {(document['metadata'] or {}).get('name')})"
-        if kind in titles:
-            yield f"{title}: kind: a second {kind} in one file; the first is {titles[kind]}"
+        key = object_key(document)
+        title = f"document {number} ({' '.join(key)})"
+        if key in titles:
+            yield f"{title}: metadata.name: a second {' '.join(key)} in one file; the first is {titles[key]}"
             broken = True
-        titles[kind] = title
+        titles[key] = title
         shape = list(_schema_problems(document, minors))
         broken = broken or bool(shape)
         yield from _titled(title, shape)
     if not broken:  # rules below look into fields whose types the schema has vouched for
-        yield from _rules({str(document["kind"]): document for document in documents}, titles, bool(minors))
+        yield from _rules({object_key(document): document for document in documents}, titles, bool(minors))
 
 
 def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[Problem]:
@@ -55,12 +55,12 @@ def _schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> It
         yield from schema_problems(document, minors)
 
 
-def _rules(objects: Mapping[str, Any], titles: Mapping[str, str], vouched: bool) -> Iterator[str]:
+def _rules(objects: Objects, titles: Mapping[Key, str], vouched: bool) -> Iterator[str]:
     try:
-        for kind, document in objects.items():
-            yield from _titled(titles[kind], field_problems(document))
-        for kind, field, message in reference_problems(objects):
-            yield from _titled(titles.get(kind, kind), [(field, message)])
+        for key, document in objects.items():
+            yield from _titled(titles[key], field_problems(document))
+        for key, field, message in reference_problems(objects):
+            yield from _titled(titles.get(key, key[0]), [(field, message)])
     except (AttributeError, KeyError, TypeError) as error:
         if vouched:
             raise

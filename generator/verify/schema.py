@@ -21,8 +21,11 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("v1", "ServiceAccount"): "io.k8s.api.core.v1.ServiceAccount",
     ("apps/v1", "Deployment"): "io.k8s.api.apps.v1.Deployment",
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
+    ("batch/v1", "Job"): "io.k8s.api.batch.v1.Job",
     ("networking.k8s.io/v1", "Ingress"): "io.k8s.api.networking.v1.Ingress",
     ("networking.k8s.io/v1", "NetworkPolicy"): "io.k8s.api.networking.v1.NetworkPolicy",
+    ("rbac.authorization.k8s.io/v1", "Role"): "io.k8s.api.rbac.v1.Role",
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): "io.k8s.api.rbac.v1.RoleBinding",
     ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
 }
 _MOST_CHARACTERS = 300  # of one message: some quote the whole value

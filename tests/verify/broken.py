@@ -68,7 +68,7 @@ SCHEMA = [
     ),
     (INGRESS, "kind: Service\n", "kind: Cronjob\n", "(Cronjob web): apiVersion: Kubernetes 1.37 has no Cronjob in v1"),
     (INGRESS, "kind: Service\n", "sort: Service\n", "document 4: no API object"),
-    (INGRESS, "kind: ServiceAccount\n", "kind: Service\n", "kind: a second Service in one file"),
+    (INGRESS, "kind: ServiceAccount\n", "kind: Service\n", "metadata.name: a second Service web in one file"),
     (INGRESS, "kind: Service\n", "kind: [\n", "not YAML"),
 ]
 
