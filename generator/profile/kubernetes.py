@@ -70,9 +70,7 @@ class Patch(Record):
     path: str = setting(
         f.text("a JSON pointer below a kind", "/Deployment/spec/paused", _POINTER, 1000), "Kind of object, then field."
     )
-    name: str | None = setting(
-        _OBJECT.or_null(), "Name of the object, of several of one kind; null is the first, the app's own.", default=None
-    )
+    name: str | None = setting(_OBJECT.or_null(), "Name of the object, where the app's own is not meant.", default=None)
     value: Any = setting(f.yaml_value(), "What to add or to replace by.", default=None)
     why: str = setting(
         f.text("one line", "required by the cluster's team", r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", 500),

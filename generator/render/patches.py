@@ -55,7 +55,8 @@ def _place(keys: list[tuple[str, str]], kind: str, name: str | None) -> int:
     if kind not in kinds:
         raise LookupError(f"one of {', '.join(dict.fromkeys(kinds))}, then the field")
     if name is None:
-        return kinds.index(kind)
+        own = next((name for one, name in keys if one == "Deployment"), "")
+        return keys.index((kind, own)) if (kind, own) in keys else kinds.index(kind)
     if (kind, name) not in keys:
         names = ", ".join(other for one, other in keys if one == kind)
         raise LookupError(f"with name one of {names}, where {name!r} stands")
@@ -131,7 +132,9 @@ def _key(text: str) -> tuple[str, str]:
     """Kind and name of an object, as its template writes them."""
     lines = text.splitlines()
     kind = next(line.removeprefix("kind: ") for line in lines if line.startswith("kind: "))
-    name = next(line.removeprefix("  name: ") for line in lines[lines.index("metadata:") :] if line.startswith("  name: "))
+    name = next(
+        line.removeprefix("  name: ") for line in lines[lines.index("metadata:") :] if line.startswith("  name: ")
+    )
     return kind, name.strip('"')
 
 

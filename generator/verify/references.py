@@ -1,4 +1,4 @@
-"""What refers to something else finds it: selectors, ports, a scaler's target, a route's Service, a Role, all of pods."""
+"""What refers to something else finds it: selectors, ports, a scaler's target, a route's Service, a Role."""
 
 from __future__ import annotations
 
@@ -78,10 +78,12 @@ def _ports(objects: Objects, all_pods: list[Pods], app: Pods) -> Iterator[Object
                 field = f"spec.ingress.{number}.ports.{place}.port"
                 yield from port_problems(key, field, port.get("port"), names)
     for key, document in _of_kind(objects, "Service"):
-        yield from _routes(objects, key[1], document["spec"].get("ports") or [])
+        service = document["spec"].get("ports") or []
+        yield from _ingresses(objects, key[1], service)
+        yield from _httproutes(objects, key[1], service)
 
 
-def _routes(objects: Objects, name: str, service: list[Any]) -> Iterator[ObjectProblem]:
+def _ingresses(objects: Objects, name: str, service: list[Any]) -> Iterator[ObjectProblem]:
     for key, document in _of_kind(objects, "Ingress"):
         for rule in at(document, "spec.rules") or []:
             for place, path in enumerate((rule.get("http") or {}).get("paths") or []):
@@ -92,6 +94,9 @@ def _routes(objects: Objects, name: str, service: list[Any]) -> Iterator[ObjectP
                 port = backend.get("port") or {}
                 if not any(port in ({"name": p.get("name")}, {"number": p.get("port")}) for p in service):
                     yield key, f"{field}.port", f"the Service has no port {pairs(port)}"
+
+
+def _httproutes(objects: Objects, name: str, service: list[Any]) -> Iterator[ObjectProblem]:
     for key, document in _of_kind(objects, "HTTPRoute"):
         for number, rule in enumerate(at(document, "spec.rules") or []):
             for place, backend in enumerate(rule.get("backendRefs") or []):

@@ -199,3 +199,25 @@ def test_text_stays_text(value: str) -> None:
 def test_plain_values_have_their_type(given: str, value: object) -> None:
     text = manifest(f"{{op: add, path: /Service/spec/x, value: {given}, why: x}}")
     assert next(d for d in yaml.safe_load_all(text) if d["kind"] == "Service")["spec"]["x"] == value
+
+
+JOBS = "app.before_start=[flask, db, upgrade]"
+
+
+@pytest.mark.parametrize(("given", "changed"), [("", "web"), ("name: web-before-start, ", "web-before-start")])
+def test_a_name_says_which_of_several_objects_is_meant(given: str, changed: str) -> None:
+    patch = f"{{op: add, path: /NetworkPolicy/metadata/labels/x, {given}value: y, why: z}}"
+    plan = plan_of(f"kubernetes:\n  patches:\n    - {patch}\n", JOBS)
+    documents = yaml.safe_load_all(render(plan)[plan.manifest])
+    policies = [one["metadata"] for one in documents if one["kind"] == "NetworkPolicy"]
+    assert len(policies) == 2
+    assert [one["name"] for one in policies if one["labels"].get("x")] == [changed]
+
+
+def test_a_name_that_no_object_has_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(ProfileError) as caught:
+        plan = plan_of(
+            "kubernetes:\n  patches: [{op: add, path: /ConfigMap/data/x, name: wob, value: y, why: z}]\n", JOBS
+        )
+        render(plan)
+    assert "with name one of web, web-before-start, where 'wob' stands" in str(caught.value)

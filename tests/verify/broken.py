@@ -17,6 +17,12 @@ COMMON = """\
 INGRESS = f"kubernetes:\n{COMMON}  route: {{kind: ingress, host: app.example.com}}\n"
 HTTPROUTE = f"kubernetes:\n{COMMON}  route: {{kind: httproute, host: app.example.com, gateway: public}}\n"
 FIXED = "kubernetes: {replicas: 2}\n"
+#: What runs beside the app.
+BESIDE = """\
+kubernetes: {egress: [{cidr: 10.0.0.0/8}]}
+"""
+COMMAND = "app.before_start=[flask, db, upgrade]"
+BEFORE = "web-before-start"
 
 LABEL = "app.kubernetes.io/instance: web"
 APP = "(Deployment web): spec.template.spec.containers.0"
@@ -292,7 +298,59 @@ WARNINGS = [
 ]
 
 
-BROKEN = [*SCHEMA, *FIELDS, *REFERENCES, *WARNINGS]
+#: The same of what runs beside the app: (profile, old, new, message).
+COMPANIONS = [
+    (BESIDE, "backoffLimit: 0", "backoffLimit: none", "(Job web-before-start-"),
+    (BESIDE, "restartPolicy: Never", "restartPolicy: Once", "restartPolicy: 'Once' is none of"),
+    (BESIDE, "    verbs:\n", "    verb:\n", f"(Role {BEFORE}): rules.0"),
+    (
+        BESIDE,
+        "  kind: Role\n  name: web",
+        "  kind: Role\n  name: wob",
+        "roleRef.name: no Role is named 'wob-before-start'",
+    ),
+    (BESIDE, "ServiceAccount\n    name: web", "ServiceAccount\n    name: wob", "subjects.0.name: no ServiceAccount is"),
+    (BESIDE, f"Names:\n      - {BEFORE}", "Names:\n      - other", "resourceNames.0: no ConfigMap is named 'other'"),
+    (
+        BESIDE,
+        "            - name: token\n",
+        "            - name: key\n",
+        "volumeMounts.0.name: no volume is named 'key'",
+    ),
+    (
+        BESIDE,
+        "        - name: token\n          proj",
+        "        - name: key\n          proj",
+        "volumes: nothing mounts 'key'",
+    ),
+    (
+        BESIDE,
+        f"matchLabels:\n      app.kubernetes.io/instance: {BEFORE}",
+        "matchLabels:\n      app.kubernetes.io/instance: other",
+        f"(NetworkPolicy {BEFORE}): spec.podSelector.matchLabels: app.kubernetes.io/instance=other matches no pod",
+    ),
+    (
+        BESIDE,
+        f"selector:\n    {LABEL}\n",
+        "selector:\n    app.kubernetes.io/name: web\n",
+        "(Service web): spec.selector: app.kubernetes.io/name=web matches the pods of Job web-before-start-",
+    ),
+    (
+        BESIDE,
+        f"selector:\n    matchLabels:\n      {LABEL}\n  strategy",
+        "selector:\n    matchLabels:\n      app.kubernetes.io/name: web\n  strategy",
+        "(Deployment web): spec.selector.matchLabels: matches the pods of Job web-before-start-",
+    ),
+    (
+        BESIDE,
+        f"kind: ConfigMap\nmetadata:\n  name: {BEFORE}",
+        "kind: ConfigMap\nmetadata:\n  name: web",
+        "a second ConfigMap web",
+    ),
+    (BESIDE, "serviceAccountName: web", "serviceAccountName: wob", "(Job web-before-start-"),
+]
+
+BROKEN = [*SCHEMA, *FIELDS, *REFERENCES, *WARNINGS, *COMPANIONS]
 
 
 def bundled_minors() -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from generator.render.render import render
 from generator.verify.files import verify
 from generator.verify.manifest import manifest_problems
 from tests.fast_support import SHIPPED, plan_of
-from tests.verify.broken import BROKEN, FIXED, HTTPROUTE, INGRESS, bundled_minors
+from tests.verify.broken import BESIDE, BROKEN, COMMAND, FIXED, HTTPROUTE, INGRESS, bundled_minors
 
 BOTH = ("1.30", "1.37")
 
 
 @cache
 def manifest(extra: str) -> str:
-    plan = plan_of(extra)
+    plan = plan_of(extra, *([COMMAND] if extra == BESIDE else []))
     return render(plan)[plan.manifest]
 
 
@@ -30,7 +30,7 @@ def problems(extra: str, old: str, new: str, minors: tuple[str, ...] = BOTH) -> 
     return list(manifest_problems(text.replace(old, new, 1), minors))
 
 
-@pytest.mark.parametrize("extra", [INGRESS, HTTPROUTE, FIXED])
+@pytest.mark.parametrize("extra", [INGRESS, HTTPROUTE, FIXED, BESIDE])
 def test_generated_manifests_are_accepted(extra: str) -> None:
     assert list(manifest_problems(manifest(extra), BOTH)) == []
 
@@ -40,7 +40,9 @@ def test_minors_are_those_whose_schemas_are_installed() -> None:
     assert set(MINORS) <= set(bundled_minors())
 
 
-@pytest.mark.parametrize(("extra", "old", "new", "message"), BROKEN, ids=[row[3] for row in BROKEN])
+@pytest.mark.parametrize(
+    ("extra", "old", "new", "message"), BROKEN, ids=[f"{row[3]}-{n}" for n, row in enumerate(BROKEN)]
+)
 def test_one_mutation_is_refused(extra: str, old: str, new: str, message: str) -> None:
     found = problems(extra, old, new)
     assert any(message in problem for problem in found), found
