@@ -1,0 +1,68 @@
+"""What runs beside the server, in Compose: before it, and the server waits for it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.containers.docker import Docker
+from generator.plan.plan import Plan
+from tests.containers import kit
+from tests.containers.behind import write
+from tests.containers.support.compose import Project, project
+from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
+from tests.containers.support.plugins import ensure_compose
+
+PROFILE = "profiles/small.yaml"
+
+
+def planned(subnet: str, code: str) -> Plan:
+    command = f'app.before_start=[python, -c, "{code}"]'
+    return kit.plan_of(PROFILE, f"proxy_subnet={subnet}", command)
+
+
+@pytest.fixture(scope="module")
+def subnet() -> str:
+    """One of its own, so that two sessions of tests do not meet."""
+    number = secrets.randbelow(2**12) * 16
+    return f"10.215.{number >> 8}.{number & 255}/28"
+
+
+@pytest.fixture(scope="module")
+def up(
+    docker: Docker, image: Callable[[str], str], subnet: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    ensure_nginx_image(docker)
+    root = tmp_path_factory.mktemp("compose")
+    plan = planned(subnet, "print(5 * 5)")
+    write(root, plan)
+    environment = {"NGINX_IMAGE": NGINX_TAG, "PROXY_PORT": "0", "APP_IMAGE": image(PROFILE)}
+    with project(ensure_compose(docker.client), f"{plan.folder}/compose.yaml", root, environment) as found:
+        yield found
+
+
+def door(up: Project) -> kit.Booted:
+    plan = kit.plan_of(PROFILE)
+    return kit.Booted(plan, up.container("proxy"), up.port("proxy", plan.proxy.port))
+
+
+def test_the_app_starts_when_the_command_has_succeeded(up: Project) -> None:
+    before, app = (up.container(name).inspect() for name in ("before-start", "app"))
+    assert before["State"]["ExitCode"] == 0 and before["RestartCount"] == 0
+    assert before["State"]["FinishedAt"] <= app["State"]["StartedAt"]
+    assert "25" in up.call("logs", "before-start").stdout
+    host: dict[str, Any] = before["HostConfig"]
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not before["Config"]["User"].startswith("0")
+    assert door(up).get("/").status == 200
+
+
+def test_a_command_that_fails_is_told_and_the_app_does_not_start(up: Project, subnet: str) -> None:
+    """Compose makes the app's container anew, too: nothing of the new release serves on the old state."""
+    write(up.folder, planned(subnet, "raise SystemExit(3)"))
+    failed = up.call("up", "--wait", check=False, timeout=120)
+    assert failed.returncode != 0 and "before-start" in failed.stderr and "exit 3" in failed.stderr
+    assert up.container("app").inspect()["State"]["Status"] == "created"
