@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from gunicorn import util
@@ -15,7 +17,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 
-from generator.runtime.workers import lean, response
+from generator.runtime.workers import gthread, lean, response
 
 PEER, PROXY, SERVER = ("10.1.2.3", 40000), ("127.0.0.1", 40001), ("0.0.0.0", 8000)
 #: A quarter of them for each of four tests, so that they run on several cores.
@@ -303,6 +305,56 @@ def test_responds_as_gunicorn_does(seed: int) -> None:
             assert found == stock or found[1] == b"", (data, plan)
         else:
             assert found == stock, (data, plan)
+
+
+class Pieces(Socket):
+    """A connection on which the bytes come in pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        super().__init__()
+        self.pieces = list(pieces)
+
+    def recv(self, size: int) -> bytes:
+        if not self.pieces:
+            return b""
+        got, rest = self.pieces[0][:size], self.pieces[0][size:]
+        self.pieces[:1] = [rest] if rest else []
+        return got
+
+
+def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, taken: list[int]) -> list[Any]:
+    """What a thread worker gets from a connection's parser, request by request, and how that ends."""
+    found: list[Any] = []
+    for size in taken:
+        try:
+            request = next(parser)
+            _, environ = lean.create(request, sock, peer, SERVER, cfg)
+            body = request.body.read(size)
+        except Exception as error:
+            return [*found, (type(error), str(error))]
+        found.append((comparable(environ), request.headers, request.should_close(), body))
+        if request.should_close() or not parser.finish_body(deadline=float("inf")):
+            return [*found, "closed"]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(2))
+@patch.object(lean, "finish_body", wraps=lean.finish_body)
+def test_a_threads_connection_is_read_as_gunicorn_reads_it(finish: Mock, seed: int) -> None:
+    """Requests one behind the other, in one piece or many, whose bodies the app reads or leaves."""
+    rng = random.Random(seed)
+    for _ in range(10_000):
+        data = b"".join(generated(rng) for _ in range(rng.randrange(1, 4)))
+        cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(3)))
+        pieces = [data[start:end] for start, end in pairwise([0, *cuts, len(data)]) if start < end]
+        number, peer = rng.randrange(len(CONFIGS)), rng.choice([PEER, PROXY])
+        cfg, taken = CONFIGS[number], [rng.choice([0, 3, 100_000]) for _ in range(4)]
+        theirs, ours = Pieces(pieces), Pieces(pieces)
+        conn: Any = SimpleNamespace(cfg=cfg, sock=ours, client=peer, server=SERVER)
+        found = exchange(gthread.Parser(READERS[number], conn), ours, cfg, peer, taken)
+        assert found == exchange(RequestParser(cfg, theirs, peer), theirs, cfg, peer, taken), pieces
+        assert ours.pieces == theirs.pieces, pieces
+    assert finish.call_count > 2000  # requests that came the short way
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_pywsgi(held: int, taken: int) -> None:
 def test_gthread(held: int, taken: int) -> None:
     worker: Any = FairThreadWorker.__new__(FairThreadWorker)
     worker.cfg, worker.nr_conns, worker.worker_connections = Mock(keepalive=75), held, 20_000
-    worker.head_bytes, worker.wait_for_first_byte, listener = 65536, Mock(), Mock()
+    worker.head_bytes, worker.lean, worker.wait_for_first_byte, listener = 65536, False, Mock(), Mock()
     listener.accept.side_effect = lambda: (socket.socket(), None)
     worker.accept(listener)
     assert worker.wait_for_first_byte.call_count == taken

@@ -71,7 +71,7 @@ def test_a_stop_takes_from_the_queue_what_the_descriptors_suffice_for(answered: 
     worker.cfg = Mock(worker_connections=300, backlog=4096, keepalive=75, reuse_port=False)
     worker.nr, worker.max_requests, worker.nr_conns, worker.worker_connections = answered, 1000, 200, 300
     worker.keepalived_conns, worker.pending_conns = InOrder(), InOrder()
-    worker.wait_for_first_byte, worker.head_bytes, listener = Mock(), 65536, Mock()
+    worker.wait_for_first_byte, worker.head_bytes, worker.lean, listener = Mock(), 65536, False, Mock()
     listener.accept.side_effect = lambda: (socket.socket(), None)
     worker.sockets = [listener]
     worker._cap_keepalive(0.0)
