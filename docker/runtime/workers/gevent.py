@@ -59,8 +59,7 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
         self.group, self.all_gone, self.pool = Group(), Event(), Pool(self)
         self.beaten = 0.0
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
-        # With these a connection's parser remembers, or reads ahead, what a new one would not know.
-        self.lean = self.cfg.proxy_protocol == "off" and self.cfg.http2_cleartext == "off"
+        self.lean = lean.fits(self.cfg)
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         self.unfinished_bytes = 0  # of all heads that gunicorn's parser is reading

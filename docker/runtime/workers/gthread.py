@@ -1,4 +1,7 @@
-"""gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only for a request."""
+"""gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only for a request.
+
+Ordinary requests take the short way of lean.py; all others, and TLS, are gunicorn's to parse.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -8,12 +11,12 @@ from socket import SHUT_WR, socket
 from time import monotonic
 from typing import Any
 
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
 from .. import http_limits
 from ..given_up import given_up
-from . import accepting
-from . import response as gunicorn_response
+from . import accepting, lean
 from .heads import HeadSocket
 
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
@@ -45,12 +48,46 @@ class InOrder:
         return len(self._all)
 
 
+class Parser(RequestParser):  # type: ignore[misc]
+    """gunicorn's parser of a connection, which reads a whole ordinary request the short way."""
+
+    def __init__(self, reader: lean.Reader, conn: TConn) -> None:
+        super().__init__(conn.cfg, conn.sock, conn.client)
+        self.reader, self.server = reader, conn.server
+        self.request: lean.LeanRequest | None = None
+
+    def __next__(self) -> Any:
+        if self.unreader.buf.getvalue():  # of a request that came with the last one
+            return super().__next__()
+        sock = self.unreader.sock
+        data = sock.recv(lean.READ_BYTES)
+        request = self.reader.read(data, sock, self.source_addr, self.server)
+        if request is None or not lean.has_whole_body(request):
+            self.unreader.unread(data)
+            return super().__next__()
+        self.request = request
+        return request
+
+    def finish_body(self, *args: Any, **options: Any) -> bool:
+        """What the app left of the body is discarded; what follows is gunicorn's to parse."""
+        request, self.request = self.request, None
+        if request is None:
+            return bool(super().finish_body(*args, **options))
+        sock = self.unreader.sock
+        if not lean.finish_body(request, sock):
+            return False
+        self.unreader.unread(sock.unread)
+        return True
+
+
 class Conn(TConn):  # type: ignore[misc]
     """A connection whose end the loop does not wait for."""
 
     def __init__(self, worker: "FairThreadWorker", *args: Any) -> None:
         super().__init__(worker.cfg, *args)
         self.worker = worker
+        if worker.lean:
+            self.parser = Parser(worker.reader, self)
 
     def close(self, graceful: bool = False) -> None:
         if graceful:
@@ -67,9 +104,11 @@ class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns, self.pending_conns, self.closing_conns = InOrder(), InOrder(), InOrder()
         self.paused_until = self.warned = float("-inf")
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
+        self.lean = lean.fits(self.cfg) and not self.cfg.is_ssl
+        self.reader = lean.Reader(self.cfg)
 
     def run(self) -> None:
-        gunicorn_response.install()
+        lean.install()
         super().run()
 
     def accept(self, listener: Any) -> None:
@@ -103,6 +142,11 @@ class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
         if given_up(conn.sock):
             return False
         return super().handle_request(req, conn)
+
+    def handle_usr1(self, sig: Any, frame: Any) -> None:
+        """Logs are opened anew."""
+        super().handle_usr1(sig, frame)
+        self.reader.renew()
 
     def pause(self, error: OSError) -> None:
         """Stock's worker ends. The loop tries again each second at least."""

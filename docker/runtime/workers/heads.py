@@ -9,11 +9,12 @@ from gunicorn.http.errors import LimitRequestHeaders
 class HeadSocket(socket.socket):
     """A client's connection that counts what is read of a head, and raises what gunicorn makes a 431 of."""
 
-    __slots__ = ("head", "limit")
+    __slots__ = ("head", "limit", "unread")
 
     def __init__(self, accepted: socket.socket, limit: int) -> None:
         super().__init__(fileno=accepted.detach())
         self.limit = limit
+        self.unread = b""  # bytes behind a request that lean.py has read
         self.head: int | None = 0  # bytes of the head; None while the app has the request
 
     def recv(self, *args: Any) -> bytes:

@@ -168,6 +168,17 @@ class Reader:
         return "https" if said[0] else "http"
 
 
+def fits(cfg: Any) -> bool:
+    """Whether requests may take the short way: with these a connection's parser remembers, or reads ahead, what a new
+    one would not know."""
+    return bool(cfg.proxy_protocol == "off" and cfg.http2_cleartext == "off")
+
+
+def has_whole_body(request: LeanRequest) -> bool:
+    """Whether no more of the body has to be read from the connection."""
+    return bool(request.body.reader.length <= len(request.unreader.buf.getvalue()))
+
+
 def finish_body(request: LeanRequest, sock: Any) -> bool:
     """Discard what the app left of the body, as gunicorn does before the next request; whether that was possible."""
     if request.unreader.__class__ is Unreader:
