@@ -49,6 +49,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "containers",
         "docs",
     },
+    # The experiment runs on prove's stage, with its load client, request and copied configuration.
+    "tune": {
+        "errors",
+        "runtime.sizing",
+        "load_client",
+        "profile",
+        "servers",
+        "plan",
+        "pipeline",
+        "containers",
+        "proof",
+    },
     "cli": {
         "errors",
         "files",
@@ -62,6 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "output",
         "docs",
         "proof",
+        "tune",
         "audit",
         "starting",
         "importing",

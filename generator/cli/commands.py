@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "generate",
     "audit": "audit",
     "prove": "prove",
+    "tune": "tune",
     "docs": "docs",
     "locks": "locks",
 }

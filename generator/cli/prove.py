@@ -70,15 +70,15 @@ def prove(
 
     Exit codes: 0 all claims hold, 1 one does not, 2 a bad profile, argument or engine, 3 an error of the kit itself.
     """
-    _end_on_signals()
-    text = _read(request_file) if request_file else None
+    end_on_signals()
+    text = read_text(request_file) if request_file else None
     (plan,) = read_plans((profile,), overrides, Path(output))
     if path is None and text is None:
         path = f"{plan.profile.app.mount or ''}/"
     request = make_request(path, headers, text, request_file or "", plan.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
     _only_with_kubernetes(kubernetes, {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace})
-    with _progress() as begin:
+    with progress() as begin:
         if kubernetes:
             kubectl = Kubectl(_kubectl(context, kubeconfig))
             run_on_cluster(kubectl, plan, image, namespace, request, rate, quick, begin, found)
@@ -112,7 +112,7 @@ def _kubectl(context: str | None, kubeconfig: str | None) -> tuple[str, ...]:
     return ("kubectl", *(f"{name}={value}" for name, value in chosen.items() if value))
 
 
-def _end_on_signals() -> None:
+def end_on_signals() -> None:
     """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C, so that every container is removed on the way out."""
 
     def end(number: int, _: object) -> NoReturn:
@@ -123,7 +123,7 @@ def _end_on_signals() -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Callable[[str], None]]:
     """Progress on stderr: a line that moves on a terminal, else one line a step."""
     from rich.console import Console
 
@@ -135,7 +135,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(f"{time.monotonic() - began:4.0f} s  {step}")
 
 
-def _read(path: str) -> str:
+def read_text(path: str) -> str:
+    """A file of --request. Raises KitError."""
     try:
         return read_regular(Path(path), MAX_REQUEST_BYTES).decode("utf-8")
     except FileNotFoundError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -65,6 +66,11 @@ class Container:
         """Status, Running, ExitCode, OOMKilled and the rest of .State."""
         state: dict[str, Any] = self.inspect()["State"]
         return state
+
+    def started_at(self) -> float:
+        """When its process began, in seconds since the epoch, by the engine's clock."""
+        text = str(self.state()["StartedAt"])[:26].rstrip("Z")  # the engine tells nanoseconds
+        return datetime.fromisoformat(f"{text}+00:00").timestamp()
 
     def running(self) -> bool:
         return bool(self.state()["Running"])

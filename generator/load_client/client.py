@@ -1,7 +1,8 @@
 """HTTP/1.1 load client that accounts for every connection: what h2load and wrk do not show.
 
 Closed loop (each connection sends its next request as soon as it has a response) or open loop (--rate: requests are
-due at fixed times, and a late response counts from when its request was due). Idle connections (--idle) send one
+due at fixed times, and a late response counts from when its request was due; --rates: one rate after the other, until
+two in a row fail or are too slow). Idle connections (--idle) send one
 request and stay; slow ones (--slow) send one byte of a header a second; both are up before the active ones begin and
 the clock starts.
 Standard library only: it runs as a file, in any container with Python 3. It connects to this machine only.
@@ -21,6 +22,8 @@ Prints one JSON object:
                            start of a connection's connect to its first response
   histogram_ms             rows: upper edge of the bucket, responses in it
   timeline                 rows, one a second: second, connections open, answered, failed
+  steps                    of --rates: rate, due, answered, within (the limit), failed, lagged (sent late by this
+                           client, although a connection was free), passed, p50_ms, p99_ms
 """
 
 from __future__ import annotations
@@ -45,8 +48,12 @@ from .tally import Tally
 from .wire import request_bytes
 
 #: Options that are fields of Plan.
-SAME_NAME = ("connections", "idle", "slow", "rate", "ramp", "duration", "finish", "settle", "timeout", "requests")
+SAME_NAME = (
+    *("connections", "idle", "slow", "rate", "rates", "step_seconds", "limit", "ramp", "duration", "finish", "settle"),
+    *("timeout", "requests"),
+)
 MAX_SECONDS = 600
+MAX_RATE = 1_000_000
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -61,6 +68,9 @@ def arguments() -> argparse.ArgumentParser:
     add("--idle", type=int, default=0, metavar="N", help="connections that send one request and stay")
     add("--slow", type=int, default=0, metavar="N", help="connections that send a byte of a header a second")
     add("--rate", type=float, metavar="R", help="open loop: requests a second in all")
+    add("--rates", type=_rates, default=(), metavar="R,R", help="open loop: rates in all, --step-seconds each")
+    add("--step-seconds", type=float, default=1, metavar="S", help="of each of --rates (default: 1)")
+    add("--limit", type=float, metavar="S", help="seconds within which 99 %% of a rate's requests must be answered")
     add("--ramp", type=float, metavar="R", help="connections opened a second (default: as fast as possible)")
     add("--duration", type=float, default=10, metavar="S", help="seconds measured (default: 10)")
     add("--requests", type=int, metavar="N", help="stop after so many responses")
@@ -76,6 +86,13 @@ def arguments() -> argparse.ArgumentParser:
     add("--close", action="store_true", help="send Connection: close: one request a connection")
     add("--no-reconnect", action="store_true", help="leave a connection closed once it failed or was closed")
     return parser
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    rates = tuple(map(float, text.split(",")))
+    if not all(0 < rate <= MAX_RATE for rate in rates):
+        raise ValueError(f"each of them above 0, at most {MAX_RATE}")
+    return rates
 
 
 def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
@@ -94,6 +111,10 @@ def destinations(url: str, count: int) -> tuple[tuple[str, int], ...]:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options describe. Raises ValueError for what is out of bounds."""
+    if options.rates:
+        if options.step_seconds <= 0 or options.rate is not None:
+            raise ValueError("--rates: not with --rate, and with --step-seconds above 0")
+        options.duration = len(options.rates) * options.step_seconds + (options.limit or 0)
     if not 0 < options.duration + options.settle + options.timeout + options.finish <= MAX_SECONDS:
         raise ValueError(f"--duration, --settle, --timeout and --finish: at most {MAX_SECONDS} seconds in all")
     if not 0 < options.connections + options.idle + options.slow <= MAX_CONNECTIONS:
@@ -126,6 +147,7 @@ def split(plan: Plan, processes: int) -> list[Plan]:
             idle=share(plan.idle, i),
             slow=share(plan.slow, i),
             rate=plan.rate and plan.rate / processes,
+            rates=tuple(rate / processes for rate in plan.rates),
             ramp=plan.ramp and plan.ramp / processes,
             requests=plan.requests and share(plan.requests, i),
         )

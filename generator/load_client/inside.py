@@ -72,17 +72,30 @@ def wait(port: int, seconds: float, path: str, host: str | None = None) -> dict[
 def sample() -> dict[str, Any]:
     """Memory and processes of the container's server, now."""
     family = _family()
+    workers = sorted(pid for pid, parent in family.items() if parent == 1)
     pss = descriptors = 0
+    cpu_ticks = 0
+    own: dict[int, int] = {}
     for pid in family:
         try:
-            rollup = (PROC / str(pid) / "smaps_rollup").read_text()
-            pss += 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            memory = _kibibytes(PROC / str(pid) / "smaps_rollup")
+            pss += 1024 * memory["Pss"]
+            own[pid] = 1024 * (memory["Private_Clean"] + memory["Private_Dirty"])
             descriptors += _descriptors(PROC / str(pid) / "fd")
-        except (OSError, StopIteration):
+            cpu_ticks += sum(map(int, (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[11:13]))
+        except (OSError, KeyError):
             continue  # it has just ended, or is not ours to read
-    workers = sorted(pid for pid, parent in family.items() if parent == 1)
     found: dict[str, Any] = {"at": time.time(), "pss_bytes": pss or None, "descriptors": descriptors}
-    return {**found, "workers": workers, **_cgroup()}
+    found["workers"] = workers
+    # What ends with a worker: pages that it shares with nobody.
+    found["worker_bytes"] = max((own[pid] for pid in workers if pid in own), default=None)
+    found["cpu_seconds"] = cpu_ticks / os.sysconf("SC_CLK_TCK")
+    return {**found, **_cgroup()}
+
+
+def _kibibytes(path: Path) -> dict[str, int]:
+    rows = (line.split() for line in path.read_text().splitlines())
+    return {row[0].removesuffix(":"): int(row[1]) for row in rows if row[-1] == "kB"}
 
 
 def _descriptors(folder: Path) -> int:

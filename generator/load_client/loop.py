@@ -8,6 +8,7 @@ from time import monotonic
 
 from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING, Connections, Slot
 from .plan import Plan
+from .steps import Steps
 from .tally import Tally
 
 OPENS_PER_TURN = 256  # so that responses are read, and timed, while connections are still being opened
@@ -33,6 +34,8 @@ class Engine(Connections):
         self.opened_from = self.next_slow = self.start = monotonic()
         self.free: deque[Slot] = deque()  # open loop: connections without a request
         self.backlog: deque[float] = deque()  # open loop: due times that found no free connection
+        rates = plan.rates or ((plan.rate,) if plan.rate else ())
+        self.steps = Steps(rates, plan.step_seconds if plan.rates else float("inf"), plan.limit)
         self.due_requests = 0  # requests of the active ones; open loop: those that were due
 
     def run(self) -> Tally:
@@ -46,6 +49,8 @@ class Engine(Connections):
                 rows, answered, failed = rows + 1, self.tally.answered, self.failed
         self.tally.seconds = monotonic() - (self.begin or self.start)
         self.tally.in_time = self.tally.answered
+        if self.plan.rates and self.begin is not None:
+            self.tally.steps = self.steps.judged(self.begin, monotonic())
         self.finish()
         return self.tally
 
@@ -56,6 +61,8 @@ class Engine(Connections):
                 self.begin_active(now)
             return False
         nothing_left = not (self.by_fd or self.unopened or self.retries)
+        if self.plan.rates and self.steps.over(self.begin, now):
+            return True
         return nothing_left or (self.all_sent() and not self.outstanding) or now - self.begin > self.plan.duration
 
     def all_sent(self) -> bool:
@@ -78,7 +85,7 @@ class Engine(Connections):
             for slot in self.quiet:
                 if slot.role == SLOW and slot.state == WAITING and slot.sent < len(self.plan.request) - 1:
                     self.push(slot, slot.sent + 1)
-        for fd, event in self.poll.poll(0.001 if self.plan.rate or self.unopened else 0.02, 4096):
+        for fd, event in self.poll.poll(0.001 if self.plan.is_open_loop or self.unopened else 0.02, 4096):
             found = self.by_fd.get(fd)
             if found is None:
                 continue  # closed earlier in this turn
@@ -107,7 +114,7 @@ class Engine(Connections):
             self.send_request(slot, self.backlog.popleft())
         elif slot.role == IDLE or self.stopping or self.all_sent():
             pass
-        elif self.plan.rate is None:
+        elif not self.plan.is_open_loop:
             self.due_requests += 1
             self.send_request(slot, now)
         else:
@@ -115,17 +122,35 @@ class Engine(Connections):
 
     def send_due(self, now: float) -> None:
         """Open loop: a request is due whether or not a connection is free; its latency counts from there."""
-        if self.plan.rate is None or self.begin is None or self.stopping:
+        if not self.plan.is_open_loop or self.begin is None or self.stopping:
             return
-        while not self.all_sent() and (due := self.begin + self.due_requests / self.plan.rate) <= now:
+        while not self.all_sent() and (due := self.steps.next_due(self.begin)) is not None and due <= now:
             self.due_requests += 1
-            while self.free:
-                slot = self.free.popleft()
-                if slot.state == READY:
-                    self.send_request(slot, due)
-                    break
-            else:
+            slot = self.free_slot()
+            self.steps.sent(due, self.begin, None if slot is None else now - due)
+            if slot is None:
                 self.backlog.append(due)
+            else:
+                self.send_request(slot, due)
+
+    def free_slot(self) -> Slot | None:
+        """A connection without a request; those that the server has closed meanwhile are passed over."""
+        while self.free:
+            slot = self.free.popleft()
+            if slot.state == READY:
+                return slot
+        return None
+
+    def responded(self, slot: Slot) -> None:
+        if self.plan.rates and self.begin is not None and slot.role == ACTIVE:
+            good = 200 <= slot.response.status < 300
+            self.steps.answered(slot.due, self.begin, monotonic() - slot.due, good)
+        super().responded(slot)
+
+    def count_failure(self, failure: str) -> None:
+        if self.plan.rates and self.begin is not None:
+            self.steps.at(monotonic(), self.begin).failed += 1
+        super().count_failure(failure)
 
     def expire(self, now: float) -> None:
         while self.connecting and (slot := next(iter(self.connecting))).since < now - self.plan.timeout:

@@ -1,10 +1,12 @@
-"""What the load client counts: every connection and every failure, and the latencies as a histogram."""
+"""What the load client counts: every connection and every failure, latencies, and each rate of a series."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from .histogram import Histogram
+from .steps import Step
 
 #: Each failure is counted once, under one of these names.
 FAILURES = (
@@ -17,56 +19,6 @@ FAILURES = (
     "bad_response",  # what came is not HTTP
     "non_2xx",  # a whole response with another status
 )
-_STEP = math.log(1.02)
-
-
-class Histogram:
-    """Buckets 2 % wide: small, exact enough, and those of several processes add up."""
-
-    def __init__(self) -> None:
-        self.buckets: dict[int, int] = {}
-        self.count = 0
-        self.total = 0.0
-        self.max = 0.0
-
-    def add(self, seconds: float) -> None:
-        bucket = math.ceil(math.log(max(seconds, 1e-6) * 1e6) / _STEP)
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
-        self.count += 1
-        self.total += seconds
-        self.max = max(self.max, seconds)
-
-    def merge(self, other: Histogram) -> None:
-        for bucket, count in other.buckets.items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-        self.count += other.count
-        self.total += other.total
-        self.max = max(self.max, other.max)
-
-    def percentile(self, percent: float) -> float | None:
-        """In milliseconds: the upper edge of the bucket that holds it."""
-        seen = 0
-        for bucket in sorted(self.buckets):
-            seen += self.buckets[bucket]
-            if seen >= self.count * percent / 100:
-                return round(min(_upper_ms(bucket), self.max * 1e3), 3)
-        return None
-
-    def report(self) -> dict[str, float | None]:
-        return {
-            "p50": self.percentile(50),
-            "p90": self.percentile(90),
-            "p99": self.percentile(99),
-            "max": round(self.max * 1e3, 3) if self.count else None,
-            "mean": round(self.total / self.count * 1e3, 3) if self.count else None,
-        }
-
-    def rows(self) -> list[list[float]]:
-        return [[round(_upper_ms(bucket), 3), self.buckets[bucket]] for bucket in sorted(self.buckets)]
-
-
-def _upper_ms(bucket: int) -> float:
-    return math.exp(bucket * _STEP) / 1e3
 
 
 @dataclass
@@ -95,6 +47,7 @@ class Tally:
     connect: Histogram = field(default_factory=Histogram)
     first_response: Histogram = field(default_factory=Histogram)
     timeline: dict[int, list[int]] = field(default_factory=dict)  # second: open, answered, failed
+    steps: list[Step] = field(default_factory=list)  # the rates that ran to their end
 
     def merge(self, other: Tally) -> None:
         for name, mine in vars(self).items():
@@ -103,6 +56,10 @@ class Tally:
                 self.seconds = max(mine, theirs)
             elif isinstance(mine, Histogram):
                 mine.merge(theirs)
+            elif name == "steps":
+                for own, their in zip(mine, theirs, strict=False):
+                    own.merge(their)
+                del mine[len(theirs) :]  # a rate counts where all processes have run it
             elif name == "timeline":
                 for second, row in theirs.items():
                     mine[second] = [a + b for a, b in zip(mine.get(second, [0, 0, 0]), row, strict=True)]
@@ -146,4 +103,5 @@ class Tally:
             "first_answer_ms": self.first_response.report(),
             "histogram_ms": self.latency.rows(),
             "timeline": [[second, *self.timeline[second]] for second in sorted(self.timeline)],
+            **({"steps": [step.report() for step in self.steps]} if self.steps else {}),
         }

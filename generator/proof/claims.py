@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from ..containers.command import Completed
@@ -83,7 +82,7 @@ def boots(on: Walk) -> Claim:
         advice = "Correct what health.readiness_path asks, or raise health.startup_seconds; its last words: "
         advice += on.server.logs().text[-500:].strip()
         return judged("boots", promised, found["message"], {"not ready": advice})
-    started = datetime.fromisoformat(on.server.state()["StartedAt"][:26].rstrip("Z") + "+00:00").timestamp()
+    started = on.server.started_at()
     on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]
     result = on.run(1, 10, requests=1)
     took = found["ready_at"] - (started if started > began - 60 else began)

@@ -63,15 +63,18 @@ def build_load_image(docker: Docker, base: str, buildkit: bool) -> Image:
         )
 
 
-def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, buildkit: bool) -> Image:
-    """The image as the generated Dockerfile says, overrides included, without writing below the output root."""
+def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, buildkit: bool, suffix: str = "") -> Image:
+    """The image as the generated Dockerfile says, overrides included, without writing below the output root.
+
+    ``suffix`` tells apart images of one profile that a single run needs side by side.
+    """
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-") as name:
         context = Path(name)
         copy_app(plan, root, context)
         _write({**runtime_files(), **render(plan)}, context)
         arguments = {"BASE_IMAGE": base, **host_build_args()}
         file = context / plan.folder / "Dockerfile"
-        tag = f"{PREFIX}-{plan.folder.replace('/', '-')}:dev"
+        tag = f"{PREFIX}-{plan.folder.replace('/', '-')}{suffix}:dev"
         return docker.build(context, file, tag, buildkit=buildkit, build_args=arguments)
 
 

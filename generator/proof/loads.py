@@ -27,16 +27,22 @@ def url(port: int, path: str) -> str:
     return f"http://127.0.0.1:{port}{path}"
 
 
-def client(port: int, request: Request, connections: int, seconds: float, **options: float | bool) -> list[str]:
+def client(port: int, request: Request, connections: int, seconds: float, **options: float | bool | str) -> list[str]:
     """The kit's own client: accounts for every connection."""
-    total = connections + int(options.get("idle", 0))
+    total = connections + int(options.get("idle", 0))  # an option's name is that of the client, with underscores
     words = [*CLIENT, url(port, request.path), f"--connections={connections}", f"--duration={seconds:g}"]
     words += request.client_words()
     words.append(f"--processes={ceil_div(total, MAX_PER_PROCESS)}")
     words.append(f"--addresses={min(250, ceil_div(total, MAX_PER_ADDRESS))}")
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
-        words += [] if value is False else [flag] if value is True else [f"{flag}={value:g}"]
+        words += (
+            []
+            if value is False
+            else [flag]
+            if value is True
+            else [f"{flag}={value}" if isinstance(value, str) else f"{flag}={value:g}"]
+        )
     return words
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..plan.plan import Plan
@@ -39,3 +39,45 @@ def judge_memory(plan: Plan, rest: Mapping[str, Any] | None, peak: Mapping[str, 
     elif needed * MIB > limit:
         faults[f"less than {100 - USABLE_MEMORY_PERCENT} % is left"] = f"Set resources.memory to {needed}Mi or more."
     return judged("idle memory", promised, measured, faults, rest=rest, peak=peak, needed_bytes=needed * MIB)
+
+
+def worker_bytes(samples: Sequence[Mapping[str, Any]], workers: int, connection_memory_bytes: int) -> int | None:
+    """What one worker needs beside its connections: the most it had to itself, less the formula's share of them.
+
+    At rest that is all it has; under load it is what requests leave behind. None where nobody could look.
+    """
+    rest = min((sample["descriptors"] for sample in samples), default=0)
+    found = []
+    for sample in samples:
+        if sample.get("worker_bytes"):
+            held = max(0, sample["descriptors"] - rest) / max(1, workers)
+            found.append(sample["worker_bytes"] - held * connection_memory_bytes)
+    return math.ceil(max(found)) if found else None
+
+
+def connection_bytes(samples: Sequence[Mapping[str, Any]]) -> int | None:
+    """Memory of a connection that has a request: the growth up to the most that were open, by their number."""
+    seen = [sample for sample in samples if sample["pss_bytes"]]
+    if not seen:
+        return None
+    first, peak = seen[0], max(seen, key=lambda sample: sample["descriptors"])
+    held = peak["descriptors"] - first["descriptors"]
+    return math.ceil(max(0, peak["pss_bytes"] - first["pss_bytes"]) / held) if held > 0 else None
+
+
+def judge_worker(plan: Plan, samples: Sequence[Mapping[str, Any]]) -> Claim:
+    """The figure that sizing counts a worker with, against what one had to itself during the whole proof."""
+    given = plan.numbers.demand.worker_memory_bytes
+    who = "the profile's" if plan.profile.resources.worker_memory is not None else f"{plan.server.name}'s default"
+    name, promised = "memory of a worker", f"a worker needs at most {given / MIB:.0f} MiB of its own ({who} figure)"
+    found = worker_bytes(samples, plan.numbers.workers.value, plan.numbers.demand.connection_memory_bytes)
+    if found is None:
+        return Claim(name, promised, "this engine shows no memory of a process", NOTED)
+    measured = f"{found / MIB:.0f} MiB of its own, beside its connections"
+    right = math.ceil(found * 1.1 / MIB)
+    faults = {}
+    if found > given * 1.1:
+        faults["the figure is too low"] = f"Set resources.worker_memory to {right}Mi: workers and the limit follow it."
+    elif 2 * found < given and plan.profile.resources.worker_memory is not None:
+        measured += f"; the figure is more than twice that: {right}Mi would do"
+    return judged(name, promised, measured, faults, worker_bytes=found, figure_bytes=given)

@@ -16,6 +16,7 @@ from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
 from .cluster_claims import walk as walk_cluster
 from .kubectl import Kubectl
+from .memory import judge_worker
 from .needs import judge_needs
 from .request import Request
 from .stage import Stage
@@ -73,6 +74,7 @@ def run_proof(
         for claim in walk(stage, pace, request, sample_app, begin):
             found.claims.append(claim)
         found.samples = stage.samples()
+        found.claims.append(judge_worker(plan, found.samples))
 
 
 def run_on_cluster(

@@ -107,6 +107,12 @@ class Stage:
         except EngineError:
             self.watcher = None  # the server has ended already, or the engine forbids it: nothing to measure
 
+    def unwatch(self) -> None:
+        """End the watcher before its server ends, in whose namespace it lives."""
+        if self.watcher is not None:
+            self.watcher.remove()
+            self.watcher = None
+
     def samples(self, last: int | None = None) -> list[dict[str, Any]]:
         """What the watcher has seen so far, oldest first."""
         if self.watcher is None:

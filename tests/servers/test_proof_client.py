@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from generator.load_client import client
+from generator.load_client.histogram import Histogram
 from generator.load_client.loop import run
 from generator.load_client.plan import Plan
-from generator.load_client.tally import FAILURES, Histogram
+from generator.load_client.steps import Step, Steps
+from generator.load_client.tally import FAILURES
 from generator.load_client.wire import BadResponse, Response, request_bytes
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -223,6 +225,49 @@ def test_open_loop_latency_counts_from_when_a_request_was_due() -> None:
     assert report["answered"] < report["answered"] + report["unfinished"] <= 30 * report["seconds"] + 1
 
 
+def test_rates_one_after_the_other_end_where_two_in_a_row_are_too_slow() -> None:
+    """One connection that takes 0.1 s answers 10 a second: 5 are in time, 40 are not, and 80 are never sent."""
+    rates = (2.0, 5.0, 40.0, 60.0, 80.0, 90.0, 100.0, 110.0)
+    with server(keeps(delay=0.1)) as address:
+        report = load(address, connections=1, rates=rates, step_seconds=1.0, limit=1.0, duration=30)
+    steps = report["steps"]
+    assert [step["due"] for step in steps[:2]] == [2, 5]
+    assert [step["answered"] for step in steps[:2]] == [2, 5] and steps[0]["p50_ms"] >= 100
+    assert [step["passed"] for step in steps[2:]] == [False] * len(steps[2:]) and 4 <= len(steps) < len(rates)
+    assert "steps" not in load_without_rates()
+
+
+def load_without_rates() -> dict[str, Any]:
+    with server(keeps()) as address:
+        return load(address, connections=1, rate=10, duration=0.2)
+
+
+def test_each_request_of_a_series_of_rates_is_due_once() -> None:
+    rates = (3.0, 7.0, 10.0)
+    steps, begin, dues = Steps(rates, 0.7, 1.0), 1234.56789, []
+    while (due := steps.next_due(begin)) is not None:
+        steps.sent(due, begin, None)
+        dues.append(due)
+    assert dues == sorted(dues)
+    assert len(dues) == sum(step.due for step in steps.steps)
+    assert [step.due for step in steps.steps] == [3, 5, 7]
+
+
+def test_a_rate_passes_when_99_of_100_are_within_the_limit_and_nothing_failed() -> None:
+    steps = Steps((100.0,), 1.0, 0.5)
+    for number in range(100):
+        steps.sent(number / 100, 0.0, 0.4 if number == 0 else None)
+        steps.answered(number / 100, 0.0, 0.6 if number == 0 else 0.1, good=True)
+    step = steps.steps[0]
+    assert step.passed() and (step.within, step.lagged) == (99, 1)
+    assert steps.judged(0.0, 0.9) == [] and steps.judged(0.0, 1.1) == [step]
+    step.failed = 1
+    assert not step.passed()
+    other = Step(100.0, 100, 100, 100)
+    other.merge(step)
+    assert (other.rate, other.due, other.within, other.failed) == (200.0, 200, 199, 1)
+
+
 def test_latency_histogram_and_timeline_agree_with_the_counts() -> None:
     with server(keeps(delay=0.1)) as address:
         report = load(address, connections=4, duration=2.1, finish=0.0)
@@ -275,7 +320,17 @@ def test_the_last_address_is_checked_too() -> None:
         client.destinations("http://127.255.255.254/", 3)
 
 
-@pytest.mark.parametrize("arguments", [["--duration", "9999"], ["--connections", "0"], ["--connections", "1000000"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--duration", "9999"],
+        ["--connections", "0"],
+        ["--connections", "1000000"],
+        ["--rates", "1,0"],
+        ["--rates", "1", "--rate", "1"],
+        ["--rates", "1,2", "--step-seconds", "9999"],
+    ],
+)
 def test_bounds(arguments: list[str]) -> None:
     with pytest.raises(SystemExit):
         client.main(["http://127.0.0.1:1/", *arguments])

@@ -1,0 +1,165 @@
+"""One measure of one candidate: booted anew, loaded at the declared connections, rate by rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from ..containers.command import EngineError
+from ..containers.container import Container
+from ..containers.docker import Option
+from ..load_client.steps import FAILED_IN_A_ROW
+from ..plan.plan import Plan
+from ..proof import against, loads
+from ..proof.request import Request
+from ..proof.stage import Stage, server_options
+
+#: Factors between the rates of a run: nothing known yet, and around a figure that is known.
+COARSE = 1.6
+FINE = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.6)
+#: Requests a second: more than the load client sends.
+MAX_RATE = 20_000.0
+#: Seconds of one rate at least, so that 99 of 100 requests mean something; and of the rates' part of a run.
+LEAST_STEP, COARSE_STEPS = 0.5, 12
+#: A rate of which the client itself sent more than this part late says nothing about the server.
+MAX_LAGGED = 0.01
+#: The connections are opened and their first requests answered.
+OPENING = 2.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of it: requests a second at which 99 % were answered within the limit and nothing failed."""
+
+    rate: float
+    steps: Sequence[Mapping[str, Any]] = ()
+    #: Why there is no figure: it did not boot, or ended.
+    fault: str = ""
+    #: Whether this machine's load client, not the server, was late at the rate that ended the run.
+    client_late: bool = False
+    ready_seconds: float | None = None
+
+
+@dataclass
+class Bench:
+    """What all trials share."""
+
+    stage: Stage
+    request: Request
+    connections: int
+    #: Image by server's name.
+    images: Mapping[str, str]
+    #: Seconds within which 99 % of the requests must be answered.
+    limit: float = 1.0
+    #: Milliseconds of one request on its own, by which the first rate is chosen.
+    alone_ms: float = 10.0
+    trials: list[tuple[str, Trial]] = field(default_factory=list)
+
+    @contextmanager
+    def booted(self, plan: Plan, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Container, float]]:
+        """The plan's server under its limits, ready, with the seconds that it took; removed afterwards.
+
+        Raises EngineError where it does not get ready in the profile's own time.
+        """
+        options = self.options(plan)
+        options["env"] = {
+            **_environment(options),
+            "WEB_CONCURRENCY": str(plan.numbers.workers.value),
+            **(environment or {}),
+        }
+        arguments = ["--threads", str(plan.numbers.threads.value)] if plan.numbers.threads else []
+        with self._started(self.images[plan.server.name], arguments, options, plan.profile.port, plan) as found:
+            yield found
+
+    @contextmanager
+    def copied(self, plan: Plan) -> Iterator[tuple[Container, float]]:
+        """The configuration that people copy, in gevent's image."""
+        options = self._joined(against.seed_options(plan))
+        with self._started(self.images["gevent"], against.seed_command(plan), options, against.PORT, plan) as found:
+            yield found
+
+    def options(self, plan: Plan) -> dict[str, Option]:
+        """The profile's limits, beside the load client and the upstream."""
+        return self._joined(server_options(plan))
+
+    def _joined(self, options: dict[str, Option]) -> dict[str, Option]:
+        return {**options, "network": f"container:{self.stage.beside.id}"}
+
+    @contextmanager
+    def _started(
+        self, image: str, words: Sequence[str], options: dict[str, Option], port: int, plan: Plan
+    ) -> Iterator[tuple[Container, float]]:
+        with self.stage.docker.run_detached(image, *words, timeout=60, **options) as container:
+            path, host = plan.probes.readiness_path or "-", plan.probes.host
+            asked = (path, host) if host and path != "-" else (path,)
+            ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *asked)
+            if ready["ready_at"] is None:
+                raise EngineError(f"not ready: {ready['message']}; {container.logs().text[-500:].strip()}")
+            yield container, ready["ready_at"] - container.started_at()
+
+    def run(self, port: int, connections: int, seconds: float, **options: float | bool | str) -> dict[str, Any]:
+        """The load client, beside whatever is booted."""
+        return loads.of_client(self.stage.ask(*loads.client(port, self.request, connections, seconds, **options)))
+
+    def measure(self, name: str, plan: Plan | None, own: Plan, seconds: float) -> Trial:
+        """Boot it and raise the rate until two in a row are too much; ``plan`` None is the copied configuration."""
+        known = [trial.rate for other, trial in self.trials if other == name and trial.rate]
+        booted = self.copied(own) if plan is None else self.booted(plan)
+        port = against.PORT if plan is None else own.profile.port
+        try:
+            with booted as (container, ready):
+                rates = rates_around(median(known[1:] or known)) if known else rates_from(self.alone_ms)
+                step = max(LEAST_STEP, (seconds - ready - OPENING) / (len(FINE) if known else COARSE_STEPS))
+                result = self.run(
+                    port,
+                    self.connections,
+                    1,
+                    rates=",".join(f"{rate:g}" for rate in rates),
+                    step_seconds=step,
+                    limit=self.limit,
+                    timeout=max(10.0, 2 * self.limit),
+                    finish=max(2.0, self.limit),
+                )
+                ended = not container.running()
+            trial = of_steps(result.get("steps", []), ready)
+            if ended:
+                trial = Trial(0.0, trial.steps, "the server ended under the load", ready_seconds=ready)
+        except EngineError as error:
+            trial = Trial(0.0, fault=str(error))
+        self.trials.append((name, trial))
+        return trial
+
+
+def _environment(options: Mapping[str, Option]) -> dict[str, str]:
+    given = options.get("env")
+    assert isinstance(given, Mapping)
+    return {name: str(value) for name, value in given.items()}
+
+
+def rates_from(alone_ms: float) -> tuple[float, ...]:
+    """From half of what one connection alone gets, up to more than the load client sends."""
+    rates = [max(1.0, 500 / alone_ms)]
+    while rates[-1] * COARSE < MAX_RATE:
+        rates.append(rates[-1] * COARSE)
+    return tuple(rates)
+
+
+def rates_around(figure: float) -> tuple[float, ...]:
+    """Near an earlier figure, a tenth apart."""
+    return tuple(min(MAX_RATE, max(1.0, figure * factor)) for factor in FINE)
+
+
+def of_steps(steps: Sequence[Mapping[str, Any]], ready_seconds: float | None = None) -> Trial:
+    """The highest rate that passed, below the first two in a row that did not: one may have met a hiccup."""
+    rate = 0.0
+    failed: list[Mapping[str, Any]] = []
+    for step in steps:
+        failed = [] if step["passed"] else [*failed, step]
+        if len(failed) == FAILED_IN_A_ROW:
+            break
+        rate = step["rate"] if step["passed"] else rate
+    late = bool(failed) and all(step["lagged"] > MAX_LAGGED * max(1, step["due"]) for step in failed)
+    return Trial(rate, tuple(steps), client_late=late, ready_seconds=ready_seconds)

@@ -1,0 +1,142 @@
+"""The experiment: images, candidates, search, and the facts behind the profile's figures, in a bounded time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..containers.docker import Docker
+from ..errors import KitError
+from ..plan.plan import Plan
+from ..proof import images
+from ..proof.claim import FAILED, QUICK
+from ..proof.needs import judge_needs
+from ..proof.request import Request
+from ..proof.stage import Stage
+from .candidates import COPIED, Candidate, Field
+from .facts import Blocking, Facts, blocking, measure
+from .search import Entry, Verdict, search
+from .trial import Bench, Trial
+
+#: Part of the time that is kept for the facts; at least and at most so many seconds.
+FACTS_SHARE, FACTS_LEAST, FACTS_MOST = 0.15, 12, 45
+#: The limit of the 99th percentile: so many times the median of a request on its own.
+TIMES_ALONE = 10
+#: The load container ends by itself after an hour.
+MAX_MINUTES = 45
+
+
+@dataclass
+class Findings:
+    """What is known so far."""
+
+    machine: dict[str, Any] = field(default_factory=dict)
+    #: Milliseconds: of a request on its own, and what 99 % of them may take under load.
+    alone_ms: float = 0.0
+    limit_ms: float = 0.0
+    verdict: Verdict = field(default_factory=lambda: Verdict(None, (), (), "nothing was measured"))
+    trials: list[tuple[str, Trial]] = field(default_factory=list)
+    facts: Facts | None = None
+    blocking: Blocking | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for."""
+
+    root: Path
+    request: Request
+    minutes: float
+    p99_ms: float | None
+    base_image: str | None
+    compare: bool
+
+
+def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], found: Findings) -> None:
+    """Measure the candidates and choose; ``found`` holds what is known so far, ``begin`` is called with each step.
+
+    Raises KitError where this machine cannot hold the load, EngineError for an engine that fails.
+    """
+    own = found_field.candidates[0]
+    base = images.base_image(own.plan, order.base_image)
+    begin("load image")
+    client, buildkit = images.find_client()
+    docker = Docker(client, label=images.LABEL)
+    load = images.build_load_image(docker, base, buildkit)
+    with Stage(docker, own.plan, "", load.id) as stage:
+        found.machine = stage.inside("machine")
+        needs = judge_needs(own.plan, found.machine, QUICK)
+        if needs.verdict == FAILED:
+            raise KitError(f"this machine cannot hold the load: {needs.measured}. {needs.advice}")
+        built: dict[str, str] = {}
+        for plan in _one_of_each_server(found_field.candidates):
+            begin(f"image for {plan.server.name}")
+            name = plan.server.name
+            built[name] = images.build_profile_image(docker, plan, order.root, base, buildkit, f"-{name}").id
+        bench = Bench(stage, order.request, own.plan.profile.connections, built)
+        end = time.monotonic() + 60 * order.minutes
+        begin("a request on its own")
+        _set_limit(bench, own.plan, order.p99_ms, found)
+        facts = min(FACTS_MOST, max(FACTS_LEAST, FACTS_SHARE * 60 * order.minutes))
+        found.trials = bench.trials
+        found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
+        begin("what the profile assumes")
+        chosen = candidate_of(found_field.candidates, found.verdict) or own
+        found.facts = measure(bench, chosen.plan, facts / 3)
+        patched = _patched(found_field.candidates)
+        if patched is not None:
+            begin("does it block an event loop?")
+            found.blocking = blocking(bench, patched, facts / 3)
+
+
+def candidate_of(candidates: Sequence[Candidate], verdict: Verdict) -> Candidate | None:
+    """The one that was chosen, if any."""
+    name = verdict.chosen.entry.name if verdict.chosen else None
+    return next((one for one in candidates if one.entry.name == name), None)
+
+
+def _one_of_each_server(candidates: Sequence[Candidate]) -> list[Plan]:
+    by_name: dict[str, Plan] = {}
+    for one in candidates:
+        by_name.setdefault(one.plan.server.name, one.plan)
+    return list(by_name.values())
+
+
+def _patched(candidates: Sequence[Candidate]) -> Plan | None:
+    """One that runs the app under gevent, the profile's own first."""
+    return next((one.plan for one in candidates if one.plan.server.patched_by == "gevent"), None)
+
+
+def _set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
+    with bench.booted(plan):
+        alone = bench.run(plan.profile.port, 1, 2)
+    if alone["failed"] or not alone["answered"]:
+        kinds = ", ".join(f"{count} x {kind}" for kind, count in alone["failures"].items() if count) or "no response"
+        statuses = ", ".join(alone["statuses"])
+        raise KitError(
+            f"--path {bench.request.path}: {kinds} from one connection alone{f' ({statuses})' if statuses else ''}; "
+            "choose what the app answers well with --path, --header or --request"
+        )
+    found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]
+    found.limit_ms = p99_ms or TIMES_ALONE * found.alone_ms
+    bench.limit = found.limit_ms / 1000
+
+
+def _search(
+    bench: Bench, candidates: Sequence[Candidate], compare: bool, end: float, begin: Callable[[str], None]
+) -> Verdict:
+    plans: dict[str, Plan | None] = {one.entry.name: one.plan for one in candidates}
+    entries = [one.entry for one in candidates]
+    own = candidates[0].plan
+    if compare and "gevent" in bench.images:
+        plans[COPIED] = None
+        entries.append(Entry(COPIED, (99,), eligible=False))
+
+    def trial(name: str, seconds: float) -> float:
+        begin(f"{name}, measure {sum(other == name for other, _ in bench.trials) + 1}")
+        return bench.measure(name, plans[name], own, seconds).rate
+
+    return search(entries, trial, lambda: end - time.monotonic())

@@ -1,0 +1,234 @@
+"""`tune` without an engine: its candidates, what steps and figures mean, what it writes, the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+from generator.errors import KitError
+from generator.pipeline import plan_profile
+from generator.proof import images
+from generator.proof.request import Request
+from generator.runtime.sizing import MIB
+from generator.tune.candidates import Field, find
+from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
+from generator.tune.report import capacity, make_report, sentences, settings
+from generator.tune.search import Standing, judge
+from generator.tune.trial import Trial, of_steps, rates_around, rates_from
+from generator.tune.tune import Findings
+from generator.tune.write import Setting, written
+from generator.tune.write import replace as replace_file
+from tests.fast_support import MINIMAL, ROOT
+
+FACTS = Facts(
+    ready_seconds=0.9,
+    import_seconds=0.4,
+    worker_cold_bytes=20 * MIB,
+    worker_bytes=30 * MIB,
+    shared_bytes=20 * MIB,
+    connection_bytes=9000,
+    cpu_ms=1.5,
+    alone_ms=52.0,
+)
+
+
+def field_of(*overrides: str, servers: tuple[str, ...] = ()) -> Field:
+    return find(MINIMAL, "web.yaml", overrides, ROOT, servers)
+
+
+def names(field: Field) -> set[str]:
+    return {one.entry.name for one in field.candidates}
+
+
+def test_candidates_hold_the_connections_in_the_limits() -> None:
+    found = field_of()
+    assert found.candidates[0].entry.own and found.candidates[0].entry.name == "gevent, 1 worker"
+    assert {f"gevent, {count}" for count in ("1 worker", "2 workers", "3 workers")} <= names(found)
+    assert {"gthread, 2 workers of 4 threads", "gthread, 3 workers of 64 threads"} <= names(found)
+    assert {one.plan.server.name for one in found.candidates} == {"gevent", "gthread", "pywsgi"}
+    assert "a connection occupies a whole worker" in found.left_out["sync"]
+    for one in found.candidates:
+        assert (one.plan.numbers.workers.value, one.threads) == (one.workers, one.threads)
+        assert one.plan.profile.resources.memory == 512 * MIB
+
+
+def test_candidates_that_need_more_memory_are_left_out_with_the_figure() -> None:
+    found = field_of("resources.memory=160Mi", "resources.worker_memory=60Mi", "workers=1")
+    assert "gevent, 1 worker" in names(found) and "gevent, 3 workers" not in names(found)
+    assert found.left_out["gevent, 3 workers"].endswith("MiB of memory")
+
+
+def test_the_profiles_own_numbers_take_part() -> None:
+    found = field_of("server=gthread", "workers=7", "threads=9", servers=("gevent",))
+    assert found.candidates[0].entry.name == "gthread, 7 workers of 9 threads"
+    assert {one.plan.server.name for one in found.candidates[1:]} == {"gevent"}
+    simplest = min(found.candidates, key=lambda one: one.entry.simplicity)
+    assert simplest is found.candidates[0], "no change is simpler than any"
+
+
+def step(rate: float, passed: bool, lagged: int = 0) -> dict[str, Any]:
+    return {"rate": rate, "due": 100, "passed": passed, "lagged": lagged, "p99_ms": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("steps", "rate", "late"),
+    [
+        ([], 0.0, False),
+        ([step(10, True), step(20, True)], 20, False),
+        ([step(10, True), step(20, False), step(30, True)], 30, False),  # a hiccup
+        ([step(10, True), step(20, False), step(30, False), step(40, True)], 10, False),
+        ([step(10, True), step(20, False, 50), step(30, False, 50)], 10, True),
+        ([step(10, False), step(20, False)], 0.0, False),
+    ],
+)
+def test_the_figure_is_the_highest_rate_below_two_failed_ones(
+    steps: list[dict[str, Any]], rate: float, late: bool
+) -> None:
+    found = of_steps(steps)
+    assert (found.rate, found.client_late) == (rate, late)
+
+
+def test_rates_begin_below_what_one_connection_gets_and_rise() -> None:
+    rates = rates_from(50.0)
+    assert rates[0] == 10 and list(rates) == sorted(rates) and rates[-1] > 10_000
+    assert min(rates_around(100)) < 100 < max(rates_around(100))
+    assert max(rates_around(15_000)) <= 20_000
+
+
+@pytest.mark.parametrize(
+    ("alone", "cpu", "beside", "blocks"),
+    [
+        (50, 1.0, 20, True),  # waits in C: no more than one at a time
+        (50, 1.0, 150, False),  # waits with gevent's knowledge
+        (10, 9.5, 100, False),  # computes: nothing to be done about it by waiting better
+        (50, None, 20, False),  # nobody could look
+    ],
+)
+def test_blocking_is_waiting_one_after_the_other(alone: float, cpu: float | None, beside: float, blocks: bool) -> None:
+    assert is_blocking(alone, cpu, beside) == blocks
+
+
+def test_the_line_that_blocks_is_named() -> None:
+    report = """+++ : Greenlet <Greenlet at 0x1> appears to be blocked
+       : Blocked Stack (for thread id 0x7f):
+       :   File "/opt/venv/lib/python3.13/site-packages/flask/app.py", line 902, in dispatch_request
+       :     return self.ensure_sync(...)
+       :   File "/app/shop/db.py", line 12, in query
+       :     libc.usleep(50_000)
+"""
+    assert blocked_in(report * 2, "/app/") == "shop/db.py:12 (query)"
+    assert blocked_in("nothing of the kind", "/app/") == ""
+
+
+def figures(field: Field, **given: tuple[float, ...]) -> Findings:
+    found = Findings(alone_ms=52.0, limit_ms=520.0, facts=FACTS, machine={"kernel": "6.1"})
+    by_name = {one.entry.name: one.entry for one in field.candidates}
+    found.verdict = judge([Standing(by_name[name.replace("_", " ")], (1.0, *rates)) for name, rates in given.items()])
+    found.trials = [(name.replace("_", " "), Trial(rates[0], [step(rates[0], True)])) for name, rates in given.items()]
+    return found
+
+
+OWN, BETTER = "gevent, 1 worker", "gthread, 2 workers of 64 threads"
+
+
+def decided() -> tuple[Field, Findings]:
+    field = field_of()
+    return field, figures(field, **{OWN: (20.0, 21.0, 22.0), BETTER: (900.0, 905.0, 910.0)})
+
+
+def test_what_is_written_has_its_figure_and_keeps_comments() -> None:
+    field, found = decided()
+    chosen = next(one for one in field.candidates if one.entry.name == BETTER)
+    made = settings(field.candidates[0].plan, chosen, found.verdict, FACTS)
+    text = "# my profile\n" + MINIMAL.replace(
+        "server: gevent", "server: gevent   # greenlets; see the wiki\n# and then"
+    )
+    once = written(text, "web.yaml", made, ROOT)
+    assert "# my profile\n" in once and "# and then\n" in once
+    assert "# greenlets; see the wiki; tune: 905 requests/s with gthread, 2 workers of 64" in once
+    assert "worker_memory: 33Mi" in once and "tune worker_memory: 30 MiB measured after load" in once
+    assert "startup_seconds: 10" in once and "ready after 0.9 s here" in once
+    assert written(once, "web.yaml", made, ROOT) == once, "a second run changes nothing"
+    plan = plan_profile(once, "web.yaml", (), ROOT)
+    assert (plan.server.name, plan.numbers.workers.value, plan.profile.threads) == ("gthread", 2, 64)
+    back = [Setting("server", "gevent", "x"), Setting("workers", 1, "x"), Setting("threads", None)]
+    assert "threads" not in written(once, "web.yaml", back, ROOT), "gevent has none"
+
+
+def test_a_profile_that_would_be_wrong_is_not_written() -> None:
+    with pytest.raises(KitError, match="not written"):
+        written(MINIMAL, "web.yaml", [Setting("threads", 4, "x")], ROOT)
+
+
+def test_the_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "web.yaml"
+    path.write_text("old")
+    path.chmod(0o640)
+    replace_file(path, "new")
+    assert (path.read_text(), path.stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == ("new", 0o640, 1)
+
+
+def test_without_a_choice_only_what_was_measured_of_the_app_is_written() -> None:
+    field = field_of()
+    found = figures(field, **{OWN: (20.0, 100.0, 60.0)})
+    assert found.verdict.chosen is None
+    paths = [one.path for one in settings(field.candidates[0].plan, None, found.verdict, FACTS)]
+    assert paths == ["resources.worker_memory", "health.startup_seconds"]
+
+
+def test_a_model_that_is_loaded_once_is_shared_memory() -> None:
+    field, found = decided()
+    made = settings(field.candidates[0].plan, None, found.verdict, replace(FACTS, shared_bytes=328 * MIB))
+    assert ("resources.shared_memory", "300Mi") in [(one.path, one.value) for one in made]
+
+
+def test_capacity_follows_the_autoscalers_target() -> None:
+    plan = field_of().candidates[0].plan
+    rows = capacity(plan, 900.0)
+    assert [row["requests"] for row in rows] == [1000, 2000, 5000, 10000, 20000]
+    assert [row["pods"] for row in rows] == [2, 4, 8, 16, 32]  # 630 each, of 900
+    assert rows[0]["connections"] == 2400
+
+
+def test_the_report_says_what_follows() -> None:
+    field, found = decided()
+    found.blocking = Blocking(True, 1.0, 52.0, 19.0, "shop/db.py:12 (query)")
+    report = json.loads(json.dumps(make_report(field.candidates[0].plan, field, Request(), found, {}), default=str))
+    said = "\n".join(sentences(report))
+    assert report["chosen"] == BETTER
+    assert "43.1 times the profile's own" in said
+    assert "the app BLOCKS it: shop/db.py:12 (query)" in said
+    assert "one pod: 905 requests/s over 1200 connections" in said
+    assert "30 MiB after load" in said and "left out: sync: " in said
+
+
+def test_it_starts_five_times_slower_than_here_or_in_ten_seconds() -> None:
+    assert startup_seconds(FACTS) == 10
+    assert startup_seconds(replace(FACTS, ready_seconds=7.1)) == 36
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.yaml"], "none.yaml: No such file or directory"),
+        (["{profile}", "--path", "nope"], "--path: 'nope' is no path"),
+        (["{profile}", "--minutes", "500"], "--minutes"),
+        (["{profile}", "--server", "uvicorn"], "--server"),
+        (["{profile}", "--write", "--set", "port=5000"], "--write and --set exclude each other"),
+    ],
+)
+def test_the_users_mistakes_end_with_2_before_anything_boots(
+    tmp_path: Path, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tmp_path / "web.yaml"
+    profile.write_text(MINIMAL.replace(", path: docker/app", ", path: ."))
+    monkeypatch.setattr(images, "find_client", lambda: pytest.fail("asked for an engine"))
+    found = CliRunner().invoke(commands, ["tune", *(argument.format(profile=profile) for argument in arguments)])
+    assert found.exit_code == 2, found.output
+    assert message in found.stderr
