@@ -51,7 +51,7 @@ def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, 
     shutil.copy(kit.ROOT / "docker/app/requirements.txt", tmp_path)
     profile = tmp_path / "tuned.yaml"
     profile.write_text(PROFILE)
-    words = ["--output", str(tmp_path), "--minutes", "0.4", "--server", "gevent", "--no-compare", "--write"]
+    words = ["--output", str(tmp_path), "--minutes", "0.3", "--server", "gevent", "--no-compare", "--write"]
     command = [sys.executable, "-m", "generator", "tune", *words, str(profile)]
     done = subprocess.run(command, cwd=kit.ROOT, text=True, capture_output=True, timeout=SECONDS, check=False)
     said = done.stdout + done.stderr
