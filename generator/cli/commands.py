@@ -82,6 +82,6 @@ class Commands(click.Group):
 def commands() -> None:
     """Turn a short YAML profile into a gunicorn configuration, a Dockerfile and Kubernetes manifests.
 
-    Exit codes: 0 good; 1 drift, a failed claim, a finding or no choice; 2 bad input, or a file or stream that cannot be read or
-    written; 3 an error of the kit itself; 130 interrupted.
+    Exit codes: 0 good; 1 drift, a failed claim, a finding or no choice; 2 bad input, or a file or stream that cannot be
+    read or written; 3 an error of the kit itself; 130 interrupted.
     """

@@ -29,7 +29,7 @@ from generator.proof import images, judge, loads, report
 from generator.proof.against import NAME, seed_text
 from generator.proof.charts import cumulated, line_chart
 from generator.proof.claim import FULL, QUICK, Claim, judged
-from generator.proof.memory import judge_memory
+from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import page
 from generator.proof.prove import Findings
@@ -144,6 +144,28 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
     written = json.loads((root / "build/proof/web.json").read_text())
     assert written["passed"] == (code == 0)
     assert (root / "build/proof/web.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "worker_mib", "verdict", "said"),
+    [
+        ((), 18, "passed", "18 MiB of its own"),
+        ((), 40, "failed", "Set resources.worker_memory to 44Mi"),
+        (("resources.worker_memory=100Mi",), 40, "passed", "more than twice that: 44Mi would do"),
+        (("resources.worker_memory=30Mi",), 40, "failed", "(the profile's figure)"),
+    ],
+)
+def test_a_worker_is_measured_beside_its_connections(
+    overrides: tuple[str, ...], worker_mib: int, verdict: str, said: str
+) -> None:
+    """1,000 connections at the formula's 23 KiB each are the connections' own, and no fault of the worker's figure."""
+    plan = plan_of("", *overrides)
+    rest = {"descriptors": 10, "worker_bytes": 10 * 2**20}
+    peak = {"descriptors": 1010, "worker_bytes": worker_mib * 2**20 + 1000 * 23 * 1024}
+    claim = judge_worker(plan, [rest, peak])
+    assert claim.verdict == verdict
+    assert said in f"{claim.promised} {claim.measured} {claim.advice}"
+    assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
 
 
 def test_missing_descriptors_are_counted() -> None:
