@@ -12,7 +12,7 @@ from typing import Any
 
 from ..plan.plan import Plan
 from ..plan.replicas import MINIMUM_REPLICAS, pods_needed
-from ..profile.field_types import memory_text
+from ..profile.formats import memory_text
 from ..proof.request import Request
 from ..runtime.sizing import MIB
 from .candidates import Candidate, Field
