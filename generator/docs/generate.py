@@ -130,8 +130,8 @@ def _plan_excerpt(root: Path) -> str:
 
 
 def _measured_excerpt(root: Path) -> str:
-    """Three rows of the first measured table."""
-    text = (root / "docs/measurements.md").read_text(encoding="utf-8")
+    """Three rows of the first table of gunicorn as others configure it."""
+    text = (root / "docs/measurements.md").read_text(encoding="utf-8").partition("<!-- measured: gunicorn -->")[2]
     table = text[text.index("\n| ") + 1 :].partition("\n\n")[0].splitlines()
     rows = ("| this kit, gevent |", "| the copied configuration, gevent |", "| gunicorn -k gevent, ")
     return "\n".join([*table[:2], *(row for name in rows for row in table[2:] if row.startswith(name))])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -89,7 +90,8 @@ class Bench:
     def about(self, rivals: list[Rival], rounds: int, seconds: float) -> str:
         with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
             machine = stage.inside("machine")
-        flask = others.flask_alone(self.docker, self.image(others.granian(1)))
+        image = self.image(others.granian(1))
+        flask = statistics.median(others.flask_alone(self.docker, image) for _ in range(rounds))
         base = self.size(self.base)
         sizes = {r.plan.server.name: (self.size(self.image(r)) - base) / 1e6 for r in rivals}
         return (
