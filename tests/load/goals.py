@@ -19,6 +19,7 @@ from tests.load.rivals import (
     plan_of,
     seed,
     stock,
+    threads,
     tiangolo,
 )
 from tests.load.works import ACTIVE, IO, JSON, Work, at, full, idle, moderate, rest
@@ -62,11 +63,11 @@ def beside_gunicorn() -> Iterator[Goal]:
 def beside_others() -> Iterator[Goal]:
     """Other servers. wrk is fast enough for them, but does not show who starves: the kit's client does, at 10,000."""
     big = plan_of(LARGE).profile.connections
-    ours = [kit(LARGE), *kits("meinheld gthread", *as_large())]
-    for number in (200, 1200, big):
+    ours, crowd = [kit(LARGE), *kits("meinheld gthread", *as_large())], threads(128, *as_large())
+    for number in (200, 1200):
         yield Goal(f"`/`, {number:,} connections, wrk", at(number, SLASH), [*ours, *others.computing()])
-    for number in (200, 1200, big):
-        yield Goal(f"`/io` (50 ms), {number:,} connections, wrk", at(number, IO), [*ours, *others.waiting()])
+    for number in (200, 1200):
+        yield Goal(f"`/io` (50 ms), {number:,} connections, wrk", at(number, IO), [*ours, crowd, *others.waiting()])
     yield Goal(f"`/`, {big:,} connections, all accounted for", full(big, SLASH), [*ours, *others.computing()])
     waiting = [*ours, stock(LARGE), *others.waiting()]
     yield Goal(f"`/io` (50 ms), {big:,} connections, all accounted for", full(big, IO), waiting)

@@ -56,6 +56,12 @@ def kits(servers: str, *overrides: str) -> list[Rival]:
     return [kit(f"profiles/servers/{server}.yaml", *overrides) for server in servers.split()]
 
 
+def threads(number: int, *overrides: str) -> Rival:
+    """gthread with more threads than by its rule, for an app that mostly waits."""
+    found = kit("profiles/servers/gthread.yaml", f"threads={number}", *overrides)
+    return replace(found, name=f"{found.name}, {number} threads")
+
+
 def seed(profile: str) -> Rival:
     plan = plan_of(profile)
     return Rival("the copied configuration, gevent", plan, SEED_PORT, seed_options(plan), seed_command(plan))
