@@ -227,7 +227,16 @@ def _is_peer(word: str) -> bool:
 
 
 #: Mappings whose names a profile may choose: how many there are belongs to the shape, and no name.
-NAMED_BY_PROFILE = ("annotations", "nodeSelector", "limits", "requests", "environment", "secrets", "volumes")
+NAMED_BY_PROFILE = (
+    "annotations",
+    "environment",
+    "limits",
+    "nodeSelector",
+    "requests",
+    "secrets",
+    "services",
+    "volumes",
+)
 
 
 def yaml_shape(value: Any, variables: bool = False) -> Any:

@@ -176,6 +176,8 @@ def _kinds(profile: Profile, before_start: BeforeStart) -> Iterator[str]:
     if section.replicas is None:
         yield "horizontalpodautoscaler"
     yield from ("poddisruptionbudget", "networkpolicy")
+    if profile.jobs:
+        yield from ("jobs_deployment", "jobs_networkpolicy")
     if section.route.kind != "none":
         yield section.route.kind
 

@@ -16,6 +16,7 @@ from ..version import __version__
 from .before_start import BeforeStart, plan_before_start
 from .environment import Environment, plan_environment
 from .install import Install, plan_install
+from .jobs import Job, plan_jobs
 from .kubernetes import KubernetesPlan, plan_kubernetes
 from .left_out import LEFT_OUT_TEXTS, LeftOut
 from .places import ImagePaths, base_image, image_paths, output_path
@@ -54,6 +55,7 @@ class Plan:
     environment: Environment
     volumes: Volumes
     before_start: BeforeStart
+    jobs: tuple[Job, ...]
     kubernetes: KubernetesPlan
     proxy: Proxy
     settings: Mapping[str, Any]
@@ -77,7 +79,8 @@ class Plan:
     @property
     def object_names(self) -> tuple[str, ...]:
         """Of its objects in a cluster, as far as another profile could have the same."""
-        return (self.kubernetes.name, *([self.before_start.name] if self.before_start.is_job else []))
+        before_start = [self.before_start.name] if self.before_start.is_job else []
+        return (self.kubernetes.name, *before_start, *(job.name for job in self.jobs))
 
     @property
     def explained(self) -> dict[str, Any]:
@@ -129,6 +132,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         environment=plan_environment(profile, proxy.context),
         volumes=plan_volumes(profile),
         before_start=before_start,
+        jobs=plan_jobs(profile),
         kubernetes=plan_kubernetes(profile, server, numbers, before_start, USER_ID),
         proxy=proxy,
         settings=dict(profile.gunicorn),

@@ -133,7 +133,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
 
 def containers_beside(profile: Profile) -> int:
     """How many containers of Compose get an address from the network, beside the proxy and the app with theirs."""
-    return int(bool(profile.app.before_start))
+    return int(bool(profile.app.before_start)) + sum(job.replicas for job in profile.jobs)
 
 
 def compose_prefix(others: int) -> int:

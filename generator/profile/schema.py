@@ -17,7 +17,7 @@ from .gunicorn_settings import gunicorn_mapping
 from .kubernetes import AppVolume, Kubernetes
 from .records import Record, all_settings, record_or, section, setting
 from .scheduling import EXTENDED_RESOURCES
-from .workload import COMMAND, ENV_SECRETS, VARIABLE, EnvSecret
+from .workload import COMMAND, ENV_SECRETS, VARIABLE, EnvSecret, Job
 
 #: A Service's name must start with a letter.
 _NAME = f.text(
@@ -422,6 +422,11 @@ class Profile(Record):
     )
     volumes: tuple[AppVolume, ...] = setting(
         f.list_of(section(AppVolume)), "Folders of the app, in pod and Compose; below /app too.", default=()
+    )
+    jobs: tuple[Job, ...] = setting(
+        f.list_of(section(Job)),
+        "Commands that run beside the server in containers of their own of the same image: workers, a scheduler.",
+        default=(),
     )
     env_allowed: tuple[str, ...] = setting(
         f.list_of(VARIABLE),

@@ -41,5 +41,38 @@ class EnvSource(Record):
 
 #: The image's entry point takes what begins with - for an argument of the server.
 COMMAND = f.list_of(f.text("a word of a command", "celery", r"[^\x00-\x1f\x7f]+", 4096))
+JOB_NAME = f.text("a DNS label of at most 40 characters", "worker", formats.LABEL, 40)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResources(Record):
+    """What one container of a job may use; nothing sizes the command by it but the command itself."""
+
+    cpu: int = setting(formats.cpu_quantity(), "CPUs of one container, a Kubernetes quantity.")
+    memory: int = setting(formats.memory_quantity(), "Memory limit of one container, and its request.")
+    cpu_request: int | None = setting(
+        formats.cpu_quantity().or_null(),
+        "What the scheduler reserves; null is cpu, which stays the limit.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Record):
+    """A command that runs beside the server, in containers of its own of its image: a queue's worker, a scheduler."""
+
+    name: str = setting(JOB_NAME, "Name of the Compose service; its objects in a cluster have the profile's before it.")
+    command: tuple[str, ...] = setting(COMMAND, "What runs in place of the server, without a shell.")
+    replicas: int = setting(
+        f.integer(1, 1000, 2),
+        "How many containers; of one there are never two at once, not in a rollout either.",
+        default=1,
+    )
+    resources: JobResources = setting(section(JobResources), "What one container may use.")
+    graceful_timeout: int = setting(
+        f.integer(1, 86_400, 60), "Seconds to finish what is in progress after SIGTERM, before SIGKILL.", default=30
+    )
+
+
 ENV_SECRETS = f.mapping_of(VARIABLE, section(EnvSecret))
 ENV_FROM = f.list_of(record_or(EnvSource, OBJECT_NAME, "a mapping with secret or config_map, and prefix"))

@@ -5,45 +5,89 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import Fault
-from ..plan.before_start import RELEASE_LENGTH, plan_before_start
+from ..plan.before_start import RELEASE_LENGTH, SUFFIX, plan_before_start
+from ..plan.jobs import job_name
 from ..plan.proxy import compose_prefix, containers_beside
+from ..plan.volumes import single_claim
 from ..profile.load import Draft
 from ..profile.schema import Profile
+from ..runtime.sizing import MIB
 from ..servers.server import Server
 from .environment import holds_secret
 
 #: Of a label's value, which the name of a Job becomes, and of an object's.
 _LONGEST_NAME = 63
+#: Services that Compose files have by themselves.
+_SERVICES = ("app", "proxy", SUFFIX)
+#: Python itself takes 10 MiB, and the pod's /dev/shm, which counts, may take 16.
+_LEAST_MEMORY_MIB = 32
 
 
 def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
-    """Every fault of ``app.before_start``."""
-    path = "app.before_start"
-    command = profile.app.before_start
-    if not command:
-        return
+    """Every fault of ``app.before_start`` and ``jobs``."""
+    commands: list[tuple[str, Sequence[str]]] = []
+    if profile.app.before_start:
+        commands.append(("app.before_start", profile.app.before_start))
+    if not draft.has_fault("jobs"):  # stand-ins cannot be judged
+        commands += [(f"jobs.{number}.command", job.command) for number, job in enumerate(profile.jobs)]
     if not server.production:
-        allowed = f"none with {server.name}, which has no Compose file and no manifest"
-        yield draft.fault(path, allowed, "remove it, and run the command by hand: docker run IMAGE ...")
+        for path, _ in commands:
+            allowed = f"none with {server.name}, which has no Compose file and no manifest"
+            yield draft.fault(path, allowed, "remove it, and run the command by hand: docker run IMAGE ...")
         return
-    yield from _words(draft, path, command)
-    before_start = plan_before_start(profile, "python")
-    length = len(before_start.name) + 1 + RELEASE_LENGTH
-    if before_start.is_job and length > _LONGEST_NAME and not draft.has_fault("name", "group"):
-        allowed = f"{length - _LONGEST_NAME} characters less with app.before_start: its Job is named "
-        allowed += f"{before_start.name}-{'0' * RELEASE_LENGTH}"
-        yield draft.fault("group" if profile.group else "name", allowed, "shorten it, or name")
-    yield from _network(draft, profile)
+    for path, command in commands:
+        yield from _words(draft, path, command)
+    if profile.app.before_start:
+        yield from _job_name(draft, profile)
+    if not draft.has_fault("jobs"):
+        yield from _jobs(draft, profile)
+        yield from _network(draft, profile)
 
 
 def _words(draft: Draft, path: str, command: Sequence[str]) -> Iterator[Fault]:
-    if command[0].startswith("-"):
+    if not command:
+        yield draft.fault(path, "a command", "write its words, or remove the job")
+    elif command[0].startswith("-"):
         allowed = "a command: the image takes what begins with - for an argument of the server"
         yield draft.fault(f"{path}.0", allowed, "put the program's name first")
     for number, word in enumerate(command):
         if holds_secret("", word):
             do = "have the command read it from the environment, and name it in env_secrets"
             yield draft.fault(f"{path}.{number}", "no secrets: Compose file and manifest would show them", do)
+
+
+def _job_name(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    before_start = plan_before_start(profile, "python")
+    length = len(before_start.name) + 1 + RELEASE_LENGTH
+    if before_start.is_job and length > _LONGEST_NAME and not draft.has_fault("name", "group"):
+        allowed = f"{length - _LONGEST_NAME} characters less with app.before_start: its Job is named "
+        allowed += f"{before_start.name}-{'0' * RELEASE_LENGTH}"
+        yield draft.fault("group" if profile.group else "name", allowed, "shorten it, or name")
+
+
+def _jobs(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    names: list[str] = list(_SERVICES)
+    for number, job in enumerate(profile.jobs):
+        path = f"jobs.{number}"
+        if job.name in names:
+            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
+        names.append(job.name)
+        length = len(name := job_name(profile, job.name))
+        if length > _LONGEST_NAME and not draft.has_fault("name", "group"):
+            allowed = f"{length - _LONGEST_NAME} characters less: its objects are named {name}"
+            yield draft.fault(f"{path}.name", allowed, "shorten it")
+        request = job.resources.cpu_request
+        if request is not None and request > job.resources.cpu:
+            yield draft.fault(f"{path}.resources.cpu_request", "at most cpu, which is the limit", "lower it")
+        if job.resources.memory < _LEAST_MEMORY_MIB * MIB:
+            yield draft.fault(f"{path}.resources.memory", f"at least {_LEAST_MEMORY_MIB}Mi", "raise it")
+    single = single_claim(profile)
+    if profile.jobs and single is not None and not draft.has_fault("volumes"):
+        allowed = (
+            f"ReadWriteMany or ReadOnlyMany beside jobs, whose pods have the volumes too: {single.claim} is for one"
+        )
+        path = f"volumes.{profile.volumes.index(single)}.access_mode"
+        yield draft.fault(path, allowed, "name the claim's own mode if it is another, or remove the jobs")
 
 
 def _network(draft: Draft, profile: Profile) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""What runs beside the server, in Compose: before it, and the server waits for it."""
+"""What runs beside the server, in Compose: before it, so that the server waits for it, and next to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from generator.containers.container import Container
 from generator.containers.docker import Docker
 from generator.plan.plan import Plan
 from tests.containers import kit
@@ -15,13 +16,19 @@ from tests.containers.behind import write
 from tests.containers.support.compose import Project, project
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
+from tests.containers.support.waiting import wait_until
 
 PROFILE = "profiles/small.yaml"
 
 
+#: A command that knows nothing of signals, as scripts do.
+JOB = "{name: ticker, command: [python, -c, %s], replicas: 2, resources: {cpu: 200m, memory: 64Mi}}"
+TICKER = "\"import time; print('ticks', flush=True); time.sleep(3600)\""
+
+
 def planned(subnet: str, code: str) -> Plan:
     command = f'app.before_start=[python, -c, "{code}"]'
-    return kit.plan_of(PROFILE, f"proxy_subnet={subnet}", command)
+    return kit.plan_of(PROFILE, f"proxy_subnet={subnet}", command, f"jobs=[{JOB % TICKER}]")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,23 @@ def test_the_app_starts_when_the_command_has_succeeded(up: Project) -> None:
     host: dict[str, Any] = before["HostConfig"]
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not before["Config"]["User"].startswith("0")
     assert door(up).get("/").status == 200
+
+
+def test_a_job_runs_beside_it_as_little_privileged_and_ends_at_sigterm(up: Project) -> None:
+    ids = up.call("ps", "--quiet", "--no-trunc", "ticker").stdout.split()
+    assert len(ids) == 2
+    tickers = [Container(up.client, one) for one in ids]
+    wait_until(lambda: up.call("logs", "ticker").stdout.count("ticks") == 2, kit.PATIENCE, tickers[0], what="two ticks")
+    addresses = set()
+    for found in (one.inspect() for one in tickers):
+        host: dict[str, Any] = found["HostConfig"]
+        assert found["State"]["Running"] and "Health" not in found["State"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["Memory"] == 64 * 1024**2
+        assert not found["Config"]["User"].startswith("0") and not host["PortBindings"]
+        addresses |= {network["IPAddress"] for network in found["NetworkSettings"]["Networks"].values()}
+    assert len(addresses) == 2 and not addresses & {""}
+    up.call("stop", "--timeout", "60", "ticker", timeout=120)
+    assert [one.inspect()["State"]["ExitCode"] for one in tickers] == [143, 143], "SIGTERM, not SIGKILL after a minute"
 
 
 def test_a_command_that_fails_is_told_and_the_app_does_not_start(up: Project, subnet: str) -> None:

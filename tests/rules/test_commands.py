@@ -19,6 +19,53 @@ REFUSED = [
     (("app.before_start=[load, 'postgres://u:p@db/x']",), "app.before_start.1", "no secrets"),
     (("app.before_start=[a]", "proxy_subnet=10.9.0.0/29"), "proxy_subnet", "at least /28: 1 containers beside"),
     (("app.before_start=[a]", "server=flask"), "app.before_start", "none with flask"),
+    (("jobs=[{name: w, command: celery worker, resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.command", "a list"),
+    (("jobs=[{name: w, command: [], resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.command", "a command"),
+    (("jobs=[{name: w, command: [-x], resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.command.0", "begins with -"),
+    (
+        ("jobs=[{name: w, command: [x, 'redis://u:p@r'], resources: {cpu: 1, memory: 1Gi}}]",),
+        "jobs.0.command.1",
+        "no sec",
+    ),
+    (("jobs=[{name: w, command: [x]}]",), "jobs.0.resources", "a mapping with cpu, memory"),
+    (("jobs=[{command: [x], resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.name", "a DNS label of at most 40"),
+    (("jobs=[{name: W_1, command: [x], resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.name", "a DNS label"),
+    (
+        ("jobs=[{name: app, command: [x], resources: {cpu: 1, memory: 1Gi}}]",),
+        "jobs.0.name",
+        "beside app, proxy, before-",
+    ),
+    (("jobs=[{name: before-start, command: [x], resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.name", "a name beside"),
+    (
+        (f"jobs=[{', '.join(['{name: w, command: [x], resources: {cpu: 1, memory: 1Gi}}'] * 2)}]",),
+        "jobs.1.name",
+        "a name beside app, proxy, before-start, w",
+    ),
+    (("jobs=[{name: w, command: [x], replicas: 0, resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.replicas", "from 1"),
+    (
+        ("jobs=[{name: w, command: [x], resources: {cpu: 1, memory: 16Mi}}]",),
+        "jobs.0.resources.memory",
+        "at least 32Mi",
+    ),
+    (
+        ("jobs=[{name: w, command: [x], resources: {cpu: 1, cpu_request: 2, memory: 1Gi}}]",),
+        "jobs.0.resources.cpu_request",
+        "at most cpu",
+    ),
+    (
+        ("jobs=[{name: w, command: [x], resources: {cpu: 1, memory: 1Gi}}]", "server=flask"),
+        "jobs.0.command",
+        "none with",
+    ),
+    (
+        (
+            "jobs=[{name: w, command: [x], resources: {cpu: 1, memory: 1Gi}}]",
+            "volumes=[{name: data, mount_path: /data, claim: c}]",
+            "kubernetes.replicas=1",
+        ),
+        "volumes.0.access_mode",
+        "beside jobs, whose pods have the volumes too",
+    ),
 ]
 
 
@@ -34,6 +81,13 @@ def test_a_jobs_name_is_no_longer_than_a_label() -> None:
     assert len(longest.before_start.name) + 1 + 8 <= 63
     (fault,) = faults_of("group: team\n", "app.before_start=[a]", base=MINIMAL.replace("web", "n" * 40))
     assert fault.path == "group" and "its Job is named" in fault.allowed
+
+
+def test_a_jobs_objects_have_names_no_longer_than_a_label() -> None:
+    job = f"jobs: [{{name: {'w' * 40}, command: [x], resources: {{cpu: 1, memory: 1Gi}}}}]\n"
+    (fault,) = faults_of(job, base=MINIMAL.replace("name: web", f"name: {'n' * 23}"))
+    assert fault.path == "jobs.0.name" and "1 characters less: its objects are named" in fault.allowed
+    assert plan_of(job, base=MINIMAL.replace("name: web", f"name: {'n' * 22}")).jobs[0].name.startswith("nnn")
 
 
 def test_two_profiles_must_not_have_the_same_objects(tmp_path: Path) -> None:

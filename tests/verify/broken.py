@@ -20,6 +20,7 @@ FIXED = "kubernetes: {replicas: 2}\n"
 #: What runs beside the app.
 BESIDE = """\
 kubernetes: {egress: [{cidr: 10.0.0.0/8}]}
+jobs: [{name: worker, command: [celery], replicas: 2, resources: {cpu: 1, memory: 1Gi}}]
 """
 COMMAND = "app.before_start=[flask, db, upgrade]"
 BEFORE = "web-before-start"
@@ -346,6 +347,30 @@ COMPANIONS = [
         f"kind: ConfigMap\nmetadata:\n  name: {BEFORE}",
         "kind: ConfigMap\nmetadata:\n  name: web",
         "a second ConfigMap web",
+    ),
+    (
+        BESIDE,
+        "  name: web-worker\n",
+        "  name: web\n",
+        "(Deployment web): metadata.name: a second Deployment web in one file",
+    ),
+    (
+        BESIDE,
+        "- name: job\n",
+        "- name: Job\n",
+        "(Deployment web-worker): spec.template.spec.containers.0.name: 'Job' is no",
+    ),
+    (
+        BESIDE,
+        "matchLabels:\n      app.kubernetes.io/instance: web-worker\n  strategy",
+        "matchLabels:\n      app: w\n  strategy",
+        "(Deployment web-worker): spec.selector.matchLabels: app=w matches no pod",
+    ),
+    (
+        BESIDE,
+        "        app.kubernetes.io/instance: web-worker\n        app.kubernetes.io/name: web\n",
+        "        app.kubernetes.io/instance: web\n        app.kubernetes.io/name: web\n",
+        "(Service web): spec.selector: app.kubernetes.io/instance=web matches the pods of Deployment web-worker too",
     ),
     (BESIDE, "serviceAccountName: web", "serviceAccountName: wob", "(Job web-before-start-"),
 ]
