@@ -74,7 +74,7 @@ def test_a_job_runs_beside_it_as_little_privileged_and_ends_at_sigterm(up: Proje
     addresses = set()
     for found in (one.inspect() for one in tickers):
         host: dict[str, Any] = found["HostConfig"]
-        assert found["State"]["Running"] and "Health" not in found["State"]
+        assert found["State"]["Health"]["Status"] == "healthy"
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["Memory"] == 64 * 1024**2
         assert not found["Config"]["User"].startswith("0") and not host["PortBindings"]
         addresses |= {network["IPAddress"] for network in found["NetworkSettings"]["Networks"].values()}

@@ -126,7 +126,7 @@ def test_compose_has_it_beside_the_app() -> None:
     for name in ("worker", "scheduler"):
         for setting in ("image", "build", "env_file", "environment", "secrets", "volumes", "user", "cap_drop"):
             assert found[name][setting] == found["app"][setting], setting
-        assert found[name]["healthcheck"] == {"disable": True} and found[name]["restart"] == "unless-stopped"
+        assert found[name]["healthcheck"]["test"] == ["CMD", "true"] and found[name]["restart"] == "unless-stopped"
         assert found[name]["read_only"] and "ports" not in found[name] and "sysctls" not in found[name]
     assert (found["worker"]["scale"], found["worker"]["stop_grace_period"]) == (2, "120s")
     assert (found["worker"]["cpus"], found["worker"]["mem_limit"]) == (0.5, "256m")
