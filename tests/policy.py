@@ -1,7 +1,8 @@
 """checkov's policies for every generated manifest, without network: `make policy`, which installs it, runs this.
 
-Three runs: the shipped profiles, less what they cannot have; a profile that has it, with nothing left out; and one of
-its manifests made worse, which must be refused, since a scanner that finds nothing anywhere proves nothing.
+Four runs: the shipped profiles, less what they cannot have; a profile that has it, with nothing left out; its jobs, which
+serve nothing, less the probes; and its manifest made worse, which must be refused, since a scanner that finds nothing
+anywhere proves nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOV = ROOT / "build" / "policy" / "bin" / "checkov"
 #: An image's digest, a pull from a registry, a namespace: only the profile of the second run has them.
 SKIPPED = ("CKV_K8S_43", "CKV_K8S_15", "CKV_K8S_21")
+#: Liveness and readiness probes: a job serves nothing that could be asked for, and no Service asks whether it is ready.
+OF_JOBS = ("CKV_K8S_8", "CKV_K8S_9")
+JOB = "    app.kubernetes.io/component: job\n"
 SIGNED = ROOT / "tests" / "profiles" / "signed.yaml"
 
 
@@ -35,9 +39,11 @@ def main() -> int:
     text = render(plan)[plan.manifest]
     failed = False
     with tempfile.TemporaryDirectory(prefix="kit-policy-") as name:
-        worse, signed = Path(name) / "worse", Path(name) / "signed"
+        worse, signed, jobs = (Path(name) / folder for folder in ("worse", "signed", "jobs"))
+        documents = text.split("---\n")
         for folder, manifest in (
-            (signed, text),
+            (signed, "---\n".join(each for each in documents if JOB not in each)),
+            (jobs, "---\n".join(each for each in documents if JOB in each)),
             (worse, text.replace("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false")),
         ):
             folder.mkdir()
@@ -45,6 +51,7 @@ def main() -> int:
         for title, done, good in (
             ("shipped profiles", check(ROOT / "k8s", *SKIPPED), True),
             ("with digest and namespace, nothing skipped", check(signed), True),
+            ("jobs, without probes", check(jobs, *OF_JOBS), True),
             ("made worse", check(worse), False),
         ):
             # Without output checkov found no manifest at all.
