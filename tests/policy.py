@@ -1,8 +1,8 @@
 """checkov's policies for every generated manifest, without network: `make policy`, which installs it, runs this.
 
-Four runs: the shipped profiles, less what they cannot have; a profile that has it, with nothing left out; its jobs, which
-serve nothing, less the probes; and its manifest made worse, which must be refused, since a scanner that finds nothing
-anywhere proves nothing.
+Four runs: the shipped profiles, less what they cannot have; a profile that has it, with nothing left out; its jobs,
+which serve nothing, less the probes; and its manifest made worse, which must be refused, since a scanner that finds
+nothing anywhere proves nothing.
 """
 
 from __future__ import annotations

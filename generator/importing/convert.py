@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
 from ..audit.containers import Container
@@ -20,6 +20,7 @@ from ..render.render import render
 from ..starting.applications import Application
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
+from ..starting.procfile import process_entries
 from .settings import Draft, add_environment, translate
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
@@ -62,6 +63,9 @@ def convert(
     found = look(root)
     name = given.get("name", found.name)
     entries = app_entries(root, found, _application(start, found, given), {**given, "server": _value(draft, "server")})
+    for source in sources:
+        if PurePosixPath(source.name).name.lower().startswith("procfile"):
+            entries += process_entries(source.text, source.name)
     seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
     draft.entries = {**seen, **draft.entries}
     if image is not None:
@@ -161,7 +165,9 @@ def _give_way(path: str, why: str, draft: Draft) -> None:
     if path in ("resources.memory", "worker_connections") and each and _value(draft, "connections") != str(each):
         draft.set("connections", each, draft.places["connections"], f"Of all workers together they do not fit: {why}.")
         return
-    for one in (path, path.rpartition(".")[0], *(name for name in draft.entries if name.startswith(f"{path}."))):
+    parts = path.split(".")
+    above = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    for one in (*above, *(name for name in draft.entries if name.startswith(f"{path}."))):
         if one in draft.entries and one not in _REQUIRED:
             draft.drop(one, why)
             return

@@ -16,8 +16,9 @@ from ..project.read import Image, read_project
 from ..servers import SERVERS
 from ..servers.server import Server
 from .applications import Application
-from .dependencies import blocking_driver, debian_packages, package_names, wanted_python
+from .dependencies import blocking_driver, debian_packages, package_names, text_of, wanted_python
 from .look import Found, place_of, readiness, requirements_of
+from .procfile import process_entries
 
 #: What a profile says where nobody says otherwise.
 CONNECTIONS = SETTINGS["connections"].type.example
@@ -59,6 +60,7 @@ def app_entries(root: Path, found: Found, app: Application, given: Mapping[str, 
         entries.append(Entry("health.readiness_path", page[0], str(page[1]).rpartition(":")[0]))
     if (server := SERVERS.get(name)) is not None:
         entries += python_entries(root, server)
+        entries += process_entries(text_of(root / "Procfile"), "Procfile") if server.production else []
     return entries
 
 

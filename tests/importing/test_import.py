@@ -146,6 +146,16 @@ def test_the_copied_configurations(worker: str, tmp_path: Path) -> None:
         assert name in comments, name
 
 
+def test_a_procfiles_other_processes(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "Procfile").write_text("web: gunicorn app:app\nrelease: flask db upgrade\nworker: celery worker\n")
+    result = run(tmp_path, "Procfile")
+    assert result.exit_code == 0, result.output
+    plan = plan_profile((tmp_path / "new.yaml").read_text(), "new.yaml", (), tmp_path)
+    assert plan.before_start.command == ("flask", "db", "upgrade")
+    assert [(job.service, job.command) for job in plan.jobs] == [("worker", ("celery", "worker"))]
+
+
 def test_a_procfile_without_worker_class(tmp_path: Path) -> None:
     text, plan = imported("Procfile", tmp_path)
     profile = plan.profile
