@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 #: So many faults are printed, the others are counted: nobody reads more before correcting the first ones.
 FAULTS_SHOWN = 50
@@ -14,6 +15,87 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """One kind of fault; codes never change their meaning, and none is used again. Findings of `audit` follow, K100."""
+
+    code: str
+    title: str
+    why: str
+    remedy: str
+
+    @property
+    def anchor(self) -> str:
+        """Its section in docs/errors.md."""
+        return f"docs/errors.md#{self.code.lower()}"
+
+
+_KINDS = (
+    FaultKind("K001", "no YAML mapping",
+              "the file cannot be read as one mapping of settings",
+              "correct the line; write `name: value`, sections below indented"),
+    FaultKind("K002", "YAML that a profile may not use",
+              "anchors, tags, merge keys and second documents mean different things to different readers",
+              "write plain values, one document a file"),
+    FaultKind("K003", "key that stands twice",
+              "YAML parsers disagree on which one counts",
+              "remove one of them"),
+    FaultKind("K004", "unknown setting, or one out of place",
+              "a misspelt setting that is passed over in silence is found in production",
+              "write the name that the message suggests, or see docs/settings.md"),
+    FaultKind("K005", "missing setting",
+              "there is no default that would be right for more than one app",
+              "add it; the message has an example"),
+    FaultKind("K006", "value that the setting does not take",
+              "type, unit or limits are not those of the setting",
+              "write what the message allows; units are Kubernetes' (`500m`, `1Gi`)"),
+    FaultKind("K007", "--set that names nothing",
+              "an override is PATH=VALUE, with the path of a setting",
+              "write for example `--set resources.cpu=4`"),
+    FaultKind("K010", "server or Python that there is not",
+              "every server is one row of the capability table, locked for certain versions of Python",
+              "take one that the message lists; docs/servers.md says how to choose"),
+    FaultKind("K011", "setting that the server ignores or is harmed by",
+              "it would stand in the file and do nothing, or something that nobody wants",
+              "remove it, or choose a server that honours it (docs/servers.md)"),
+    FaultKind("K012", "settings that do not go together",
+              "each is right alone; together they contradict each other, or leave something without effect",
+              "change one of them as the message says"),
+    FaultKind("K013", "promise that the limits do not hold",
+              "connections, workers or threads need more memory or places than the profile gives",
+              "raise the resource, or lower the number"),
+    FaultKind("K014", "secret in the profile",
+              "the image, its history and the manifests would all show it",
+              "name it in env_secrets, so that a Secret holds it (docs/your-app.md)"),
+    FaultKind("K015", "reserved name",
+              "the name, folder, port or variable is the kit's own or the server's",
+              "choose another"),
+    FaultKind("K020", "dependency file that a build cannot use",
+              "what pip would refuse, or install otherwise than you mean, is found before the build",
+              "correct the line of that file as the message says"),
+    FaultKind("K030", "patch that does not apply",
+              "kubernetes.patches changes what is generated, and what it names is not there",
+              "correct its path or its target"),
+    FaultKind("K090", "argument, file or project",
+              "the command line, or a file that it names, is not what the command needs",
+              "do what the message says"),
+    FaultKind("K091", "root of the output that does not fit",
+              "a file that the kit did not make is in the way, a path leads outside, or the app's folder is not below the root",
+              "do what the message says: move the file away, name another --output, or overwrite with --force"),
+    FaultKind("K092", "container engine",
+              "no Docker engine is there, or one of its commands failed",
+              "the message has the command's own words"),
+    FaultKind("K093", "cluster",
+              "something did not come true on the cluster in time",
+              "the message says what; `kubectl describe` says why"),
+    FaultKind("K099", "fault of the kit",
+              "what was generated would be refused by its consumer, or the kit itself broke",
+              "report it, with --debug's traceback"),
+)  # fmt: skip
+#: Every kind by its code.
+FAULT_KINDS = {kind.code: kind for kind in _KINDS}
 
 
 @dataclass(frozen=True)
@@ -37,18 +119,41 @@ class Fault:
     given: str
     allowed: str
     remedy: str
+    #: Of FAULT_KINDS.
+    code: str = "K012"
 
     def __str__(self) -> str:
-        lines = [f"{self.mark}: {self.path or 'profile'}: {self.given}"]
+        lines = [f"{self.mark}: {self.path or 'profile'}: {self.given} [{self.code}]"]
         lines += [f"    allowed: {self.allowed}"] if self.allowed else []
         lines += [f"    do: {self.remedy}"] if self.remedy else []
         return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs: as printed, each part by its name."""
+        return {
+            "code": self.code,
+            "file": self.mark.file,
+            "line": self.mark.line,
+            "column": self.mark.column,
+            "setting": self.path,
+            "given": self.given,
+            "allowed": self.allowed,
+            "remedy": self.remedy,
+            "docs": FAULT_KINDS[self.code].anchor,
+        }
 
 
 class KitError(Exception):
     """Base of all errors that end the command with a message and ``exit_code``, without a traceback."""
 
     exit_code = 2
+
+    #: Of FAULT_KINDS.
+    code = "K090"
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """One object a fault, for programs."""
+        return [{"code": self.code, "message": str(self), "docs": FAULT_KINDS[self.code].anchor}]
 
     def __str__(self) -> str:
         return "\n".join(printable(line) for line in super().__str__().split("\n"))
@@ -64,15 +169,21 @@ class ProfileError(KitError):
             lines.append(f"... and {len(self.faults) - FAULTS_SHOWN} more faults")
         super().__init__("\n".join(lines))
 
+    def as_json(self) -> list[dict[str, Any]]:
+        return [fault.as_json() for fault in self.faults]
+
 
 class TargetError(KitError):
     """The output folder cannot take the files: a foreign file is in the way, or a path leads outside."""
+
+    code = "K091"
 
 
 class OwnFault(KitError):
     """The kit made something that its consumer would refuse: not the user's fault, hence an exit code of its own."""
 
     exit_code = 3
+    code = "K099"
 
 
 def nearest(word: str, options: Sequence[str]) -> str | None:

@@ -69,7 +69,7 @@ class Commands(click.Group):
         try:
             code = super().main(*args, **extra | {"standalone_mode": False, "obj": run})
         except Exception as error:
-            code = exit_code(error, debug=run.get("debug", False))
+            code = exit_code(error, debug=run.get("debug", False), as_json=run.get("json", False))
         sys.exit(code or 0)
 
 

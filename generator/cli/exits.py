@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -20,8 +21,11 @@ from .excerpt import excerpt
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def exit_code(error: BaseException, debug: bool) -> int:
-    """Print what ended the command, on stderr, and return its exit code."""
+def exit_code(error: BaseException, debug: bool, as_json: bool = False) -> int:
+    """Print what ended the command, on stderr, and return its exit code.
+
+    With ``as_json`` the kit's own errors go to stdout, one JSON object a line and fault.
+    """
     with suppress(OSError):  # stderr may be full or closed too; the code still tells
         if isinstance(error, click.ClickException):
             error.show()
@@ -30,7 +34,11 @@ def exit_code(error: BaseException, debug: bool) -> int:
             click.echo("interrupted", err=True)
             return 128 + signal.SIGINT
         if isinstance(error, KitError):
-            click.echo(_faults(error) if isinstance(error, ProfileError) else f"error: {error}", err=True)
+            if as_json:
+                click.echo("\n".join(json.dumps(fault, ensure_ascii=False) for fault in error.as_json()))
+            else:
+                text = _faults(error) if isinstance(error, ProfileError) else f"error[{error.code}]: {error}"
+                click.echo(text, err=True)
             return error.exit_code
         if debug:
             import traceback

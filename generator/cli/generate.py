@@ -26,7 +26,7 @@ _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 @options.overrides
 @click.option("--check", is_flag=True, help="As the subcommand check.")
 @click.option("--explain", is_flag=True, help="As the subcommand explain.")
-@click.option("--json", "as_json", is_flag=True, help="As explain --json.")
+@options.as_json
 @options.strict
 @options.schema
 @click.option("--force", is_flag=True, help="Overwrite files that the generator did not make.")
@@ -64,6 +64,7 @@ def generate(
 @options.overrides
 @options.strict
 @options.schema
+@options.json_faults
 @options.debug
 def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], strict: bool, schema: bool) -> int:
     """Write nothing; print a diff and exit 1 where a generated file of a PROFILE is not up to date.

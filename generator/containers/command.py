@@ -36,6 +36,8 @@ class Completed:
 class EngineError(KitError):
     """Something that containers need is missing or went wrong; the message says what to do."""
 
+    code = "K092"
+
 
 class CommandFailed(EngineError):
     """A command ended with a code other than 0."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..audit.kinds import findings_page
-from ..errors import ProfileError, TargetError
+from ..errors import FAULT_KINDS, ProfileError, TargetError
 from ..output.drift import Change
 from ..profile.formats import memory_text
 from ..profile.load import read_profile
@@ -99,6 +99,14 @@ def _verdict(cell: Cell | None) -> str:
     return "" if cell is None else {"honoured": "yes", "ignored": "ignored", "harmful": "**harmful**"}[cell.verdict]
 
 
+def error_kinds() -> str:
+    """Every kind of fault by its code: what it means, and what to do."""
+    parts = []
+    for kind in FAULT_KINDS.values():
+        parts += [f"### {kind.code}", "", f"**{kind.title}**: {kind.why}.", "", f"Do: {kind.remedy}.", ""]
+    return "\n".join(parts).rstrip()
+
+
 def hazards_table() -> str:
     """What bites in production, as the messages say it."""
     rows = ["| name | where | why | do |", "| --- | --- | --- | --- |"]
@@ -167,6 +175,7 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "seed": lambda _: seed_table(),
     "measured": _measured_excerpt,
     "bad_profile": lambda _: f"```yaml\n{_BAD_PROFILE}```",
+    "error_kinds": lambda _: error_kinds(),
     "hazards": lambda _: hazards_table(),
     "faults": lambda _: _faults(),
     "findings": lambda _: findings_page(),

@@ -56,23 +56,25 @@ def parse(text: str, file: str, shift: int = 0) -> Block:
     ``shift`` is the number of characters before what the user wrote in the first line.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        _refuse(Mark(file), "the file is over 256 KiB", "a profile of a few lines", "shorten it")
+        _refuse(Mark(file), "the file is over 256 KiB", "a profile of a few lines", "shorten it", "K001")
     try:
         return _Builder(file, shift).build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = _mark(file, place, shift) if place else Mark(file)
-        _refuse(mark, f"not YAML: {error.problem or error.context}", "one YAML mapping", "correct the line")
+        _refuse(mark, f"not YAML: {error.problem or error.context}", "one YAML mapping", "correct the line", "K001")
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        _refuse(Mark(file, line), "a character that YAML does not allow", "printable text", "remove or escape it")
+        _refuse(
+            Mark(file, line), "a character that YAML does not allow", "printable text", "remove or escape it", "K001"
+        )
 
 
 def parse_value(text: str, file: str) -> Any:
     """The value of ``--set``, by the same rules as in a file."""
     document = parse(f"value: {text}", file, shift=len("value: "))
     if len(document) != 1:
-        _refuse(Mark(file), "more than one setting", "one value", "write one --set for each")
+        _refuse(Mark(file), "more than one setting", "one value", "write one --set for each", "K007")
     return document["value"]
 
 
@@ -80,8 +82,8 @@ def _mark(file: str, place: Any, shift: int) -> Mark:
     return Mark(file, place.line + 1, max(1, place.column + 1 - (shift if place.line == 0 else 0)))
 
 
-def _refuse(mark: Mark, given: str, allowed: str, remedy: str) -> NoReturn:
-    raise ProfileError([Fault(mark, "", given, allowed, remedy)])
+def _refuse(mark: Mark, given: str, allowed: str, remedy: str, code: str = "K002") -> NoReturn:
+    raise ProfileError([Fault(mark, "", given, allowed, remedy, code)])
 
 
 class _Builder:
@@ -97,7 +99,9 @@ class _Builder:
         for event in events:
             self._take(event)
         if not self.documents or not isinstance(self.documents[0], Block):
-            _refuse(Mark(self.file), "no mapping at the top", "a YAML mapping of settings", "see profiles/large.yaml")
+            _refuse(
+                Mark(self.file), "no mapping at the top", "a YAML mapping of settings", "see docs/settings.md", "K001"
+            )
         document: Block = self.documents[0]
         return document
 
@@ -141,7 +145,11 @@ class _Builder:
         if value in parent:
             first = parent.key_marks[value]
             _refuse(
-                mark, f"{value[:60]!r} stands twice", "each key once", f"remove one; the first is in line {first.line}"
+                mark,
+                f"{value[:60]!r} stands twice",
+                "each key once",
+                f"remove one; the first is in line {first.line}",
+                "K003",
             )
         parent.key_marks[str(value)] = mark
         key: Text = value

@@ -23,6 +23,7 @@ class Problem:
     remedy: str
     given: str | None = None
     at_key: bool = False
+    code: str = "K006"
 
     def below(self, name: str) -> Problem:
         """The same problem as seen from one level further up."""
@@ -214,7 +215,7 @@ def unknown_names(
             # A search takes a millisecond, and nobody sees the suggestion of a fault that is only counted.
             near = nearest(name, names) if len(problems) < FAULTS_SHOWN else None
             remedy = (advice or {}).get(name) or (f"did you mean {near}?" if near else "remove it")
-            problems.append(Problem((name,), allowed, remedy, given, True))
+            problems.append(Problem((name,), allowed, remedy, given, True, "K004"))
     return problems
 
 

@@ -85,7 +85,7 @@ def gunicorn_mapping(own_settings: Callable[[], Mapping[str, str]]) -> FieldType
         for name, item in value.items():
             remedy = _no_place(name, own_settings(), suggest=len(problems) < FAULTS_SHOWN)
             if remedy:
-                problems.append(Problem((name,), _ALLOWED, remedy, at_key=True))
+                problems.append(Problem((name,), _ALLOWED, remedy, at_key=True, code="K004"))
                 continue
             try:
                 pairs.append((str(name), typed(name, item)))

@@ -26,9 +26,9 @@ class Draft:
     document: Block
     faults: tuple[Fault, ...]
 
-    def fault(self, path: str, allowed: str, remedy: str, given: str | None = None) -> Fault:
+    def fault(self, path: str, allowed: str, remedy: str, given: str | None = None, code: str = "K012") -> Fault:
         """A fault at the setting ``path``, or at the section nearest to it that the profile has."""
-        return _fault(self.document, Problem(tuple(path.split(".")), allowed, remedy, given))
+        return _fault(self.document, Problem(tuple(path.split(".")), allowed, remedy, given, code=code))
 
     def has_fault(self, *paths: str) -> bool:
         """Whether one of the settings has a fault already, so that its value cannot be judged."""
@@ -51,13 +51,17 @@ def _override(document: Block, override: str) -> None:
     mark = Mark(f"--set {path}")
     names = path.split(".")
     if not separator or not all(names):
-        raise ProfileError([Fault(mark, "", override[:80], "PATH=VALUE", "write for example: --set resources.cpu=4")])
+        raise ProfileError(
+            [Fault(mark, "", override[:80], "PATH=VALUE", "write for example: --set resources.cpu=4", "K007")]
+        )
     section = document
     for name in names[:-1]:
         section.key_marks.setdefault(name, mark)
         inner = section.setdefault(name, Block(mark))
         if not isinstance(inner, Block):
-            raise ProfileError([Fault(mark, path, f"{name} is not a section", "a setting's path", "correct the path")])
+            raise ProfileError(
+                [Fault(mark, path, f"{name} is not a section", "a setting's path", "correct the path", "K007")]
+            )
         section = inner
     section[names[-1]] = parse_value(value, f"--set {path}")
     section.key_marks[names[-1]] = mark
@@ -82,7 +86,7 @@ def _fault(document: Block, problem: Problem) -> Fault:
     given = problem.given
     if given is None:
         given = _shown(problem.path, value) if found else "not set, so the default"
-    return Fault(mark, path, given, problem.allowed, problem.remedy)
+    return Fault(mark, path, given, problem.allowed, problem.remedy, problem.code)
 
 
 def _short(name: str) -> str:

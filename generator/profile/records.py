@@ -145,7 +145,7 @@ def read(record: type[R], block: Block) -> R:
                 places[name] = block[name].mark
     if record.ONE_OF and len(block.keys() & set(record.ONE_OF)) != 1:
         allowed = f"exactly one of {', '.join(record.ONE_OF)}"
-        problems.append(Problem((), allowed, "keep one of them, or write it as two items"))
+        problems.append(Problem((), allowed, "keep one of them, or write it as two items", code="K012"))
     made = record(mark=block.mark, places=MappingProxyType(places), **values)
     if problems:
         raise ProblemsError(problems, made)
@@ -154,7 +154,7 @@ def read(record: type[R], block: Block) -> R:
 
 def _missing(one: Setting) -> Problem:
     remedy = f"add {one.name}, for example: {one.name}: {one.type.example}"
-    return Problem((one.name,), one.type.allowed, remedy, "missing")
+    return Problem((one.name,), one.type.allowed, remedy, "missing", code="K005")
 
 
 def _without_problems(record: type[R]) -> R:

@@ -67,16 +67,18 @@ def _read(
         return _metadata(root, file, app_folder, wanted, image, at)
     if wanted.extras or wanted.groups:
         allowed = "no app.extras and app.groups beside a requirements file: they are pyproject.toml's"
-        return Project(), [Fault(at, _FIELD, file, allowed, "name pyproject.toml here, or remove them")]
+        return Project(), [Fault(at, _FIELD, file, allowed, "name pyproject.toml here, or remove them", code="K020")]
     if name in ("Pipfile", "setup.py", "setup.cfg", "environment.yml", "environment.yaml"):
         allowed = f"a requirements file, {', '.join(KINDS)}"
         do = "name Pipfile.lock" if name == "Pipfile" else "name a requirements file that says -e ."
-        return Project(), [Fault(at, _FIELD, file, allowed, do if name.startswith(("P", "s")) else "export one")]
+        return Project(), [
+            Fault(at, _FIELD, file, allowed, do if name.startswith(("P", "s")) else "export one", code="K020")
+        ]
     reader = _Reader(root, image)
     try:
         reader.read(below(root, ".", file))
     except FileError as error:
-        reader.faults.append(Fault(at, _FIELD, file, error.allowed, error.remedy))
+        reader.faults.append(Fault(at, _FIELD, file, error.allowed, error.remedy, code="K020"))
     return reader.project(file, app_folder), reader.faults
 
 
@@ -88,7 +90,7 @@ def _metadata(
         named = requirements_of(root, file, wanted) if project.kind == "pyproject" else []
         required = required_by(root, project, wanted)
     except FileError as error:
-        return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy)]
+        return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy, code="K020")]
     project = replace(project, required=required)
     text = read_bytes(root, file).decode("utf-8", "replace") if named else ""
     faults = []
@@ -96,10 +98,14 @@ def _metadata(
         if clash := server_clash(requirement, image):
             place = text.find(str(requirement.name))
             mark = Mark(file, text.count("\n", 0, max(place, 0)) + 1)
-            faults.append(Fault(mark, _FIELD, str(requirement), *clash))
+            faults.append(Fault(mark, _FIELD, str(requirement), *clash, code="K020"))
     if not project.static and not any(one.below(app_folder) for one in project.local):
         allowed = "dependencies that pyproject.toml lists; here its build backend computes them from the project's code"
-        faults.append(Fault(at, _FIELD, file, allowed, f"set app.path to {project.folder}, so that the code is there"))
+        faults.append(
+            Fault(
+                at, _FIELD, file, allowed, f"set app.path to {project.folder}, so that the code is there", code="K020"
+            )
+        )
     return project, faults
 
 
@@ -147,7 +153,9 @@ class _Reader:
                 self._fault(file, number, line, error.allowed, error.remedy)
 
     def _fault(self, file: str, number: int, given: str, allowed: str, remedy: str) -> None:
-        self.faults.append(Fault(Mark(file, number), _FIELD, _without_password(given)[:200], allowed, remedy))
+        self.faults.append(
+            Fault(Mark(file, number), _FIELD, _without_password(given)[:200], allowed, remedy, code="K020")
+        )
 
     def _take(self, file: str, line: Line) -> None:
         folder = str(PurePosixPath(file).parent)

@@ -17,6 +17,8 @@ T = TypeVar("T")
 class NotOnCluster(KitError):
     """Something did not come true on the cluster in time; the message says what was there instead."""
 
+    code = "K093"
+
 
 @dataclass(frozen=True)
 class Kubectl:

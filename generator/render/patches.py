@@ -26,7 +26,9 @@ def apply_patches(manifest: str, patches: tuple[Patch, ...]) -> str:
             documents = _apply(documents, patch)
         except LookupError as error:
             path = f"kubernetes.patches.{number}.path"
-            faults.append(Fault(patch.mark, path, f"{patch.path!r} matches nothing", str(error.args[0]), "correct it"))
+            faults.append(
+                Fault(patch.mark, path, f"{patch.path!r} matches nothing", str(error.args[0]), "correct it", "K030")
+            )
     if faults:
         raise ProfileError(faults)
     return _SEPARATOR.join(documents)

@@ -38,12 +38,12 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         remedy = f"did you mean {near}?" if near else "take one of them"
         if profile.server in ASGI_SERVERS:
             remedy = ASGI_REMEDY
-        yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), remedy)
+        yield draft.fault("server", "one of " + ", ".join(sorted(SERVERS)), remedy, code="K010")
         return
     if profile.python not in server.pythons and not draft.has_fault("python"):
         why = server.pythons_refused or "those that its lock has packages for"
         allowed = f"one of {', '.join(server.pythons)} for {server.name}: {why}"
-        yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}")
+        yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}", code="K010")
     yield from _unhonoured(draft, profile, server)
     if numbers is not None:
         yield from _capacity(draft, profile, server, numbers)
@@ -64,7 +64,9 @@ def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for number, (name, value) in enumerate(app.arguments):
         if holds_secret(name or "", str(value)):
             do = "have the factory read it from the environment, and give it to the container at run time"
-            yield draft.fault(f"app.arguments.{name or number}", "no secrets: the image would show them", do)
+            yield draft.fault(
+                f"app.arguments.{name or number}", "no secrets: the image would show them", do, code="K014"
+            )
     for number, word in enumerate(app.wrapper):
         if word in _PROGRAMS:
             allowed = f"no word like {', '.join(_PROGRAMS)}: the server's own name ends the wrapper"
@@ -85,7 +87,9 @@ def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
 def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for name in ("name", "group"):
         if getattr(profile, name) in RESERVED_NAMES[: 2 if name == "group" else 3] and not draft.has_fault(name):
-            yield draft.fault(name, f"not {' or '.join(RESERVED_NAMES)}: folders of the kit's own", "choose another")
+            yield draft.fault(
+                name, f"not {' or '.join(RESERVED_NAMES)}: folders of the kit's own", "choose another", code="K015"
+            )
     for name in ("workers", "threads"):
         rule = getattr(profile, name)
         if isinstance(rule, CpuRule) and rule.at_most is not None and rule.at_least > rule.at_most:
@@ -98,7 +102,7 @@ def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
         yield draft.fault("max_requests_jitter", f"at most max_requests ({profile.max_requests})", "lower it")
     if profile.backlog > profile.somaxconn and not draft.has_fault("backlog", "somaxconn"):
         allowed = f"at most somaxconn ({profile.somaxconn}): the kernel silently uses no more"
-        yield draft.fault("backlog", allowed, "lower it, or set somaxconn to what the node allows")
+        yield draft.fault("backlog", allowed, "lower it, or set somaxconn to what the node allows", code="K013")
 
 
 def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
@@ -107,9 +111,9 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
         path = f"gunicorn.{name}" if name in in_mapping else name
         if (name in in_mapping or profile.is_set(name)) and cell.verdict != "honoured":
             allowed = f"only settings that {server.name} honours; this one is {cell.verdict}: {cell.why}"
-            yield draft.fault(path, allowed, "remove it, or choose another server")
+            yield draft.fault(path, allowed, "remove it, or choose another server", code="K011")
         elif cell.at_most is not None and getattr(profile, name, 0) > cell.at_most:
-            yield draft.fault(path, f"at most {cell.at_most} for {server.name}: {cell.why}", "lower it")
+            yield draft.fault(path, f"at most {cell.at_most} for {server.name}: {cell.why}", "lower it", code="K011")
     if "statsd_host" in in_mapping and profile.access_log != "off":
         allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
         yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
@@ -122,11 +126,11 @@ def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> I
         return
     if profile.proxy:
         allowed = f"at most {room} with {server.name}: {workers} workers and, behind proxy, backlog ({profile.backlog})"
-        yield draft.fault("connections", allowed, "lower it, or raise backlog and somaxconn")
+        yield draft.fault("connections", allowed, "lower it, or raise backlog and somaxconn", code="K013")
         return
     allowed = f"at most {room} with {server.name}: a connection occupies a whole worker"
     remedy = "lower it, raise workers, set proxy: true if one holds them, or choose gthread or gevent"
-    yield draft.fault("connections", allowed, remedy)
+    yield draft.fault("connections", allowed, remedy, code="K013")
 
 
 def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
@@ -145,7 +149,7 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
     if profile.resources.memory < needed:
         minimum = f"{ceil_div(needed, MIB)}Mi"
         allowed = f"at least {minimum} for {profile.connections} connections with one {server.name} worker"
-        yield draft.fault("resources.memory", allowed, "raise it, or lower connections")
+        yield draft.fault("resources.memory", allowed, "raise it, or lower connections", code="K013")
     if server.holds_one_each:
         yield from _one_each(draft, profile, server, numbers.workers.value)
         return
@@ -155,7 +159,7 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
     if slots * numbers.workers.value < profile.connections and server.shares_connections:
         product = f"{slots} x {numbers.workers.value} workers"
         allowed = f"enough for {profile.connections} connections; {product} hold {slots * numbers.workers.value}"
-        yield draft.fault("worker_connections", allowed, "raise it, raise workers, or leave it to the kit")
+        yield draft.fault("worker_connections", allowed, "raise it, raise workers, or leave it to the kit", code="K013")
     if numbers.threads is not None and slots <= numbers.threads.value:
         allowed = f"more than threads ({numbers.threads.value}): gunicorn keeps the difference for idle connections"
-        yield draft.fault("worker_connections", allowed, "raise it, or lower threads")
+        yield draft.fault("worker_connections", allowed, "raise it, or lower threads", code="K013")

@@ -53,7 +53,9 @@ def _words(draft: Draft, path: str, command: Sequence[str]) -> Iterator[Fault]:
     for number, word in enumerate(command):
         if holds_secret("", word):
             do = "have the command read it from the environment, and name it in env_secrets"
-            yield draft.fault(f"{path}.{number}", "no secrets: Compose file and manifest would show them", do)
+            yield draft.fault(
+                f"{path}.{number}", "no secrets: Compose file and manifest would show them", do, code="K014"
+            )
 
 
 def _job_name(draft: Draft, profile: Profile) -> Iterator[Fault]:

@@ -75,12 +75,16 @@ def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
         if holds_secret(name, value) and not allowed:
             do = "remove it here, and name in env_secrets which Secret has it"
             do += f"; where it is no secret, write env_allowed: [{name}]"
-            yield draft.fault(path, "no secrets: the image, its history and the manifests would all show them", do)
+            yield draft.fault(
+                path, "no secrets: the image, its history and the manifests would all show them", do, code="K014"
+            )
         remedy = _RESERVED_NAMES.get(name)
         if (remedy or name.upper().startswith(_RESERVED_PREFIXES)) and not (allowed and _may_be_allowed(name)):
             if _may_be_allowed(name):
                 remedy = f"remove it, or write env_allowed: [{name}] where the app needs it"
-            yield draft.fault(path, "variables of the app; this one is reserved for the server", remedy or "remove it")
+            yield draft.fault(
+                path, "variables of the app; this one is reserved for the server", remedy or "remove it", code="K015"
+            )
     yield from _secret_faults(draft, profile)
 
 

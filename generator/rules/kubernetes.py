@@ -58,7 +58,7 @@ def _backend(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -
     if not fits or name == "request at a time":
         remedy = "lower workers, or kubernetes." + ("replicas" if section.replicas else "max_replicas")
     allowed = f"at least {product.value}: {numbers.workers.value} workers x {each} {name} x {pods} pods may all be open"
-    yield draft.fault("kubernetes.backend_connections", allowed, f"{remedy}, or raise the backend's limit")
+    yield draft.fault("kubernetes.backend_connections", allowed, f"{remedy}, or raise the backend's limit", code="K013")
 
 
 def _versions_and_namespace(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -134,7 +134,7 @@ def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]
         yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread")
     for given, port in ((metrics, METRICS_PORT), (section.proxy, proxy.PORT), (section.proxy, proxy.HEALTH_PORT)):
         if given and profile.port == port:
-            yield draft.fault("port", f"not {port}, which a sidecar has", "choose another")
+            yield draft.fault("port", f"not {port}, which a sidecar has", "choose another", code="K015")
 
 
 def _counts(server: Server) -> bool:
@@ -146,4 +146,6 @@ def _patches(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for number, patch in enumerate(profile.kubernetes.patches):
         if patch.has_value != (patch.op != "remove"):
             allowed = "no value with remove" if patch.has_value else f"a value with {patch.op}"
-            yield draft.fault(f"kubernetes.patches.{number}", allowed, "remove it" if patch.has_value else "add value")
+            yield draft.fault(
+                f"kubernetes.patches.{number}", allowed, "remove it" if patch.has_value else "add value", code="K030"
+            )

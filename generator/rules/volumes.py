@@ -27,10 +27,14 @@ def volume_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
         if volume.name in names:
             yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
         if inside := next((folder for folder in folders if _is_below(volume.mount_path, folder)), None):
-            yield draft.fault(f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another")
+            yield draft.fault(
+                f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another", code="K015"
+            )
         elif hidden := next((one for one in (APP_FOLDER, *folders) if _is_below(one, volume.mount_path)), None):
             allowed = f"a folder that does not hide {hidden}"
-            yield draft.fault(f"{path}.mount_path", allowed, f"choose another: /data, or one below {APP_FOLDER}")
+            yield draft.fault(
+                f"{path}.mount_path", allowed, f"choose another: /data, or one below {APP_FOLDER}", code="K015"
+            )
         names.append(volume.name)
         folders.append(volume.mount_path)
     single = single_claim(profile)

@@ -121,8 +121,8 @@ def overwrite(path: str, text: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("prepare", "arguments", "message"),
     [
-        (None, ["{root}/none.yaml"], "error: {root}/none.yaml: No such file or directory"),
-        (None, ["{root}"], "error: {root}: a folder, not a file"),
+        (None, ["{root}/none.yaml"], "error[K090]: {root}/none.yaml: No such file or directory"),
+        (None, ["{root}"], "error[K090]: {root}: a folder, not a file"),
         (None, [], "Missing argument 'PROFILE...'"),
         (None, ["--nope", "{root}/web.yaml"], "No such option"),
         (None, ["{root}/web.yaml", "--set", "port=1"], "--set port:1:1: port: '1'"),
@@ -141,9 +141,13 @@ def overwrite(path: str, text: str) -> Callable[[Path], None]:
         (
             overwrite("web.yaml", MINIMAL.replace("docker/app", "nope")),
             ["{root}/web.yaml"],
-            "error: {root}/web.yaml:2:41: app.path: nope: no such folder below {root}; see --output",
+            "error[K091]: {root}/web.yaml:2:41: app.path: nope: no such folder below {root}; see --output",
         ),
-        (overwrite("web.yaml", "name: Web\n"), ["{root}/web.yaml"], "{root}/web.yaml:1:7: name: 'Web'\n    allowed: "),
+        (
+            overwrite("web.yaml", "name: Web\n"),
+            ["{root}/web.yaml"],
+            "{root}/web.yaml:1:7: name: 'Web' [K006]\n    allowed: ",
+        ),
         (overwrite("web.yaml", "na\xefve: 1\n"), ["{root}/web.yaml"], "not UTF-8 at byte 2; save it as UTF-8"),
         (overwrite("web.yaml", "\xff\xfen\0a\0"), ["{root}/web.yaml"], "not UTF-8 at byte 0; save it as UTF-8"),
         (overwrite("web.yaml", ""), ["{root}/web.yaml"], "{root}/web.yaml:1:1: profile: no mapping at the top"),
@@ -181,7 +185,10 @@ def test_one_name_in_two_groups_is_no_clash(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("raised", "message"),
-    [(RuntimeError("boom"), "internal error: RuntimeError: boom; --debug"), (OwnFault("bad YAML"), "error: bad YAML")],
+    [
+        (RuntimeError("boom"), "internal error: RuntimeError: boom; --debug"),
+        (OwnFault("bad YAML"), "error[K099]: bad YAML"),
+    ],
 )
 def test_our_own_faults_end_with_3_and_write_nothing(
     root: Path, raised: Exception, message: str, monkeypatch: pytest.MonkeyPatch
