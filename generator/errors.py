@@ -82,7 +82,7 @@ _KINDS = (
               "the command line, or a file that it names, is not what the command needs",
               "do what the message says"),
     FaultKind("K091", "root of the output that does not fit",
-              "a file that the kit did not make is in the way, a path leads outside, or the app's folder is not below the root",
+              "a foreign file is in the way, a path leads outside, or the app's folder is not below the root",
               "do what the message says: move the file away, name another --output, or overwrite with --force"),
     FaultKind("K092", "container engine",
               "no Docker engine is there, or one of its commands failed",
