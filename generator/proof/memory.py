@@ -41,7 +41,7 @@ def judge_memory(plan: Plan, rest: Mapping[str, Any] | None, peak: Mapping[str, 
     return judged("idle memory", promised, measured, faults, rest=rest, peak=peak, needed_bytes=needed * MIB)
 
 
-def worker_bytes(samples: Sequence[Mapping[str, Any]], workers: int, connection_memory_bytes: int) -> int | None:
+def worker_bytes(samples: Sequence[Mapping[str, Any]], connection_memory_bytes: int) -> int | None:
     """What one worker needs beside its connections: the most it had to itself, less the formula's share of them.
 
     At rest that is all it has; under load it is what requests leave behind. None where nobody could look.
@@ -50,7 +50,7 @@ def worker_bytes(samples: Sequence[Mapping[str, Any]], workers: int, connection_
     found = []
     for sample in samples:
         if sample.get("worker_bytes"):
-            held = max(0, sample["descriptors"] - rest) / max(1, workers)
+            held = max(0, sample["descriptors"] - rest) / max(1, len(sample["workers"]))
             found.append(sample["worker_bytes"] - held * connection_memory_bytes)
     return math.ceil(max(found)) if found else None
 
@@ -70,7 +70,7 @@ def judge_worker(plan: Plan, samples: Sequence[Mapping[str, Any]]) -> Claim:
     given = plan.numbers.demand.worker_memory_bytes
     who = "the profile's" if plan.profile.resources.worker_memory is not None else f"{plan.server.name}'s default"
     name, promised = "memory of a worker", f"a worker needs at most {given / MIB:.0f} MiB of its own ({who} figure)"
-    found = worker_bytes(samples, plan.numbers.workers.value, plan.numbers.demand.connection_memory_bytes)
+    found = worker_bytes(samples, plan.numbers.demand.connection_memory_bytes)
     if found is None:
         return Claim(name, promised, "this engine shows no memory of a process", NOTED)
     measured = f"{found / MIB:.0f} MiB of its own, beside its connections"

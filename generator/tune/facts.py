@@ -59,8 +59,7 @@ def measure(bench: Bench, plan: Plan, seconds: float) -> Facts:
         bench.run(plan.profile.port, bench.connections, seconds / 2, timeout=30, finish=10)
         samples = bench.stage.samples()
         bench.stage.unwatch()
-    demand, workers = plan.numbers.demand, plan.numbers.workers.value
-    own = worker_bytes(samples, workers, demand.connection_memory_bytes)
+    own = worker_bytes(samples, plan.numbers.demand.connection_memory_bytes)
     shared = None
     if cold and own is not None and cold["worker_bytes"] and cold["pss_bytes"]:
         shared = max(0, cold["pss_bytes"] - len(cold["workers"]) * cold["worker_bytes"])

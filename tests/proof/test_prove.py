@@ -160,8 +160,8 @@ def test_a_worker_is_measured_beside_its_connections(
 ) -> None:
     """1,000 connections at the formula's 23 KiB each are the connections' own, and no fault of the worker's figure."""
     plan = plan_of("", *overrides)
-    rest = {"descriptors": 10, "worker_bytes": 10 * 2**20}
-    peak = {"descriptors": 1010, "worker_bytes": worker_mib * 2**20 + 1000 * 23 * 1024}
+    rest = {"descriptors": 10, "workers": [7], "worker_bytes": 10 * 2**20}
+    peak = {"descriptors": 1010, "workers": [7], "worker_bytes": worker_mib * 2**20 + 1000 * 23 * 1024}
     claim = judge_worker(plan, [rest, peak])
     assert claim.verdict == verdict
     assert said in f"{claim.promised} {claim.measured} {claim.advice}"
