@@ -7,7 +7,7 @@ from typing import Any
 
 #: What gunicorn adds where the dictionary has no such key (gunicorn.glogging.CONFIG_DEFAULTS); a key that it has
 #: replaces all of it.
-GUNICORN = {
+GUNICORN: dict[str, Any] = {
     "version": 1,
     "formatters": {"generic": {}},
     "filters": {},
@@ -55,8 +55,9 @@ def _dangling(whole: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[st
         if not (level is None or level in _LEVELS or type(level) is int):
             yield f"{place}.level is one of {', '.join(_LEVELS)}"
         for word, kind in _NAMES[key].items():
-            value = item.get(word, [])
-            names = [value] if word == "formatter" else value
+            if item.get(word) is None:
+                continue
+            names = [item[word]] if word == "formatter" else item[word]
             if not isinstance(names, list | tuple):
                 yield f"{place}.{word} is a list"
                 return

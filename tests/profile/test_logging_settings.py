@@ -39,7 +39,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"handlers": {"console": {}, "error_console": STREAM}}, "handlers.console needs a class"),
     ({"version": 2}, "its version is the number 1"),
     ({"version": "1"}, "its version is the number 1"),
-    ({"root": []}, "root is a mapping"),
+    ({"root": ["console"]}, "root is a mapping"),
     ({"handlers": {"console": "x"}}, "handlers.console is a mapping"),
     ({"incremental": True}, "incremental changes handlers that exist"),
 ]  # fmt: skip

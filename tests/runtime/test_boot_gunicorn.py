@@ -214,7 +214,7 @@ def test_the_log_has_the_traceback_of_an_import_that_raises_runtimeerror(
     container = boot(configuration(gthread(f"preload_app={preload}", "app.module=needs_context:app")))
     assert container.process.wait(DEADLINE) == (1 if preload == "true" else 3)
     log = container.err.read_text()
-    assert "needs_context.py\", line 2, in <module>" in log
+    assert 'needs_context.py", line 2, in <module>' in log
     assert "RuntimeError: Working outside of application context." in log
     assert "AppImportError: the app raised RuntimeError when it was imported" in log
 

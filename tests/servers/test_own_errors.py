@@ -36,15 +36,24 @@ def test_an_oserror_of_the_app_is_a_500_with_its_traceback(gunicorn: Callable[..
     server.log.write_text("")
 
 
+def logged(server: Gunicorn, text: str) -> None:
+    until(lambda: text in server.log.read_text())
+
+
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_client_that_goes_is_no_error(gunicorn: Callable[..., Gunicorn], worker: str) -> None:
     """Its reset comes up through the app that reads the body, or writes the response."""
-    server = gunicorn(worker, "def post_request(worker, req, environ, resp): worker.log.info('over: %s', req.path)\n")
+    server = gunicorn(
+        worker,
+        "def pre_request(worker, req): worker.log.info('begun: %s', req.path)\n"
+        "def post_request(worker, req, environ, resp): worker.log.info('over: %s', req.path)\n",
+    )
     for path, more in (("/read", b"Content-Length: 9\r\n\r\nabc"), ("/huge", b"\r\n")):
         with server.connect() as conn:
             conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close() resets
             conn.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\n".encode() + more)
+            logged(server, f"begun: {path}")  # or it would not be begun at all
             if path == "/huge":
                 conn.recv(100)
-        until(lambda path=path: f"over: {path}" in server.log.read_text())
+        logged(server, f"over: {path}")
     assert server.asks()  # that no traceback is in the log, the fixture says

@@ -23,7 +23,7 @@ class AppImportError(Exception):
 
 
 def show_import_errors() -> None:
-    """gunicorn takes a RuntimeError for one of its own, and prints one line without a traceback. With preload_app it may
+    """gunicorn takes a RuntimeError for one of its own, and prints a line without a traceback. With preload_app it may
     be the app's: "Working outside of application context" is."""
     stock = BaseApplication.wsgi
 
