@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import FAULTS_SHOWN, nearest
 from . import field_types as f
+from . import logging_settings
 from .document import Block, Items, Text
 from .field_types import FieldType, Problem, ProblemsError
 
@@ -147,7 +148,10 @@ def _nested(value: Any) -> dict[str, Any]:
     """logging.config's dictionary: handlers within it are mappings, and its version is a number."""
     if not isinstance(value, Block):
         raise ValueError("write a mapping")
-    return dict(f.yaml_value().parse(value))
+    nested = dict(f.yaml_value().parse(value))
+    if remedy := logging_settings.refused(nested):
+        raise ValueError(remedy)
+    return nested
 
 
 def _string_or_null(value: Any) -> str | None:

@@ -205,6 +205,20 @@ def test_workers_that_cannot_import_the_app_end_it_with_3_and_their_reason(boot:
     assert "HaltServer" not in log
 
 
+@pytest.mark.parametrize("preload", ["true", "false"])
+def test_the_log_has_the_traceback_of_an_import_that_raises_runtimeerror(
+    preload: str, boot: Callable[..., Container], tmp_path: Path
+) -> None:
+    """Stock prints "Error: Working outside of application context." for it, and no traceback, with preload_app."""
+    (tmp_path / "needs_context.py").write_text("from flask import current_app\nprint(current_app.name)\n")
+    container = boot(configuration(gthread(f"preload_app={preload}", "app.module=needs_context:app")))
+    assert container.process.wait(DEADLINE) == (1 if preload == "true" else 3)
+    log = container.err.read_text()
+    assert 'needs_context.py", line 2, in <module>' in log
+    assert "RuntimeError: Working outside of application context." in log
+    assert "AppImportError: the app raised RuntimeError when it was imported" in log
+
+
 def test_another_runtime_version_ends_with_one_line_and_2(boot: Callable[..., Container]) -> None:
     text = configuration(gthread()).replace("_kit.begin(runtime='", "_kit.begin(runtime='0.")
     container = boot(text)

@@ -54,6 +54,8 @@ def app(environ, start_response):
         return [bytearray(b"x")]
     if path == "/fails":
         return fails(start_response)
+    if path.startswith("/own"):
+        return own_error(path, start_response)
     if path == "/dup":
         taken = environ["gunicorn.socket"].dup()
         taken.sendall(b"ready")
@@ -71,6 +73,19 @@ def app(environ, start_response):
         body = " ".join(map(str, found)).encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+
+def own_error(path, start_response):
+    # As of a database, raised in a generator as views that stream are.
+    error = ConnectionResetError(104, path) if "reset" in path else FileNotFoundError(2, path)
+    if "call" in path:
+        raise error
+    start_response("200 OK", [])
+    return own_pieces(path, error)
+
+def own_pieces(path, error):
+    if "late" in path:
+        yield b"some"
+    raise error
 
 def fails(start_response):
     start_response("200 OK", [])

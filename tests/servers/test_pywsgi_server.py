@@ -60,6 +60,11 @@ def application(environ, start_response):
     elif path == "/late-boom":
         start_response("200 OK", [("Content-Length", "2")])
         raise ZeroDivisionError("later")
+    elif path == "/own-reset":
+        raise ConnectionResetError(104, "of its own")
+    elif path == "/first-reset":
+        start_response("200 OK", [("Content-Length", "2")])
+        return own_reset()
     elif path == "/half-boom":
         start_response("200 OK", [("Content-Length", "2")])
         return half()
@@ -97,6 +102,10 @@ def application(environ, start_response):
         subprocess.run(["sh", "-c", "(sleep 0.05; echo done >&2) &"], check=True)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body]
+
+def own_reset():
+    raise ConnectionResetError(104, "of its own")
+    yield b""
 
 def half():
     yield b"o"
@@ -400,7 +409,10 @@ def test_continue_is_said_when_the_app_reads(shared: Running) -> None:
         assert answer(client)[1]["connection"] == "close"
 
 
-@pytest.mark.parametrize(("path", "status"), [("/late-boom", 500), ("/never", 500), ("/header", 500)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/late-boom", 500), ("/never", 500), ("/header", 500), ("/own-reset", 500), ("/first-reset", 500)],
+)
 def test_what_fails_before_anything_was_sent_is_a_500(shared: Running, path: str, status: int) -> None:
     found, headers, _ = shared.get(path, "Content-Length: 0")
     assert (found, headers["connection"]) == (status, "close")

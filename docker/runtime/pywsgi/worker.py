@@ -167,7 +167,7 @@ def run(supervisor: Any, worker: Any, listener: Any, app: Any) -> int:
     try:
         if cfg.post_fork:
             cfg.post_fork(supervisor, worker)
-        app = app or load_app(cfg.wsgi_app)
+        app = app or load_app(cfg.wsgi_app, cfg.mount)
     except Exception:
         log.exception("Worker (pid:%s) could not load %s", worker.pid, cfg.wsgi_app)
         return BOOT_ERROR

@@ -10,6 +10,7 @@ from gunicorn.workers import geventlet
 
 from ..given_up import given_up
 from . import accepting, old_gunicorn
+from .app_errors import OwnErrors
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
@@ -23,7 +24,7 @@ class Response(wsgi.Response):  # type: ignore[misc]
             super().write(arg)
 
 
-class DrainingEventletWorker(geventlet.EventletWorker):  # type: ignore[misc]
+class DrainingEventletWorker(OwnErrors, geventlet.EventletWorker):  # type: ignore[misc]
     """gunicorn's eventlet worker, which serves its queue before it stops."""
 
     def run(self) -> None:

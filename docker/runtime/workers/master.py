@@ -9,12 +9,32 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from gunicorn.app.base import BaseApplication
 from gunicorn.errors import HaltServer
 
 from ..master_heartbeat import MasterHeartbeat
 
 PERIOD = 1.0  # seconds after which the master looks at its workers again, if no signal wakes it
 JUMP = 2.0  # seconds later than that, from which on the master cannot have been running
+
+
+class AppImportError(Exception):
+    """The app could not be imported; the cause is its own error."""
+
+
+def show_import_errors() -> None:
+    """gunicorn takes a RuntimeError for one of its own, and prints a line without a traceback. With preload_app it may
+    be the app's: "Working outside of application context" is."""
+    stock = BaseApplication.wsgi
+
+    def wsgi(self: Any) -> Any:
+        try:
+            return stock(self)
+        except RuntimeError as error:
+            raise AppImportError(f"the app raised {type(error).__name__} when it was imported") from error
+
+    if stock.__module__ != __name__:  # SIGHUP runs the configuration again
+        BaseApplication.wsgi = wsgi
 
 
 def forgive_freezes(arbiter: Any) -> None:

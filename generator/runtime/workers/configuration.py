@@ -13,12 +13,11 @@ from typing import Any
 from gunicorn.config import KNOWN_SETTINGS, Config
 
 from .. import configuration, oom
-from ..configuration import begin as begin
 from ..configuration import bind as bind
 from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
-from .master import beat_each_turn, forgive_freezes, halt_once
+from .master import beat_each_turn, forgive_freezes, halt_once, show_import_errors
 
 #: Settings that the boot report states.
 REPORTED = (
@@ -37,6 +36,12 @@ REPORTED = (
     "loglevel",
     "forwarded_allow_ips",
 )
+
+
+def begin(runtime: str) -> None:
+    """As every server begins; then an import that fails in the master says why."""
+    configuration.begin(runtime)
+    show_import_errors()
 
 
 def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:

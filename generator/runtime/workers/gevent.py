@@ -27,6 +27,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from .. import http_limits
 from ..given_up import given_up
 from . import accepting, gevent_resolver, lean
+from .app_errors import OwnErrors
 from .balance import Balance
 from .gevent_client import Client
 from .gevent_server import FairServer
@@ -44,7 +45,7 @@ READ_AT_ONCE = 65536  # bytes of a body that the app did not read
 BALANCE = Balance()
 
 
-class FairGeventWorker(GeventWorker):  # type: ignore[misc]
+class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, which accepts in batches and lets no busy connection starve the others."""
 
     #: Seconds to read a request's headers, from the first byte read; the first one must come so soon after the accept.

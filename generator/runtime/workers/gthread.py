@@ -17,6 +17,7 @@ from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadW
 from .. import http_limits
 from ..given_up import given_up
 from . import accepting, lean
+from .app_errors import OwnErrors
 from .heads import HeadSocket
 
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
@@ -96,7 +97,7 @@ class Conn(TConn):  # type: ignore[misc]
             super().close()
 
 
-class FairThreadWorker(ThreadWorker):  # type: ignore[misc]
+class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
     """gunicorn's thread worker, in which a connection holds a thread only while a request is served."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

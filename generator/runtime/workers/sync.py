@@ -10,13 +10,14 @@ from .. import http_limits
 from ..given_up import given_up
 from . import accepting
 from . import response as gunicorn_response
+from .app_errors import OwnErrors
 from .heads import HeadSocket
 
 SILENT = 1.0  # seconds in which one that has connected before the stop must send something
 MOMENT = 0.01  # seconds that the next in the queue waits for one that has sent nothing yet
 
 
-class DrainingSyncWorker(SyncWorker):  # type: ignore[misc]
+class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
     """gunicorn's sync worker, which serves its queue before it stops."""
 
     told_to_stop: float | None = None
