@@ -171,11 +171,11 @@ def _written(form: Any, text: str) -> str:
 
 def shape(plan: Plan) -> dict[str, Any]:
     """What parsers see in each file: names and numbers of things, no values."""
-    peers = len(plan.proxy.trusted)
+    peers, peers_in_a_pod = len(plan.proxy.trusted), len(plan.proxy.trusted_in_a_pod)
     found = {}
     for path, text in render(plan).items():
         name = "k8s/web.yaml" if path == plan.manifest else path.removeprefix(plan.folder)
-        found[name] = file_shape(name, text, peers)
+        found[name] = file_shape(name, text, peers_in_a_pod if name.startswith("k8s/") else peers)
     return found
 
 

@@ -27,7 +27,7 @@ _ANNOTATIONS = f.mapping_of(
     f.text(
         "an annotation's name",
         "nginx.ingress.kubernetes.io/proxy-body-size",
-        rf"({f.LABEL}(\.{f.LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?",
+        rf"({formats.LABEL}(\.{formats.LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?",
         317,
     ),
     f.text("text of one line", "16m", r"[^\r\n\x00]*"),
@@ -76,11 +76,11 @@ class Peer(Record):
 class Source(Record):
     """A network outside of the cluster's pods whose hosts may connect: a load balancer's, its health checks'."""
 
-    cidr: str = setting(f.network(), "The network.")
+    cidr: str = setting(formats.network(), "The network.")
     proxy: bool | None = setting(
         f.boolean().or_null(),
-        "Whether its hosts are proxies, whose X-Forwarded-Proto and X-Forwarded-For are believed in the pod; null: with "
-        "a route, if neither another item nor forwarded_allow_ips says who is.",
+        "Whether its hosts are proxies, whose X-Forwarded-Proto and X-Forwarded-For are believed in the pod; null: "
+        "with a route, if neither another item nor forwarded_allow_ips says who is.",
         default=None,
     )
 

@@ -19,9 +19,10 @@ import pytest
 
 from generator.containers.container import Container
 from generator.containers.docker import Docker
-from generator.containers.waiting import wait_until
 from tests.containers import kit, pod
+from tests.containers.support.docker import host_port
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
+from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [path for path in kit.PROFILES if kit.plan_of(path).server.production]
 APP = Path(__file__).parent / "support" / "chained_app.py"
@@ -71,7 +72,7 @@ class Chain:
     proxy: Container
     port: int
 
-    def ask(self, path: str, headers: Mapping[str, str] = {}) -> kit.Answer:  # noqa: B006 - read only
+    def ask(self, path: str, headers: Mapping[str, str] = {}) -> kit.Answer:
         """Over TLS; the proxy sees this machine as the network's gateway."""
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
@@ -102,11 +103,17 @@ def chain(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("tls")
     folder.chmod(0o755)
     (folder / "nginx.conf").write_text(TLS_PROXY)
-    options = {"network": name, "ip": f"{block}.200", "publish": "127.0.0.1::8443", "user": "101", "tmpfs": "/tmp"}
+    options: dict[str, Any] = {
+        "network": name,
+        "ip": f"{block}.200",
+        "publish": "127.0.0.1::8443",
+        "user": "101",
+        "tmpfs": "/tmp",
+    }
     start = f"{CERTIFICATE} && exec nginx -e stderr -c /conf/nginx.conf -g 'daemon off;'"
     try:
         with docker.run_detached(NGINX_TAG, "sh", "-c", start, volume=f"{folder}:/conf:ro", **options) as proxy:
-            found = Chain(name, f"{block}.1", f"{block}.200", proxy, proxy.host_port(8443))
+            found = Chain(name, f"{block}.1", f"{block}.200", proxy, host_port(proxy, 8443))
             errors = (OSError, http.client.HTTPException)
             wait_until(lambda: found.ask("/").status == 404, kit.PATIENCE, proxy, what="TLS", ignoring=errors)
             yield found
@@ -178,7 +185,7 @@ def test_https_in_front_of_the_sidecar_reaches_the_app(
         assert chain.ask(f"/appended/{address}/seen", SPOOFED).json["client"] == chain.gateway
         assert chain.ask(f"/{address}/folder").headers["location"] == f"https://{HOST}/folder/"
 
-        door = kit.Booted(booted.plan, nginx, booted.container.host_port(8080))
+        door = kit.Booted(booted.plan, nginx, host_port(booted.container, 8080))
         direct = door.get("/seen", headers={**SPOOFED, "Host": HOST}).json
         assert (direct["url"], direct["client"]) == (f"http://{HOST}/seen", chain.gateway), "a neighbour's lies"
         assert kit.complaints(nginx.logs().text) == []
