@@ -115,7 +115,7 @@ def chain(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with docker.run_detached(NGINX_TAG, "sh", "-c", start, volume=f"{folder}:/conf:ro", **options) as proxy:
             found = Chain(name, f"{block}.1", f"{block}.200", proxy, host_port(proxy, 8443))
             errors = (OSError, http.client.HTTPException)
-            wait_until(lambda: found.ask("/").status == 404, kit.PATIENCE, proxy, what="TLS", ignoring=errors)
+            wait_until(lambda: found.ask("/").status, kit.PATIENCE, proxy, what="TLS", ignoring=errors)
             yield found
     finally:
         docker.call("network", "rm", name, check=False)
