@@ -35,11 +35,12 @@ from tests.fast_support import HOSTILE_STRINGS, MINIMAL, UNWRITABLE_STRINGS, ass
 
 #: Profiles in which between them every field may be set.
 BASES = {
-    "all of Kubernetes": MINIMAL + "kubernetes: {namespace: shop, proxy: true, allowed_namespaces: [edge], "
+    "all of Kubernetes": MINIMAL
+    + "kubernetes: {namespace: shop, proxy: true, allowed_cidrs: [{cidr: 10.0.0.0/8, proxy: true}], "
     "metrics: prometheus, metrics_image: 'r.example/exporter:1', "
     "route: {kind: ingress, host: a.example, class_name: nginx, tls_secret: cert}}\n",
     "a route of the gateway": MINIMAL.replace("gevent", "sync").replace("memory: 512Mi", "memory: 2Gi")
-    + "workers: 8\nproxy: true\n"
+    + "workers: 8\nproxy: true\nforwarded_allow_ips: 10.244.0.0/16\n"
     "kubernetes: {allowed_namespaces: [edge], "
     "route: {kind: httproute, host: a.example, gateway: edge, gateway_namespace: net}}\n",
     "a server of its own": MINIMAL.replace("gevent", "pywsgi") + "kubernetes: {replicas: 1}\n",
@@ -170,11 +171,11 @@ def _written(form: Any, text: str) -> str:
 
 def shape(plan: Plan) -> dict[str, Any]:
     """What parsers see in each file: names and numbers of things, no values."""
-    peers = len(plan.proxy.trusted)
+    peers, peers_in_a_pod = len(plan.proxy.trusted), len(plan.proxy.trusted_in_a_pod)
     found = {}
     for path, text in render(plan).items():
         name = "k8s/web.yaml" if path == plan.manifest else path.removeprefix(plan.folder)
-        found[name] = file_shape(name, text, peers)
+        found[name] = file_shape(name, text, peers_in_a_pod if name.startswith("k8s/") else peers)
     return found
 
 

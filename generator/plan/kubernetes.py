@@ -10,6 +10,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, ceil_div, memory_needed
 from ..servers.server import Server
 from .before_start import BeforeStart
+from .peers import believed, believed_in_a_pod
 from .places import object_name
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
 
@@ -111,7 +112,7 @@ def plan_kubernetes(
         fs_group=user_id
         if any(v.claim for v in (*profile.volumes, *section.volumes)) and not section.openshift
         else None,
-        args=(*(statsd if section.metrics == "prometheus" else ()), *_believed_proxy(section.proxy, server)),
+        args=(*(statsd if section.metrics == "prometheus" else ()), *_believed(profile, server)),
         route_path=_route_path(profile),
         app_port_name="app" if section.proxy else "http",
         disruption_note=_disruption_note(replicas or minimum),
@@ -182,10 +183,13 @@ def _kinds(profile: Profile, before_start: BeforeStart) -> Iterator[str]:
         yield section.route.kind
 
 
-def _believed_proxy(has_proxy: bool, server: Server) -> tuple[str, ...]:
+def _believed(profile: Profile, server: Server) -> tuple[str, ...]:
+    if not server.honours("forwarded_allow_ips"):
+        return ()
     # Beside the server the proxy is the loopback, and the only one whose word on the scheme reaches it.
-    believes = has_proxy and server.honours("forwarded_allow_ips")
-    return ("--forwarded-allow-ips", "127.0.0.1") if believes else ()
+    peers = ("127.0.0.1",) if profile.kubernetes.proxy else believed_in_a_pod(profile)
+    differs = profile.kubernetes.proxy or peers != believed(profile)
+    return ("--forwarded-allow-ips", ",".join(peers)) if differs else ()
 
 
 def _whole_mib(size: int) -> int:
@@ -206,4 +210,5 @@ def _network_note(profile: Profile) -> str:
         if section.egress is not None
         else ("What the pods connect to is not limited: list kubernetes.egress in the profile to change that")
     )
-    return f"In come only connections to {ports} from the namespaces listed here. {out}."
+    networks = " and networks" if section.allowed_cidrs else ""
+    return f"In come only connections to {ports} from the namespaces{networks} listed here. {out}."

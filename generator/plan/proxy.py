@@ -10,6 +10,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import Number, Numbers
 from ..servers.server import Server
 from . import proxy_numbers
+from .peers import EVERYONE, believed, believed_in_a_pod
 from .places import object_name
 from .texts import cpu_text
 
@@ -49,6 +50,8 @@ class Proxy:
     #: Proxies in front of this one, whose word on client and scheme is taken; and what holds for all others.
     trusted: tuple[str, ...]
     trusts_all: bool
+    #: The same in a pod, which may have load balancers in front that Compose has not.
+    trusted_in_a_pod: tuple[str, ...]
     cpus: Number
     cpus_text: str
     workers: Number
@@ -71,7 +74,7 @@ class Proxy:
 
     def in_a_pod(self, app_port: int) -> Proxy:
         """The same beside the app, where both share the loopback and no host stands for its clients."""
-        return replace(self, upstream=f"127.0.0.1:{app_port}", gateway=None)
+        return replace(self, upstream=f"127.0.0.1:{app_port}", gateway=None, trusted=self.trusted_in_a_pod)
 
     @property
     def shared_addresses(self) -> tuple[str, ...]:
@@ -92,7 +95,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
     prefix = compose_prefix(others)
     network = ipaddress.IPv4Network(profile.proxy_subnet) if profile.proxy_subnet else subnet_of(folder, prefix)
     gateway, address, app_address = (str(network[place]) for place in (1, 2, 3))
-    trusts_all = profile.forwarded_allow_ips == "*"
+    trusts_all = believed(profile) == EVERYONE
     cpus = proxy_numbers.cpus(profile)
     workers = proxy_numbers.workers(numbers)
     connections, descriptors = proxy_numbers.connections(profile, workers.value)
@@ -111,7 +114,8 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
         address=address,
         app_address=app_address,
         app_args=("--forwarded-allow-ips", address) if believes else (),
-        trusted=("0.0.0.0/0", "::/0") if trusts_all else tuple(profile.forwarded_allow_ips.split(",")),
+        trusted=("0.0.0.0/0", "::/0") if trusts_all else believed(profile),
+        trusted_in_a_pod=("0.0.0.0/0", "::/0") if trusts_all else believed_in_a_pod(profile),
         trusts_all=trusts_all,
         cpus=cpus,
         cpus_text=cpu_text(cpus.value),

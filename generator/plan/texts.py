@@ -34,6 +34,7 @@ class Texts:
     cpu_from_request: bool
     logger: str
     max_requests_note: str
+    no_forwarder_headers: bool
     preload_note: str
     probe_paths: tuple[str, ...]
     proxy_note: str
@@ -63,6 +64,7 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         cpu_from_request=profile.kubernetes.cpu_limit == "none",
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
+        no_forwarder_headers=_no_forwarder_headers(profile, server),
         preload_note=_preload_note(server, preload_app),
         probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
         proxy_note=_proxy_note(profile, server),
@@ -129,6 +131,11 @@ def _max_requests_note(profile: Profile) -> str:
     if profile.max_requests:
         return "Workers are replaced after this many requests, at different times: for an app that leaks memory."
     return "Workers are never recycled; only an app that leaks memory needs that."
+
+
+def _no_forwarder_headers(profile: Profile, server: Server) -> bool:
+    named = "forwarder_headers" in server.settings or "forwarder_headers" in dict(profile.gunicorn)
+    return server.family == "gunicorn" and not named
 
 
 def _shared_memory_note(profile: Profile, server: Server) -> str:

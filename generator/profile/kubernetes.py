@@ -22,6 +22,16 @@ ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyM
 _HOST = f.text("a host name", "app.example.com", formats.HOST, 253)
 #: A Gateway's controller refuses //, /./ and /../ in it.
 _ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
+#: As the API server checks the names; a value may be any text.
+_ANNOTATIONS = f.mapping_of(
+    f.text(
+        "an annotation's name",
+        "nginx.ingress.kubernetes.io/proxy-body-size",
+        rf"({formats.LABEL}(\.{formats.LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?",
+        317,
+    ),
+    f.text("text of one line", "16m", r"[^\r\n\x00]*"),
+)
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
 
 
@@ -60,6 +70,19 @@ class Peer(Record):
     cidr: str | None = setting(formats.network(), "A network.", default=None)
     namespace: str | None = setting(_NAME, "Namespace whose pods are meant.", default=None)
     port: int | None = setting(f.integer(1, 65535, 5432), "The one port; without it all.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(Record):
+    """A network outside of the cluster's pods whose hosts may connect: a load balancer's, its health checks'."""
+
+    cidr: str = setting(formats.network(), "The network.")
+    proxy: bool | None = setting(
+        f.boolean().or_null(),
+        "Whether its hosts are proxies, whose X-Forwarded-Proto and X-Forwarded-For are believed in the pod; null: "
+        "with a route, if neither another item nor forwarded_allow_ips says who is.",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +128,9 @@ class Route(Record):
     gateway: str | None = setting(_OBJECT.or_null(), "HTTPRoute: the Gateway it attaches to.", default=None)
     gateway_namespace: str | None = setting(
         _NAME.or_null(), "HTTPRoute: the Gateway's namespace; null is the pods' own.", default=None
+    )
+    annotations: tuple[tuple[str, str], ...] = setting(
+        _ANNOTATIONS, "Annotations of the Ingress or HTTPRoute: what its controller has no field for.", default=()
     )
 
 
@@ -208,6 +234,11 @@ class Kubernetes(Record):
     allowed_namespaces: tuple[str, ...] = setting(
         f.list_of(_NAME),
         "Namespaces, beside its own, whose pods may connect: an ingress controller's, Prometheus'.",
+        default=(),
+    )
+    allowed_cidrs: tuple[Source, ...] = setting(
+        f.list_of(section(Source)),
+        "Networks that may connect too: load balancers that address pods themselves, their health checks.",
         default=(),
     )
     egress: tuple[Peer, ...] | None = setting(

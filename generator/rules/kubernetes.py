@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..errors import Fault
 from ..plan import proxy
 from ..plan.kubernetes import METRICS_PORT
+from ..plan.peers import proxy_networks
 from ..plan.places import object_name
 from ..plan.replicas import backend_connections, connections_of_a_worker, pods_needed, replica_range
 from ..profile.kubernetes import MINORS
@@ -26,6 +27,7 @@ def kubernetes_faults(draft: Draft, profile: Profile, server: Server, numbers: N
     if not draft.has_fault("connections"):
         yield from _replicas(draft, profile)
     yield from _route(draft, profile)
+    yield from _allowed_cidrs(draft, profile)
     yield from _sidecars(draft, profile, server)
     yield from volume_faults(draft, profile)
     yield from scheduling_faults(draft, profile)
@@ -102,6 +104,9 @@ def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
         "gateway": "httproute",
         "gateway_namespace": "httproute",
     }
+    if route.annotations and route.kind == "none":
+        remedy = "remove it, or set kubernetes.route.kind"
+        yield draft.fault("kubernetes.route.annotations", "only with kind: ingress or httproute", remedy)
     for name, kind in {"host": route.kind, **belongs}.items():
         if getattr(route, name) is not None and (route.kind == "none" or kind != route.kind):
             allowed = f"only with kind: {'ingress or httproute' if name == 'host' else kind}"
@@ -112,10 +117,39 @@ def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
         yield draft.fault("kubernetes.route.host", "a host name: one route takes no other's requests", "add it")
     if route.kind == "httproute" and route.gateway is None:
         yield draft.fault("kubernetes.route.gateway", "the name of a Gateway", "add it")
-    if not section.allowed_namespaces:
+    if not section.allowed_namespaces and not section.allowed_cidrs:
         allowed = "the namespace that the requests come from, or the NetworkPolicy stops them"
         remedy = "name the ingress controller's or the Gateway's namespace; your own, if it is there"
         yield draft.fault("kubernetes.allowed_namespaces", allowed, remedy)
+    yield from _scheme(draft, profile)
+
+
+def _scheme(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    """Whoever ends TLS in front must be believed, or the app makes links and redirects with http.
+
+    ``allowed_cidrs`` says who that is. A namespace does not: its addresses are not in the profile, and "*" would let
+    everybody whom the NetworkPolicy admits, or in a cluster without one anybody, choose scheme and client address.
+    """
+    if draft.has_fault("forwarded_allow_ips") or profile.is_set("forwarded_allow_ips") or proxy_networks(profile):
+        return
+    namespace = next(iter(profile.kubernetes.allowed_namespaces), "NAMESPACE")
+    allowed = (
+        "beside the addresses of what ends TLS: the app takes every request for http, in links and redirects, until "
+        "it believes their X-Forwarded-Proto"
+    )
+    remedy = (
+        "add, say, forwarded_allow_ips: 10.244.0.0/16, the network of the controller's pods "
+        f"(kubectl get pods -n {namespace} -o wide shows their addresses); for a load balancer outside of the cluster "
+        "kubernetes.allowed_cidrs: [{cidr: 10.7.0.0/24}], its subnets"
+    )
+    yield draft.fault("kubernetes.route.kind", allowed, remedy)
+
+
+def _allowed_cidrs(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    for number, source in enumerate(profile.kubernetes.allowed_cidrs):
+        if source.proxy and source.cidr.endswith("/0"):
+            allowed = "a network of proxies; from this one anybody could say that a request came by https"
+            yield draft.fault(f"kubernetes.allowed_cidrs.{number}.cidr", allowed, "name the subnets, or drop proxy")
 
 
 def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from .server import PYTHONS, Server, harmful, honoured_up_to, ignored
 
 _KEEPALIVE = honoured_up_to(127, "its timer wheel has 128 places", "test_keepalive_closes_idle_connections")
 _IN_C = ignored("meinheld parses requests in C, with limits of its own: 128 fields, 8 KiB each, bodies to 16 MiB")
-_NO_PROXY_HEADERS = ignored("meinheld's scheme is always http: let the app read X-Forwarded-Proto (ProxyFix)")
+_NO_PROXY_HEADERS = ignored("meinheld drops every header with an underscore, whoever sends it")
 _NO_TLS = harmful("meinheld has no TLS: it would refuse to start; end TLS in the proxy or the ingress")
 
 MEINHELD = Server(
@@ -48,8 +48,7 @@ MEINHELD = Server(
             "threads": ignored("meinheld serves each request in a greenlet, not in a thread"),
             "keepalive": _KEEPALIVE,
             "header_timeout": ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),
-            "forwarded_allow_ips": _NO_PROXY_HEADERS,
-            **dict.fromkeys(("secure_scheme_headers", "forwarder_headers", "header_map"), _NO_PROXY_HEADERS),
+            **dict.fromkeys(("forwarder_headers", "header_map"), _NO_PROXY_HEADERS),
             **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), _NO_TLS),
             "proxy_protocol": harmful("meinheld does not read it: every request would be a bad one"),
             "http_protocols": ignored("meinheld speaks HTTP/1 only"),

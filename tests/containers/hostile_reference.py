@@ -30,8 +30,9 @@ class Reading:
 
 @cache
 def settings(peers: str = "127.0.0.1") -> Config:
-    """gunicorn's defaults."""
+    """gunicorn's defaults, but for headers that replace SCRIPT_NAME and PATH_INFO: the kit lets no proxy send them."""
     config = Config()
+    config.set("forwarder_headers", "")
     config.set("http_parser", "python")
     config.set("forwarded_allow_ips", peers)
     return config

@@ -28,6 +28,7 @@ from generator.verify.schema import schema_problems
 from tests.fast_support import MINIMAL, plan_of
 
 ROUTED = """\
+forwarded_allow_ips: 10.244.0.0/16
 kubernetes:
   {namespace: shop, create_namespace: true, allowed_namespaces: [a], route: {kind: ingress, host: a.example}}
 """

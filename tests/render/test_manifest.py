@@ -55,7 +55,7 @@ KINDS = [
 
 @pytest.mark.parametrize(("section", "kinds"), KINDS)
 def test_objects_in_apply_order(section: str, kinds: str) -> None:
-    assert list(objects(f"kubernetes: {{{section}}}\n")) == kinds.split()
+    assert list(objects(f"kubernetes: {{{section}}}\n", "forwarded_allow_ips=10.244.0.0/16")) == kinds.split()
 
 
 def test_every_container_is_restricted() -> None:
@@ -201,17 +201,17 @@ HOSTS = [
     ("health: {readiness_path: /r, liveness_path: /l, host: shop.example.com}\n", "shop.example.com"),
     (
         "health: {readiness_path: /r, liveness_path: /l}\n"
-        "kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: route.example.com}}\n",
+        "kubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}], route: {kind: ingress, host: route.example.com}}\n",
         "route.example.com",
     ),
     (
         'health: {readiness_path: /r, liveness_path: /l, host: "other.example.com:8443"}\n'
-        "kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: route.example.com}}\n",
+        "kubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}], route: {kind: ingress, host: route.example.com}}\n",
         "other.example.com:8443",
     ),
     (
         "health: {readiness_path: /r, liveness_path: /l}\n"
-        'kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: "*.example.com"}}\n',
+        'kubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}], route: {kind: ingress, host: "*.example.com"}}\n',
         None,
     ),
 ]
@@ -272,7 +272,7 @@ def test_without_secret_files_there_is_no_volume_for_them() -> None:
 
 @pytest.mark.parametrize(("path", "routed"), [("", "/tool"), (", path: /", "/"), (", path: /tool", "/tool")])
 def test_a_mount_is_in_every_probe_and_in_the_route(path: str, routed: str) -> None:
-    extra = "health: {readiness_path: /r, liveness_path: /l}\nkubernetes: {allowed_namespaces: [a]"
+    extra = "health: {readiness_path: /r, liveness_path: /l}\nkubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}]"
     found = objects(f"{extra}, route: {{kind: ingress, host: a.b{path}}}}}\n", "app.mount=/tool")
     (rule,) = found["Ingress"]["spec"]["rules"]
     assert [one["path"] for one in rule["http"]["paths"]] == [routed]
@@ -303,6 +303,64 @@ def test_network_policy_lets_in_only_what_is_named() -> None:
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ingress"]}
     assert rule["from"] == [{"podSelector": {}}, {"namespaceSelector": {"matchExpressions": [named]}}]
     assert objects()["NetworkPolicy"]["spec"]["ingress"][0]["from"] == [{"podSelector": {}}]
+    (rule,) = objects(f"kubernetes: {{{BALANCER}}}\n")["NetworkPolicy"]["spec"]["ingress"]
+    assert rule["from"][1:] == [{"ipBlock": {"cidr": "35.191.0.0/16"}}, {"ipBlock": {"cidr": "10.7.0.0/24"}}]
+
+
+#: Health checks may connect; the subnets of the load balancer itself are believed too.
+BALANCER = "allowed_cidrs: [{cidr: 35.191.0.0/16}, {cidr: 10.7.0.0/24, proxy: true}]"
+ADMITTED = "allowed_cidrs: [{cidr: 10.7.0.0/24}, {cidr: 0.0.0.0/0}, {cidr: 10.8.0.0/24, proxy: false}]"
+ROUTE = "route: {kind: ingress, host: a.b}"
+BELIEVED = [
+    ("", [], ["127.0.0.1", "::1"]),
+    ("forwarded_allow_ips: 10.244.0.0/16\n", [], ["10.244.0.0/16"]),
+    (
+        f"kubernetes: {{{BALANCER}}}\n",
+        ["--forwarded-allow-ips", "127.0.0.1,::1,10.7.0.0/24"],
+        ["127.0.0.1", "::1", "10.7.0.0/24"],
+    ),
+    (
+        f"forwarded_allow_ips: 10.244.0.0/16\nkubernetes: {{{BALANCER}}}\n",
+        ["--forwarded-allow-ips", "10.244.0.0/16,10.7.0.0/24"],
+        ["10.244.0.0/16", "10.7.0.0/24"],
+    ),
+    (f"forwarded_allow_ips: '*'\nkubernetes: {{{BALANCER}}}\n", [], ["0.0.0.0/0", "::/0"]),
+    # Networks that a route's requests come from are its proxies', unless the profile says who is.
+    (
+        f"kubernetes: {{{ADMITTED}, {ROUTE}}}\n",
+        ["--forwarded-allow-ips", "127.0.0.1,::1,10.7.0.0/24"],
+        ["127.0.0.1", "::1", "10.7.0.0/24"],
+    ),
+    (f"kubernetes: {{{ADMITTED}}}\n", [], ["127.0.0.1", "::1"]),
+    (f"forwarded_allow_ips: 10.244.0.0/16\nkubernetes: {{{ADMITTED}, {ROUTE}}}\n", [], ["10.244.0.0/16"]),
+    (
+        f"kubernetes: {{{BALANCER}, {ROUTE}}}\n",
+        ["--forwarded-allow-ips", "127.0.0.1,::1,10.7.0.0/24"],
+        ["127.0.0.1", "::1", "10.7.0.0/24"],
+    ),
+]
+
+
+@pytest.mark.parametrize("server", ["gevent", "gthread", "eventlet", "meinheld", "pywsgi"])
+@pytest.mark.parametrize(("extra", "args", "trusted"), BELIEVED)
+def test_the_server_in_a_pod_believes_whom_the_profile_names(
+    extra: str, args: list[str], trusted: list[str], server: str
+) -> None:
+    """Its configuration is the image's, so the load balancers that only a pod has come as arguments."""
+    assert container(extra, f"server={server}").get("args", []) == args
+    # With a proxy beside it, that one believes them, and the server nobody but its own loopback.
+    overrides = (f"server={server}", "kubernetes.proxy=true")
+    assert container(extra, *overrides)["args"] == ["--forwarded-allow-ips", "127.0.0.1"]
+    nginx = objects(extra, *overrides)["ConfigMap"]["data"]["nginx.conf"]
+    assert [line.split()[1].rstrip(";") for line in nginx.splitlines() if "set_real_ip_from" in line] == trusted
+
+
+@pytest.mark.parametrize("kind", ["ingress", "httproute, gateway: g"])
+def test_route_annotations(kind: str) -> None:
+    route = f"{{kind: {kind}, host: a.b, annotations: {{a.b/c-d: '60', e: '# $x'}}}}"
+    found = objects(f"forwarded_allow_ips: 10.244.0.0/16\nkubernetes: {{allowed_namespaces: [a], route: {route}}}\n")
+    (annotations,) = (found[name]["metadata"]["annotations"] for name in ("Ingress", "HTTPRoute") if name in found)
+    assert annotations == {"a.b/c-d": "60", "e": "# $x"}
 
 
 def test_egress_is_open_and_said_so_unless_listed() -> None:

@@ -33,6 +33,22 @@ REFUSED = [
         "kubernetes.route.tls_secret",
         "only with kind: ingress",
     ),
+    ("{route: {annotations: {a: b}}}", "kubernetes.route.annotations", "only with kind: ingress or httproute"),
+    ("{route: {annotations: {a b: c}}}", "kubernetes.route.annotations.a b", "a name that is an annotation's name"),
+    ("{allowed_namespaces: [a], route: {kind: ingress, host: a.b}}", "kubernetes.route.kind", "what ends TLS"),
+    (
+        "{allowed_cidrs: [{cidr: 10.0.0.0/8, proxy: false}], route: {kind: httproute, host: a.b, gateway: g}}",
+        "kubernetes.route.kind",
+        "takes every request for http",
+    ),
+    (
+        "{allowed_cidrs: [{cidr: 0.0.0.0/0}], route: {kind: ingress, host: a.b}}",
+        "kubernetes.route.kind",
+        "every request",
+    ),
+    ("{allowed_cidrs: [{cidr: 0.0.0.0/0, proxy: true}]}", "kubernetes.allowed_cidrs.0.cidr", "a network of proxies"),
+    ("{allowed_cidrs: [{cidr: '::/0', proxy: true}]}", "kubernetes.allowed_cidrs.0.cidr", "a network of proxies"),
+    ("{allowed_cidrs: [{cidr: 10.0.0.1/8}]}", "kubernetes.allowed_cidrs.0.cidr", "a network"),
     ("{metrics: prometheus}", "kubernetes.metrics_image", "an image, since metrics is on"),
     ("{metrics_image: a/b}", "kubernetes.metrics_image", "only with metrics"),
     ("{proxy: true, minimum_version: 1.28}", "kubernetes.minimum_version", "1.29 or newer"),
@@ -74,6 +90,32 @@ def test_refused(section: str, path: str, message: str) -> None:
     faults = faults_of(f"kubernetes: {section}\n")
     assert any(fault.path == path and message in fault.allowed for fault in faults), [str(fault) for fault in faults]
     assert all(fault.remedy and str(fault.mark).startswith("web.yaml:6:") for fault in faults)
+
+
+ROUTED = "route: {kind: ingress, host: a.b}"
+NAMED = [
+    f"kubernetes: {{allowed_cidrs: [{{cidr: 10.7.0.0/24}}], {ROUTED}}}\n",
+    f"forwarded_allow_ips: 10.244.0.0/16\nkubernetes: {{allowed_namespaces: [a], {ROUTED}}}\n",
+    f"forwarded_allow_ips: '127.0.0.1,::1'\nkubernetes: {{allowed_namespaces: [a], {ROUTED}}}\n",
+    f"kubernetes: {{allowed_cidrs: [{{cidr: 10.7.0.0/24, proxy: true}}], {ROUTED}}}\n",
+    "kubernetes: {allowed_cidrs: [{cidr: 0.0.0.0/0}]}\n",
+]
+
+
+@pytest.mark.parametrize("extra", NAMED)
+def test_a_route_is_taken_where_its_proxies_are_named(extra: str) -> None:
+    plan_of(extra)
+
+
+def test_a_route_without_them_is_told_what_to_write_and_where_to_look() -> None:
+    """Every way that the remedy names is taken."""
+    refused = f"kubernetes: {{allowed_namespaces: [edge], {ROUTED}}}\n"
+    (fault,) = faults_of(refused)
+    assert "kubectl get pods -n edge" in fault.remedy
+    named, cidrs = "forwarded_allow_ips: 10.244.0.0/16", "allowed_cidrs: [{cidr: 10.7.0.0/24}]"
+    assert named in fault.remedy and f"kubernetes.{cidrs}" in fault.remedy
+    plan_of(f"{named}\n{refused}")
+    plan_of(refused.replace("{allowed", f"{{{cidrs}, allowed"))
 
 
 def test_records_are_told_with_their_own_place() -> None:

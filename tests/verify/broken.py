@@ -14,8 +14,9 @@ COMMON = """\
   metrics_image: registry.example/statsd-exporter:1
   volumes: [{name: cache, mount_path: /cache, size: 10Mi}]
 """
-INGRESS = f"kubernetes:\n{COMMON}  route: {{kind: ingress, host: app.example.com}}\n"
-HTTPROUTE = f"kubernetes:\n{COMMON}  route: {{kind: httproute, host: app.example.com, gateway: public}}\n"
+PROXIES = "forwarded_allow_ips: 10.244.0.0/16\n"
+INGRESS = f"{PROXIES}kubernetes:\n{COMMON}  route: {{kind: ingress, host: app.example.com}}\n"
+HTTPROUTE = f"{PROXIES}kubernetes:\n{COMMON}  route: {{kind: httproute, host: app.example.com, gateway: public}}\n"
 FIXED = "kubernetes: {replicas: 2}\n"
 #: What runs beside the app.
 BESIDE = """\

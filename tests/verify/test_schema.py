@@ -20,6 +20,7 @@ from tests.fast_support import plan_of
 from tests.verify.broken import bundled_minors
 
 FULL = """\
+forwarded_allow_ips: 10.244.0.0/16
 kubernetes:
   namespace: web
   create_namespace: true

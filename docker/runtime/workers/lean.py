@@ -21,12 +21,12 @@ from gunicorn.http.message import (
     MAX_HEADERS,
     MAX_REQUEST_LINE,
     Request,
-    _ip_in_allow_list,
 )
 from gunicorn.http.unreader import SocketUnreader, Unreader
 from gunicorn.util import unquote_to_wsgi_str
 
 from . import response
+from .scheme import SchemeReader
 
 #: Bytes read at a time, as gunicorn's: a longer head is in pieces, which gunicorn puts together.
 READ_BYTES = 8192
@@ -78,11 +78,7 @@ class Reader:
         self.field_bytes = size if size > 0 else DEFAULT_MAX_HEADERFIELD_SIZE
         self.script_name = os.environ.get("SCRIPT_NAME", "")
         self.keys: dict[str, str] = {}
-        self.scheme_keys = [
-            (f"HTTP_{name.replace('-', '_')}", value)
-            for name, value in cfg.secure_scheme_headers.items()
-            if name.isupper() and "_" not in name  # gunicorn compares names in upper case
-        ]
+        self.scheme = SchemeReader(cfg)
         self.no_body = Unreader()
         self.renew()
 
@@ -106,7 +102,7 @@ class Reader:
         if environ is None or method == "CONNECT" or not path.startswith(self.script_name):
             return None
         length = environ.get("CONTENT_LENGTH", "0")
-        scheme = self.scheme(environ, peer)
+        scheme = self.scheme.read(environ, peer[0])
         if scheme is None or not (length.isascii() and length.isdigit() and len(length) < 16):
             return None
         request = LeanRequest(environ, lines)
@@ -155,17 +151,6 @@ class Reader:
         if len(self.keys) < _REMEMBERED:
             self.keys[name] = key
         return key
-
-    def scheme(self, environ: dict[str, Any], peer: Any) -> str | None:
-        """http or https, as a trusted proxy says; None where its headers contradict each other."""
-        said = [value == environ[key] for key, value in self.scheme_keys if key in environ]
-        if not said:
-            return "http"
-        if not _ip_in_allow_list(peer[0], self.cfg.forwarded_allow_ips, self.cfg.forwarded_allow_networks()):
-            return "http"
-        if len(set(said)) > 1:
-            return None
-        return "https" if said[0] else "http"
 
 
 def fits(cfg: Any) -> bool:

@@ -23,6 +23,7 @@ from meinheld import server
 from meinheld.patch import patch_all
 
 from . import accepting
+from .scheme import SchemeReader
 
 # Descriptors that are not client connections: listeners, logs, the loop's own.
 RESERVED_FDS = 64
@@ -113,6 +114,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
 
     def count_requests(self, wsgi: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         host, port = self.address()
+        schemes = SchemeReader(self.cfg)
         beaten = 0.0
 
         def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -122,12 +124,17 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
                 self.notify()
             environ["SERVER_NAME"] = host  # meinheld says 127.0.0.1:8000 whatever the address
             environ["SERVER_PORT"] = port
+            scheme = schemes.read(environ, environ["REMOTE_ADDR"])
+            environ["wsgi.url_scheme"] = scheme or "http"  # meinheld says http whatever a proxy says
             self.nr += 1
             if self.drain_by < NEVER:
                 self.drain_if_done()
             elif self.nr == self.max_requests:
                 self.log.info("Autorestarting worker after current request.")
                 self.drain()
+            if scheme is None:  # as gunicorn's parser: a request that says both
+                start_response("400 Bad Request", [("Content-Type", "text/plain"), ("Connection", "close")])
+                return [b"Contradicting scheme headers\n"]
             return wsgi(environ, start_response)
 
         return app

@@ -26,10 +26,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @cache
 def parser_settings() -> SimpleNamespace:
-    """gunicorn's defaults. A Config looks each value up by name, ten times a request."""
+    """gunicorn's defaults, as its workers get them here. A Config looks each value up by name, ten times a request."""
     values = {name: setting.get() for name, setting in Config().settings.items()}
     # The same verdicts in every image: gunicorn takes a C parser where one happens to be installed.
-    return SimpleNamespace(**{**values, "http_parser": "python"}, is_ssl=False)
+    # Nor may a trusted proxy choose SCRIPT_NAME and PATH_INFO by headers: many pass on their client's.
+    return SimpleNamespace(**{**values, "http_parser": "python", "forwarder_headers": []}, is_ssl=False)
 
 
 class Head(Request):  # type: ignore[misc]
