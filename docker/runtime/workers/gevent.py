@@ -86,9 +86,11 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
 
     def even_out(self) -> None:
         """Of a lead over the other workers, have some connections close after their next response; an idle one costs
-        nothing where it is.
+        nothing where it is. Not while others wait to be accepted: those even it out, and who comes back is behind them.
         """
-        lead = BALANCE.lead(self.age, len(self.clients)) if self.cfg.workers > 1 else 0
+        if self.cfg.workers < 2 or any(accepting.queue_length(server.socket) for server in self.servers):
+            return
+        lead = BALANCE.lead(self.age, len(self.clients))
         self.places_needed = max(self.places_needed, min(lead, accepting.batch(len(self.clients))))
 
     def make_room(self) -> None:
