@@ -149,14 +149,15 @@ FORKING = """
 import json, os, runpy, signal, sys, tempfile
 every, *sys.argv[1:] = int(sys.argv[1]), *sys.argv[2:]
 calls, ends, parent = 0, [], os.getpid()
-edges = "__init__", "commands", "interrupts", "exits"
+edges = "generator/__main__", "cli/__init__", "cli/commands", "cli/interrupts", "cli/exits"
 
 def on_call(frame, event, _):
     global calls
-    if event != "call" or frame.f_code.co_filename == __file__:
+    begun = sys.excepthook is not sys.__excepthook__
+    if event != "call" or frame.f_code.co_filename == __file__ or not begun:
         return
     calls += 1
-    edge = frame.f_code.co_filename.endswith(tuple(f"cli/{name}.py" for name in edges))
+    edge = frame.f_code.co_filename.endswith(tuple(f"/{name}.py" for name in edges))
     if not edge and calls % every:
         return
     errors = tempfile.TemporaryFile()
@@ -171,7 +172,6 @@ def on_call(frame, event, _):
     errors.seek(0)
     ends.append((f"{frame.f_code.co_filename}:{frame.f_lineno}", code, errors.read().decode()))
 
-import generator.cli
 sys.setprofile(on_call)
 try:
     runpy.run_module("generator", run_name="__main__", alter_sys=True)
