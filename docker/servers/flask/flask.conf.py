@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='63800b9fa822')
+_kit.begin(runtime='628f83d47483')
 
 _numbers = _kit.numbers(
     connections=10,
