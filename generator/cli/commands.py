@@ -72,8 +72,8 @@ class Commands(click.Group):
         try:
             code = super().main(*args, **extra | {"standalone_mode": False, "obj": run})
         except Exception as error:
-            interrupts.end_the_process()  # a second Ctrl-C, while this one is told
-            code = exit_code(error, debug=run.get("debug", False))
+            with interrupts.fatal():  # a second Ctrl-C, while this one is told
+                code = exit_code(error, debug=run.get("debug", False))
         sys.exit(code or 0)
 
 
