@@ -28,7 +28,7 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode)) if isinstance(error, OSError) and path.exists() else None
+        kind = _kind(path) if isinstance(error, OSError) else None
         reason = f"{kind}, not a file" if kind else getattr(error, "strerror", None) or error
         raise KitError(f"{path}: {reason}") from error
     found = os.fstat(descriptor)
@@ -44,3 +44,26 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     if data is None or len(data) > max_bytes:
         raise KitError(f"{path}: more than {max_bytes // 1024} KiB, too large for a file of its kind")
     return data
+
+
+def closed_folder(root: Path, path: str) -> Path | None:
+    """The first folder on the way from ``root`` to ``path`` below it, both included, that this user may not enter.
+
+    None where there is none, or nothing at all: whatever reads it says so.
+    """
+    place = root
+    for part in ("", *Path(path).parts):
+        place /= part
+        try:
+            if stat.S_ISDIR(place.stat().st_mode) and not os.access(place, os.X_OK):
+                return place
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        return _KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    except OSError:
+        return None

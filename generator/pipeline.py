@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .errors import Fault, KitError, ProfileError
-from .files import read_regular
+from .files import closed_folder, read_regular
 from .plan.numbers import size
 from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
@@ -37,6 +37,8 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     if root is None:
         return make_plan(profile, server, numbers, assumed(profile.app.requirements))
     app = profile.app
+    if closed := _closed_faults(draft, root):
+        raise ProfileError(closed)
     image = Image(profile.python, server.pins)
     wanted = Wanted(app.extras, app.groups)
     project, faults = read_project(root, app.requirements, app.path, wanted, image, profile.place("app.requirements"))
@@ -44,6 +46,20 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     if faults:
         raise ProfileError(faults)
     return make_plan(profile, server, numbers, replace(project, hazards=_hazards(root, profile, server, project)))
+
+
+def _closed_faults(draft: Draft, root: Path) -> list[Fault]:
+    """Before anything is looked for there: what cannot be entered would be taken for what is not there."""
+    app = draft.profile.app
+    named = {"app.path": app.path, "app.requirements": app.requirements}
+    found = {name: closed_folder(root, path) for name, path in named.items() if path}
+    return [
+        draft.fault(
+            name, f"folders that may be read; {folder}: permission denied", "let your user read it (chmod u+rx)"
+        )
+        for name, folder in found.items()
+        if folder
+    ]
 
 
 def _ignored_faults(draft: Draft) -> list[Fault]:

@@ -7,8 +7,15 @@ import os
 import re
 
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\\u2028\u2029]')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 _BEHIND_THE_PATH = re.compile(r"[?#]\S*")
+#: In a sentence about a refused request: a query, which may have spaces, so that its rest stands for the version, and a
+#: header that has no colon.
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_VERSION = re.compile(r"(Invalid HTTP Version: ')(?!HTTP/).*", re.DOTALL)
+_HEADER = re.compile(r"(Invalid HTTP Header: '[^\s:=\\]*)[\s:=\\].*", re.DOTALL)
+_QUOTED_CHARACTERS = 200
 
 
 def escape(value: str) -> str:
@@ -24,6 +31,16 @@ def _escaped(match: re.Match[str]) -> str:
 def without_secrets(text: str) -> str:
     """A URL, or a line with one, without user, password, query and fragment: they carry tokens."""
     return _BEHIND_THE_PATH.sub("", _USER_INFO.sub("//", text, count=1), count=1)
+
+
+def refused(sentence: str) -> str:
+    """A parser's sentence about a request that it refused, without the secrets and control characters of what it
+    quotes. A refused target may have spaces, so nothing behind its path is left; of a refused header its name."""
+    quoted = _QUERY.sub("?...", _USER_INFO.sub("//", sentence))
+    quoted = _HEADER.sub(r"\1...", _VERSION.sub(r"\1...", quoted))
+    if len(quoted) > _QUOTED_CHARACTERS:
+        quoted = quoted[:_QUOTED_CHARACTERS] + "..."
+    return _CONTROL.sub(_escaped, quoted)
 
 
 def json_line(

@@ -12,6 +12,7 @@ import click
 
 from ..errors import nearest
 from ..version import __version__
+from . import interrupts
 from .exits import exit_code, pipe_closed
 
 #: What a command line runs that names no subcommand: `python -m generator profiles/large.yaml`.
@@ -44,7 +45,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (as above)
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f".{COMMANDS[cmd_name]}", __package__)
+        with interrupts.fatal():
+            module = import_module(f".{COMMANDS[cmd_name]}", __package__)
         command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command
 
@@ -60,7 +62,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with interrupts.raised():
+                return super().invoke(ctx)
         except BrokenPipeError:  # before click's own rule, which takes it for an ordinary error
             sys.exit(pipe_closed())
 
@@ -69,7 +72,8 @@ class Commands(click.Group):
         try:
             code = super().main(*args, **extra | {"standalone_mode": False, "obj": run})
         except Exception as error:
-            code = exit_code(error, debug=run.get("debug", False), as_json=run.get("json", False))
+            with interrupts.fatal():  # a second Ctrl-C, while this one is told
+                code = exit_code(error, debug=run.get("debug", False), as_json=run.get("json", False))
         sys.exit(code or 0)
 
 

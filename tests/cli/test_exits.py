@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,38 @@ def test_an_output_folder_that_is_a_file_or_fails_ends_with_2(
     assert "internal error" not in result.stderr
 
 
+#: root may read everything, unless it gives that up.
+ORDINARY_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize("closed", ["apps", "apps/shop"])
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [("app.path", "path: apps/shop/code"), ("app.requirements", "requirements: apps/shop/requirements.txt")],
+)
+def test_a_folder_above_the_app_that_cannot_be_entered_is_named(
+    root: Path, closed: str, setting: str, place: str
+) -> None:
+    (root / "apps/shop/code").mkdir(parents=True)
+    (root / "apps/shop/requirements.txt").touch()
+    profile = root / "shop.yaml"
+    app = ["module: shop:app", *(["path: ."] if setting != "app.path" else []), place]
+    profile.write_text(
+        "name: shop\nserver: gevent\nconnections: 100\nresources: {cpu: 1, memory: 256Mi}\napp:\n  " + "\n  ".join(app)
+    )
+    (root / closed).chmod(0)
+    try:
+        command = [*ORDINARY_USER, *COMMAND, str(profile), "--output", str(root)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    finally:
+        (root / closed).chmod(0o755)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    line = len(profile.read_text().splitlines())
+    assert ended.stderr.startswith(f"{profile}:{line}:")
+    assert f" {setting}: " in ended.stderr
+    assert f"; {root / closed}: permission denied\n" in ended.stderr
+
+
 def test_any_other_error_of_the_machine_ends_with_2_and_one_of_the_kits_own_files_with_3(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,3 +141,60 @@ def test_ctrl_c_during_the_start_shows_no_traceback(root: Path, module: str) -> 
     rest = process.stderr.read()
     assert process.wait(timeout=60) in (-signal.SIGINT, 130)
     assert b"Traceback" not in rest
+
+
+#: Runs a command and counts its calls; at some a copy of the process is interrupted: at each of the modules that begin
+#: and end a command, else (imports, mostly) at every so many. Prints the code and how each copy ended.
+FORKING = """
+import json, os, runpy, signal, sys, tempfile
+every, *sys.argv[1:] = int(sys.argv[1]), *sys.argv[2:]
+calls, ends, parent = 0, [], os.getpid()
+edges = "generator/__main__", "cli/__init__", "cli/commands", "cli/interrupts", "cli/exits"
+
+def on_call(frame, event, _):
+    global calls
+    begun = sys.excepthook is not sys.__excepthook__
+    if event != "call" or frame.f_code.co_filename == __file__ or not begun:
+        return
+    calls += 1
+    edge = frame.f_code.co_filename.endswith(tuple(f"/{name}.py" for name in edges))
+    if not edge and calls % every:
+        return
+    errors = tempfile.TemporaryFile()
+    child = os.fork()
+    if not child:
+        sys.setprofile(None)
+        os.dup2(errors.fileno(), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        signal.raise_signal(signal.SIGINT)
+        return
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    errors.seek(0)
+    ends.append((f"{frame.f_code.co_filename}:{frame.f_lineno}", code, errors.read().decode()))
+
+sys.setprofile(on_call)
+try:
+    runpy.run_module("generator", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    sys.setprofile(None)
+    if os.getpid() != parent:
+        raise
+    print(json.dumps([end.code, ends]))
+"""
+
+
+def test_ctrl_c_at_any_moment_shows_no_traceback(tmp_path: Path) -> None:
+    script = tmp_path / "forking.py"
+    script.write_text(FORKING)
+    ended = subprocess.run(
+        [sys.executable, str(script), "8000", "explain", "--json", PROFILE],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, ends = json.loads(ended.stdout.splitlines()[-1])
+    assert code == 0
+    assert len(ends) > 20
+    assert [end for end in ends if end[1] not in (130, -signal.SIGINT) or "Traceback" in end[2]] == []

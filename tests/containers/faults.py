@@ -339,7 +339,9 @@ def staged(docker: Docker, image: str, profile: str, scratch: Path) -> Iterator[
 
 # --- What a server cannot promise ---
 
-_ENDS_WITH_IT = "what a worker has accepted ends with its process"
+_ENDS_WITH_IT = (
+    "no other process can answer what that worker had accepted, so those requests fail; all others are answered"
+)
 #: Faults at which requests may fail, whichever the server, and why.
 MAY_FAIL = {
     kill_9_of_each_worker: _ENDS_WITH_IT,

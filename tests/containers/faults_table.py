@@ -36,7 +36,8 @@ fails where one does.
 - SIGHUP with a changed file: workers that import the app themselves have the new code. With `preload_app`, the
   default of the servers that fork from one master, the master has imported it: SIGHUP makes new workers of the old
   code, and **a new container has the new code**.
-- Freeze: `docker pause` for {frozen} s, more than twice `timeout`; no worker is replaced.
+- Freeze: `docker pause` for {frozen} s, more than twice `timeout`, which is harder than 40 s with the default
+  `timeout` of 30 s; no worker is replaced.
 - Slow bodies: clients that stop in the middle of a body; each is ended. Servers that need a proxy leave it to that.
 - `/tmp` full: an upload that needs it is refused, everything else is answered.
 - Import error: at the start; the container ends and says why, and serves once the file is mended.

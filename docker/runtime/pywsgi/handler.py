@@ -16,7 +16,7 @@ from gevent.socket import wait_read
 from gunicorn.http.errors import NoMoreData, ParseException
 
 from ..given_up import given_up
-from ..log_text import escape, without_secrets
+from ..log_text import escape, refused, without_secrets
 from .log import Exchange, log
 from .reader import Reader
 from .request import BrokenBody, Head, Input, environ_of, refusal
@@ -134,7 +134,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def _refuse(self, error: Exception) -> None:
         """Answer a head that is no request; the connection ends, since where the next one begins is unknown."""
         if isinstance(error, ParseException):
-            log.info("Invalid request from %s: %s", self.remote_addr, escape(str(error)) or type(error).__name__)
+            log.info("Invalid request from %s: %s", self.remote_addr, refused(str(error)) or type(error).__name__)
         else:
             log.exception("The parser failed on a request from %s", self.remote_addr)
         self.unread = True
@@ -162,7 +162,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         except ClientGone:
             self.closed_by_client = self.close_connection = True
         except BrokenBody as error:
-            log.info("Invalid body from %s: %s", self.remote_addr, escape(str(error)))
+            log.info("Invalid body from %s: %s", self.remote_addr, refused(str(error)))
             self._fail(error.status)
         except BaseException as error:
             if not isinstance(error, GreenletExit):
