@@ -17,6 +17,7 @@ from ..configuration import bind as bind
 from ..http_limits import probe_silent_peers
 from ..report import boot_report, write_report
 from ..sizing import Numbers
+from .error_log import hide_secrets
 from .master import beat_each_turn, forgive_freezes, halt_once, show_import_errors
 
 #: Settings that the boot report states.
@@ -56,7 +57,11 @@ def numbers(workers: int | Mapping[str, Any], **demand: Any) -> Numbers:
 
 
 def starting(server: Any, derived: Numbers) -> None:
-    """on_starting: raise the descriptor limit and log what does not fit, a line each; watch freezes, and beat."""
+    """on_starting: raise the descriptor limit and log what does not fit, a line each; watch freezes, and beat.
+
+    The error log shows no query of a request.
+    """
+    hide_secrets()
     halt_once(server)
     forgive_freezes(server)
     beat_each_turn(server)

@@ -40,6 +40,7 @@ LINGER = 1.0  # seconds in which a client that got a response just before a stop
 LOOKED_AT, A_CLOSED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
 # Seconds after which a connection may be ended for one that waits: before it may be between two requests.
 IDLE = 1.0
+ACCEPT_EACH = 16  # requests after which the worker accepts, whether or not the hub has had its turn
 READ_AT_ONCE = 65536  # bytes of a body that the app did not read
 #: Shared by all workers: this module is imported before they are forked.
 BALANCE = Balance()
@@ -58,7 +59,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         lean.install()
         self.clients: set[Client] = set()
         self.group, self.all_gone, self.pool = Group(), Event(), Pool(self)
-        self.beaten = 0.0
+        self.beaten, self.begun = 0.0, 0
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         self.lean = lean.fits(self.cfg)
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
@@ -87,9 +88,11 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
 
     def even_out(self) -> None:
         """Of a lead over the other workers, have some connections close after their next response; an idle one costs
-        nothing where it is.
+        nothing where it is. Not while others wait to be accepted: those even it out, and who comes back is behind them.
         """
-        lead = BALANCE.lead(self.age, len(self.clients)) if self.cfg.workers > 1 else 0
+        if self.cfg.workers < 2 or any(accepting.queue_length(server.socket) for server in self.servers):
+            return
+        lead = BALANCE.lead(self.age, len(self.clients))
         self.places_needed = max(self.places_needed, min(lead, accepting.batch(len(self.clients))))
 
     def make_room(self) -> None:
@@ -155,7 +158,11 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
     def beat(self) -> None:
-        """At each request too: where many of them compute, run() waits for all."""
+        """At each request too: where many of them are ready, run() and the listener wait for all."""
+        self.begun += 1
+        if self.begun % ACCEPT_EACH == 0:
+            for server in self.servers:
+                server.accept_meanwhile()
         if (now := monotonic()) - self.beaten > TICK:
             self.beaten = now
             self.notify()

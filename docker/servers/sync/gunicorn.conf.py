@@ -9,7 +9,7 @@
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='1ca16bf6a704')
+_kit.begin(runtime='a946f407b1bc')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -82,6 +82,10 @@ control_socket_disable = True
 
 # Proxies that are trusted to set X-Forwarded-Proto, and so the scheme that the app sees.
 forwarded_allow_ips = '127.0.0.1,::1'
+
+# None of a trusted proxy's headers may replace SCRIPT_NAME or PATH_INFO, as gunicorn's default allows: most ingresses
+# pass on what their client sent under these names, who would choose the path that the app sees, behind their rules.
+forwarder_headers = ""
 
 
 def on_starting(server):
