@@ -28,11 +28,13 @@ VALUES = {
 }
 #: As logging.config wants it.
 NESTED = (
-    "{version: 1, handlers: {a: {class: logging.StreamHandler, stream: ext://sys.stdout}}, root: {handlers: [a]}}",
+    "{version: 1, handlers: {a: {class: logging.StreamHandler, stream: ext://sys.stdout}}, root: {handlers: [a]}, "
+    "loggers: {}}",
     {
         "version": 1,
         "handlers": {"a": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}},
         "root": {"handlers": ["a"]},
+        "loggers": {},
     },
 )
 #: Settings for which gunicorn takes only certain words or sizes.
