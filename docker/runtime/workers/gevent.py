@@ -39,6 +39,7 @@ LINGER = 1.0  # seconds in which a client that got a response just before a stop
 LOOKED_AT, A_CLOSED_ONE, BREATH = 200, 10, 0.001  # the last in seconds, so that the hub looks for events
 # Seconds after which a connection may be ended for one that waits: before it may be between two requests.
 IDLE = 1.0
+ACCEPT_EACH = 16  # requests after which the worker accepts, whether or not the hub has had its turn
 READ_AT_ONCE = 65536  # bytes of a body that the app did not read
 #: Shared by all workers: this module is imported before they are forked.
 BALANCE = Balance()
@@ -57,7 +58,7 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
         lean.install()
         self.clients: set[Client] = set()
         self.group, self.all_gone, self.pool = Group(), Event(), Pool(self)
-        self.beaten = 0.0
+        self.beaten, self.begun = 0.0, 0
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         self.lean = lean.fits(self.cfg)
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
@@ -156,7 +157,11 @@ class FairGeventWorker(GeventWorker):  # type: ignore[misc]
         return super().timeout_ctx() if self.cfg.is_ssl else nullcontext()
 
     def beat(self) -> None:
-        """At each request too: where many of them compute, run() waits for all."""
+        """At each request too: where many of them are ready, run() and the listener wait for all."""
+        self.begun += 1
+        if self.begun % ACCEPT_EACH == 0:
+            for server in self.servers:
+                server.accept_meanwhile()
         if (now := monotonic()) - self.beaten > TICK:
             self.beaten = now
             self.notify()

@@ -16,6 +16,7 @@ class FairServer(StreamServer):  # type: ignore[misc]
 
     def __init__(self, worker: Any, listener: Any, **tls: Any) -> None:
         self.worker, self.draining, self.warned = worker, False, float("-inf")
+        self.leaves_to_others = False  # for a moment, before it accepts
         super().__init__(listener, spawn=worker.group.spawn, **tls)
 
     @property
@@ -40,10 +41,17 @@ class FairServer(StreamServer):  # type: ignore[misc]
             super()._do_read()
             return
         self.stop_accepting()
+        self.leaves_to_others = True
         self._timer = self.loop.timer(MOMENT)
         self._timer.start(self._accept_after_all)
 
+    def accept_meanwhile(self) -> None:
+        """Between requests: a turn of the hub lasts as long as all that is ready, and would accept one batch."""
+        if (self._watcher is not None or self.leaves_to_others) and not self.full() and not self.worker.is_ahead():
+            super()._do_read()
+
     def _accept_after_all(self) -> None:
+        self.leaves_to_others = False
         if self.started:
             super()._do_read()
             self.start_accepting()

@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='05e55c6e24c5')
+_kit.begin(runtime='abd342c126f3')
 
 _numbers = _kit.numbers(
     connections=10,
