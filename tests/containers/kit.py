@@ -186,7 +186,7 @@ def load(docker: Docker, found: Booted, path: str, connections: int, duration: f
     words = [f"http://127.0.0.1:{found.plan.profile.port}{path}", "--connections", str(connections)]
     words += ["--duration", str(duration)]
     for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     command = ["python3", f"{LOAD_CLIENT}/client.py", *words]
     done = run_beside(
         docker, found.container, *command, volume=LOAD_CLIENT_VOLUME, ulimit={"nofile": "20000:20000"}, check=False
