@@ -68,9 +68,10 @@ class Booted:
             connection.close()
 
     def wait_ready(self, seconds: float = PATIENCE) -> Booted:
-        path = self.plan.probes.readiness_path or "/"
+        path, host = self.plan.probes.readiness_path or "/", self.plan.probes.host
+        headers = {"Host": host} if host else {}
         wait_until(
-            lambda: self.get(path, timeout=5).status == 200,
+            lambda: self.get(path, timeout=5, headers=headers).status == 200,
             seconds,
             self.container,
             what=f"{path} of {self.plan.name}",

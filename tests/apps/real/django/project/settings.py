@@ -38,6 +38,7 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/tmp/site.sqlite3"}}
+TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATIC_ROOT = Path(__file__).resolve().parents[1] / "static"
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
