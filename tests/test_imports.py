@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "docs": {"errors", "project", "profile", "servers", "plan", "output", "audit"},
     "proof": {
         "errors",
+        "files",
         "runtime.sizing",
         "load_client",
         "profile",

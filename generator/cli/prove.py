@@ -17,6 +17,7 @@ from ..errors import KitError
 from ..files import read_regular
 from ..output.paths import output_root
 from ..pipeline import read_plans
+from ..proof.env_file import hide, read_env_file
 from ..proof.kubectl import Kubectl
 from ..proof.prove import Findings, run_on_cluster, run_proof
 from ..proof.report import About, make_report, print_table, write_report
@@ -36,6 +37,7 @@ MAX_REQUEST_BYTES = 16 * 1024**2
 @click.option("--path", metavar="PATH", help="What to ask for (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
+@click.option("--env-file", metavar="FILE", help="Variables for the app, NAME=value a line; no value is ever shown.")
 @click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
 @click.option("--kubernetes", is_flag=True, help="Prove the manifests on a cluster: kubectl's.")
 @click.option("--context", metavar="NAME", help="With --kubernetes: kubectl's context (default: its current one).")
@@ -52,6 +54,7 @@ def prove(
     path: str | None,
     headers: tuple[str, ...],
     request_file: str | None,
+    env_file: str | None,
     quick: bool,
     kubernetes: bool,
     context: str | None,
@@ -78,12 +81,15 @@ def prove(
     request = make_request(path, headers, text, request_file or "", plan.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
     _only_with_kubernetes(kubernetes, {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace})
-    with progress() as begin:
+    if env_file and kubernetes:
+        raise KitError("--env-file: not with --kubernetes, where pods have the Secrets of --namespace")
+    variables = read_env_file(env_file) if env_file else {}
+    with progress() as begin, hidden(variables):
         if kubernetes:
             kubectl = Kubectl(_kubectl(context, kubeconfig))
             run_on_cluster(kubectl, plan, image, namespace, request, rate, quick, begin, found)
         else:
-            run_proof(plan, output_root(output), request, image, base_image, quick, begin, found)
+            run_proof(plan, output_root(output), request, image, base_image, quick, variables, begin, found)
     about = About(
         at.isoformat(timespec="seconds"),
         round(time.monotonic() - began, 1),
@@ -110,6 +116,18 @@ def _kubectl(context: str | None, kubeconfig: str | None) -> tuple[str, ...]:
     """The command, with the options that choose the cluster."""
     chosen = {"--context": context, "--kubeconfig": kubeconfig}
     return ("kubectl", *(f"{name}={value}" for name, value in chosen.items() if value))
+
+
+@contextmanager
+def hidden(variables: Mapping[str, str]) -> Iterator[None]:
+    """An error's message is printed without the values: an engine's words may repeat what the app has logged."""
+    try:
+        yield
+    except KitError as error:
+        text = str(error)
+        if (clean := hide(text, variables)) == text:
+            raise
+        raise KitError(clean) from None
 
 
 def end_on_signals() -> None:

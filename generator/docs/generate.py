@@ -156,6 +156,13 @@ env: {DB_PASSWORD: hunter2}
 """
 
 
+def real_apps(root: Path) -> str:
+    """The profile of each application of tests/apps/real/, as the tests boot it."""
+    profiles = sorted((root / "tests/apps/real").glob("*/profile.yaml"))
+    named = [(path.parent.name, path.read_text(encoding="utf-8")) for path in profiles]
+    return "\n".join(f"**{name}**\n\n```yaml profile\n{text}```\n" for name, text in named)
+
+
 def _faults() -> str:
     try:
         faults = read_profile(_BAD_PROFILE, "shop.yaml").faults
@@ -178,6 +185,7 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "error_kinds": lambda _: error_kinds(),
     "hazards": lambda _: hazards_table(),
     "faults": lambda _: _faults(),
+    "real_apps": real_apps,
     "findings": lambda _: findings_page(),
 }
 

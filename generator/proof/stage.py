@@ -13,6 +13,7 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ..containers.command import Completed, EngineError
 from ..containers.container import Container
 from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
+from .env_file import for_docker
 
 BESIDE = ("python3", "/load_client/inside.py")
 #: More than any single step of a proof takes; a command in a container ends by itself long before.
@@ -31,7 +33,7 @@ SAMPLE_SECONDS = "0.5"
 
 
 def server_options(plan: Plan) -> dict[str, Option]:
-    """The profile's limits, and as little else as a pod has: nothing writable but /tmp, no capabilities."""
+    """The profile's limits, and as little else as a pod has: nothing writable but /tmp and volumes, which are empty."""
     return {
         "cpus": plan.profile.resources.cpu / 1000,
         "memory": plan.profile.resources.memory,
@@ -39,7 +41,7 @@ def server_options(plan: Plan) -> dict[str, Option]:
         "read_only": True,
         "cap_drop": "ALL",
         "security_opt": "no-new-privileges",
-        "tmpfs": "/tmp",
+        "tmpfs": ["/tmp", *(f"{path}:mode=1777" for path in plan.volumes.made)],
         "env": {"UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"},
     }
 
@@ -57,6 +59,8 @@ class Stage:
     plan: Plan
     image: str
     load_image: str
+    #: Of --env-file, for the profile's image alone.
+    variables: Mapping[str, str] = field(default_factory=dict)
     server: Container | None = None
     beside: Container = field(init=False)
     watcher: Container | None = None
@@ -93,8 +97,13 @@ class Stage:
 
     def start_server(self) -> Container:
         """Boot the profile's image, and watch it from beside, where the engine lets one look."""
-        options = {**server_options(self.plan), "network": f"container:{self.beside.id}"}
-        self.server = self.docker.run_detached(self.image, timeout=60, **options)
+        options: dict[str, Option] = {
+            **server_options(self.plan),
+            "network": f"container:{self.beside.id}",
+        }
+        with for_docker(self.variables) as file:
+            options["env_file"] = file
+            self.server = self.docker.run_detached(self.image, timeout=60, **options)
         self.watch(self.server)
         return self.server
 

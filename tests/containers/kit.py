@@ -68,9 +68,10 @@ class Booted:
             connection.close()
 
     def wait_ready(self, seconds: float = PATIENCE) -> Booted:
-        path = self.plan.probes.readiness_path or "/"
+        path, host = self.plan.probes.readiness_path or "/", self.plan.probes.host
+        headers = {"Host": host} if host else {}
         wait_until(
-            lambda: self.get(path, timeout=5).status == 200,
+            lambda: self.get(path, timeout=5, headers=headers).status == 200,
             seconds,
             self.container,
             what=f"{path} of {self.plan.name}",
@@ -186,7 +187,7 @@ def load(docker: Docker, found: Booted, path: str, connections: int, duration: f
     words = [f"http://127.0.0.1:{found.plan.profile.port}{path}", "--connections", str(connections)]
     words += ["--duration", str(duration)]
     for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     command = ["python3", f"{LOAD_CLIENT}/client.py", *words]
     done = run_beside(
         docker, found.container, *command, volume=LOAD_CLIENT_VOLUME, ulimit={"nofile": "20000:20000"}, check=False

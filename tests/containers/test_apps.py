@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -50,14 +51,14 @@ def project(name: str, folder: Path) -> Path:
 
 
 @contextmanager
-def served(docker: Docker, folder: Path, *args: str) -> Iterator[kit.Booted]:
+def served(docker: Docker, folder: Path, *args: str, **changes: Any) -> Iterator[kit.Booted]:
     """The project's image as its users make it: `generate`, `docker build`, run under the profile's limits."""
     profile = str(folder / "profile.yaml")
     made = CliRunner().invoke(commands, ["generate", "--output", str(folder), profile], obj={})
     assert made.exit_code == 0, made.output
     plan = read_plans((profile,), (), folder)[0]
     tag = kit.build(docker, plan, f"kit-test-{kit.CHECKOUT}-app-{folder.name}:dev", folder)
-    with kit.booted(docker, tag, plan, *args, health_interval="1s") as container:
+    with kit.booted(docker, tag, plan, *args, health_interval="1s", **changes) as container:
         yield container
 
 

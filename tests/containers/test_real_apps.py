@@ -1,0 +1,102 @@
+"""Applications from the package registry (tests/apps/real/): built, booted read-only, probed, loaded, stopped.
+
+Of ours is only what their documentation lets a user write: an entry module, settings, a profile of at most 15 lines.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from generator.containers.docker import Docker
+from generator.proof.claim import FAILED
+from generator.proof.judge import judge_stop
+from tests.containers import kit
+from tests.containers.faults import established
+from tests.containers.support.docker import health
+from tests.containers.support.waiting import wait_until
+from tests.containers.test_apps import project, served
+
+CONNECTIONS = 200
+
+
+@dataclass(frozen=True)
+class Real:
+    """What one of them needs to run, and what its page has."""
+
+    page: str
+    words: bytes
+    #: A second page, and the start of its content type.
+    other: tuple[str, str]
+    env: dict[str, str] = field(default_factory=dict)
+    #: The one warning that the application itself logs.
+    says: str = "no warning"
+    fast: bool = False
+
+
+REAL = {
+    "httpbin": Real(
+        "/get?city=Oslo", b'"city": "Oslo"', ("/image/png", "image/png"), says="flasgger is not installed", fast=True
+    ),
+    "django": Real(
+        "/admin/login/?next=/admin/",
+        b"csrfmiddlewaretoken",
+        ("/static/admin/css/base.css", "text/css"),
+        env={"DJANGO_KEY": "a key with more than fifty characters, of which many differ: 0123456789"},
+        fast=True,
+    ),
+    "dash": Real("/_dash-layout", b'"Rome"', ("/_dash-dependencies", "application/json"), fast=True),
+    "flask-admin": Real(
+        "/admin/book/",
+        b"Library",
+        ("/admin/static/admin/css/bootstrap4/admin.css", "text/css"),
+        {"SECRET_KEY": "x" * 40},
+    ),
+}
+CHOSEN = [name for name, one in REAL.items() if one.fast or os.environ.get("KIT_ALL_APPS")]
+
+
+def test_each_application_has_its_case() -> None:
+    folders = sorted((kit.ROOT / "tests/apps/real").glob("*/profile.yaml"))
+    assert [path.parent.name for path in folders] == sorted(REAL)
+    assert all(len(path.read_text().splitlines()) <= 15 for path in folders)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_real_application_serves_and_stops(docker: Docker, tmp_path: Path, name: str) -> None:
+    real, folder = REAL[name], project(f"real/{name}", tmp_path)
+    with ExitStack() as stack:
+        volumes = [f"kit-test-{kit.CHECKOUT}-{name}"] if name == "flask-admin" else []
+        for volume in volumes:
+            docker.call("volume", "create", volume)
+            stack.callback(docker.call, "volume", "rm", "--force", volume)
+        mounts = {"volume": [f"{volume}:/data" for volume in volumes], "user": None} if volumes else {}
+        container = stack.enter_context(served(docker, folder, env=real.env, **mounts))
+        host = container.plan.probes.host
+        headers = {"Host": host} if host else {}
+        page = container.get(real.page, headers=headers)
+        assert (page.status, real.words in page.body) == (200, True), page.body[:2000]
+        other = container.get(real.other[0], headers=headers)
+        assert (other.status, other.headers["content-type"].startswith(real.other[1])) == (200, True)
+        wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
+        words = {"host": host} if host else {}
+        held = kit.load(docker, container, real.page, CONNECTIONS, 3, timeout=60, finish=60, **words)
+        assert (held["failed"], held["unanswered"], held["connections"]["asked"]) == (0, 0, CONNECTIONS), held
+        assert [line for line in kit.complaints(container.container.logs().text) if real.says not in line] == []
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(
+                kit.load, docker, container, real.page, 50, 5, timeout=60, finish=60, no_reconnect=True, **words
+            )
+            wait_until(
+                lambda: running.done() or established(container) >= 50, kit.PATIENCE, container.container, what="load"
+            )
+            container.container.kill("TERM")
+            code = container.container.wait(kit.PATIENCE)
+            stopped = judge_stop(running.result(), code, 0, kit.PATIENCE)
+        assert stopped.verdict != FAILED, stopped
+        assert not running.result()["failures"]["non_2xx"] and running.result()["answered"], stopped

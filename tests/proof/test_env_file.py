@@ -1,0 +1,106 @@
+"""prove --env-file: read as Compose reads it; its values reach the container, and no message, report or argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+from generator.cli.prove import hidden
+from generator.containers.client import Client
+from generator.containers.command import Completed
+from generator.containers.docker import Docker
+from generator.errors import KitError
+from generator.proof.claim import FAILED, Claim
+from generator.proof.env_file import HIDDEN, check_names, hide, hide_in, read_env_file
+from generator.proof.stage import Stage, server_options
+from tests.fast_support import MINIMAL, plan_of
+
+SECRET = "s3cr3t-of-the-database"
+NEEDS = "env_secrets: {DATABASE_URL: {secret: pg, key: uri}}"
+READ = {
+    "A=1\n\n# a comment\nB=two words # a remark\n": {"A": "1", "B": "two words"},
+    "export A=x\nB=\n": {"A": "x", "B": ""},
+    "A='p$ss # w\\rd'\nB=\"it's\"\n": {"A": "p$ss # w\\rd", "B": "it's"},
+    "URL=postgresql://u:p@h/d?a=b#c\n": {"URL": "postgresql://u:p@h/d?a=b#c"},
+}
+REFUSED = [
+    f"{SECRET}\n",
+    f"A=$x{SECRET}\n",
+    f"A='{SECRET}\n",
+    f'A="{SECRET}\\n"\n',
+    f"A B={SECRET}\n",
+    f"A={SECRET}\x07\n",
+]
+
+
+@pytest.mark.parametrize("text", READ)
+def test_it_is_read_as_compose_reads_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "env").write_text(text)
+    assert read_env_file(str(tmp_path / "env")) == READ[text]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_it_cannot_be_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "env").write_text(f"FIRST=1\n{text}")
+    with pytest.raises(KitError) as refused:
+        read_env_file(str(tmp_path / "env"))
+    assert f"{tmp_path}/env:2: " in str(refused.value) and SECRET not in str(refused.value)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KitError, match="none: No such file"):
+        read_env_file(str(tmp_path / "none"))
+
+
+def test_secrets_of_the_profile_must_be_given() -> None:
+    check_names(plan_of(NEEDS), {"DATABASE_URL": "x"})
+    with pytest.raises(KitError, match="needs DATABASE_URL; give them with --env-file"):
+        check_names(plan_of(NEEDS), {"OTHER": "x"})
+
+
+def test_the_values_are_hidden_in_every_text() -> None:
+    given = {"KEY": SECRET, "QUOTED": 'with "quotes" in it', "SHORT": "1"}
+    texts = {"log": [f"no {SECRET} here", {"line": r"{\"k\": \"with \\\"quotes\\\" in it\"}", "n": 1}]}
+    claim = hide_in(Claim("boots", "1 boot", f"died: {SECRET}", FAILED, f"see {SECRET}", texts), given)
+    assert SECRET not in repr(claim)
+    assert (claim.measured, claim.promised, claim.data["log"][1]["n"]) == (f"died: {HIDDEN}", "1 boot", 1)
+    assert hide(r"say with \"quotes\" in it", given) == f"say {HIDDEN}"
+    with pytest.raises(KitError) as shown, hidden(given):
+        raise KitError(f"the engine says {SECRET}")
+    assert str(shown.value) == f"the engine says {HIDDEN}"
+
+
+def test_docker_gets_a_file_of_the_owners_and_no_value_as_an_argument() -> None:
+    seen: list[tuple[str, str, int]] = []
+
+    def run(argv: Sequence[str], **_: Any) -> Completed:
+        for word in argv:
+            if word.startswith("--env-file="):
+                path = Path(word.partition("=")[2])
+                seen.append((" ".join(argv), path.read_text(), path.stat().st_mode & 0o777))
+        return Completed(tuple(argv), 0, "c1\n", "")
+
+    stage = Stage(Docker(Client("docker", run=run), "label"), plan_of(NEEDS), "image", "load", {"DATABASE_URL": SECRET})
+    stage.beside = stage.docker.run_detached("load")
+    stage.start_server()
+    ((words, text, mode),) = seen
+    assert (text, mode) == (f"DATABASE_URL={SECRET}\n", 0o600)
+    assert SECRET not in words
+    assert not Path(words.partition("--env-file=")[2].partition(" ")[0]).exists()
+
+
+def test_volumes_start_empty_and_can_be_written() -> None:
+    plan = plan_of("volumes: [{name: data, mount_path: /data, size: 1Gi}, {name: c, mount_path: /c, config_map: c}]")
+    assert server_options(plan)["tmpfs"] == ["/tmp", "/data:mode=1777"]
+
+
+def test_a_cluster_takes_secrets_from_its_namespace(tmp_path: Path) -> None:
+    profile = tmp_path / "p.yaml"
+    profile.write_text(MINIMAL)
+    done = CliRunner().invoke(commands, ["prove", "--kubernetes", "--env-file", "x", str(profile)], obj={})
+    assert done.exit_code == 2 and "Secrets of --namespace" in done.output
