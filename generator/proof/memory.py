@@ -44,14 +44,18 @@ def judge_memory(plan: Plan, rest: Mapping[str, Any] | None, peak: Mapping[str, 
 def worker_bytes(samples: Sequence[Mapping[str, Any]], connection_memory_bytes: int) -> int | None:
     """What one worker needs beside its connections: the most it had to itself, less the formula's share of them.
 
-    At rest that is all it has; under load it is what requests leave behind. None where nobody could look.
+    At rest that is all it has; under load it is what requests leave behind. The share is that of the most connections
+    that these workers have held: Python keeps their memory when they are closed (22 MiB were measured of pywsgi after
+    1,200 connections, 14 before). None where nobody could look.
     """
     rest = min((sample["descriptors"] for sample in samples), default=0)
-    found = []
+    found, workers, held = [], None, 0
     for sample in samples:
+        if sample["workers"] != workers:
+            workers, held = sample["workers"], 0
+        held = max(held, sample["descriptors"] - rest)
         if sample.get("worker_bytes"):
-            held = max(0, sample["descriptors"] - rest) / max(1, len(sample["workers"]))
-            found.append(sample["worker_bytes"] - held * connection_memory_bytes)
+            found.append(sample["worker_bytes"] - held * connection_memory_bytes / max(1, len(sample["workers"])))
     return math.ceil(max(found)) if found else None
 
 

@@ -162,7 +162,8 @@ def test_a_worker_is_measured_beside_its_connections(
     plan = plan_of("", *overrides)
     rest = {"descriptors": 10, "workers": [7], "worker_bytes": 10 * 2**20}
     peak = {"descriptors": 1010, "workers": [7], "worker_bytes": worker_mib * 2**20 + 1000 * 23 * 1024}
-    claim = judge_worker(plan, [rest, peak])
+    after = {**peak, "descriptors": 10}  # closed, but Python keeps the memory
+    claim = judge_worker(plan, [rest, peak, after])
     assert claim.verdict == verdict
     assert said in f"{claim.promised} {claim.measured} {claim.advice}"
     assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
