@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..profile.schema import App
+from ..profile.sections import App
 from ..project.project import LocalProject, Project
 from ..servers.server import Server
 
