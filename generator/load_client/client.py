@@ -14,7 +14,8 @@ Prints one JSON object:
   unanswered               active connections that never got a response, over all their reconnects
   unfinished               requests outstanding, or due and not sent, --finish seconds after the end
   statuses                 responses by HTTP status
-  connections              asked, opened (reconnects included), peak, held (open at the end), never_connected,
+  connections              asked, opened (reconnects included), peak, held (open at the end, or closed by
+                           announcement when no request follows), never_connected,
                            closed_announced (after Connection: close), closed_idle (without a request outstanding),
                            answers_min, answers_median, answers_max: responses on one active connection
   idle, slow               asked, held; slow: closed_after, the seconds each one lasted

@@ -24,6 +24,7 @@ class Slot:
         "address",
         "due",
         "ever_open",
+        "let_go",
         "opened_at",
         "response",
         "responses",
@@ -37,6 +38,7 @@ class Slot:
     def __init__(self, role: int, address: tuple[str, int], has_body: bool) -> None:
         self.role, self.address, self.state = role, address, CLOSED
         self.responses, self.ever_open = 0, False
+        self.let_go = False  # closed by announcement when nothing is sent any more: it would come back
         self.sock: socket.socket
         self.response = Response(has_body)
         self.opened_at = self.since = 0.0  # since: when the connect or the request began, for --timeout
@@ -172,6 +174,7 @@ class Connections:
         slot.state = READY
         if slot.response.closes:
             self.tally.closed_announced += 1
+            slot.let_go = self.stopping and self.plan.reconnect
             self.shut(slot)
             self.again(slot, 0.0)
         else:

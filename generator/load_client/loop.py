@@ -169,7 +169,7 @@ class Engine(Connections):
         tally = self.tally
         tally.unfinished = len(self.outstanding) + len(self.backlog)
         for slot in self.slots:
-            up = slot.state not in (CLOSED, CONNECTING)
+            up = slot.let_go or slot.state not in (CLOSED, CONNECTING)
             tally.held += up
             tally.never_connected += not slot.ever_open
             if slot.role == ACTIVE:

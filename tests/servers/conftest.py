@@ -24,4 +24,5 @@ def gunicorn(tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
     for server in started:
         server.process.kill()
         server.process.wait()
-        assert "Traceback" not in server.log.read_text()
+        text = server.log.read_text()
+        assert "Traceback" not in text, text

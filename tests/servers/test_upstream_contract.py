@@ -76,6 +76,7 @@ STANDS_IN = (
     ("gevent.socket", "socket.__init__", "self._read_event = "),
     ("gevent.server", "StreamServer", "self.socket"),
     ("gevent.baseserver", "BaseServer.__init__", "self._timer = None"),
+    ("gevent.baseserver", "BaseServer.stop_accepting", "self._watcher = None"),
     ("gevent.baseserver", "BaseServer.__init__", "self.loop = get_hub().loop"),
     ("gevent.baseserver", "BaseServer.set_listener", "self.address = listener.getsockname()"),
     ("gevent.baseserver", "BaseServer.set_listener", "self.family = listener.family"),

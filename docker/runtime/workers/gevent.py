@@ -65,7 +65,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         self.unfinished_bytes = 0  # of all heads that gunicorn's parser is reading
-        self.somebody_waited, self.places_needed = False, 0
+        self.somebody_waited, self.places_needed, self.surplus = False, 0, 0
         gevent_resolver.install()
         self.servers = [FairServer(self, listener, **tls) for listener in self.sockets]
         for server in self.servers:  # together they hold worker_connections; stock: each of them
@@ -87,13 +87,13 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         return self.cfg.workers > 1 and BALANCE.ahead(self.age, held)
 
     def even_out(self) -> None:
-        """Of a lead over the other workers, have some connections close after their next response; an idle one costs
-        nothing where it is. Not while others wait to be accepted: those even it out, and who comes back is behind them.
+        """Of a lead over the other workers, have some connections close after their next response, though not after
+        their first: one that is idle from then on costs nothing where it is. Not while others wait to be accepted:
+        those even it out, and who comes back is behind them.
         """
-        if self.cfg.workers < 2 or any(accepting.queue_length(server.socket) for server in self.servers):
-            return
-        lead = BALANCE.lead(self.age, len(self.clients))
-        self.places_needed = max(self.places_needed, min(lead, accepting.batch(len(self.clients))))
+        self.surplus = 0
+        if self.cfg.workers > 1 and not any(accepting.queue_length(server.socket) for server in self.servers):
+            self.surplus = min(BALANCE.lead(self.age, len(self.clients)), accepting.batch(len(self.clients)))
 
     def make_room(self) -> None:
         """Where a full worker has let somebody wait since the last look, so no other worker takes them: end who has
@@ -110,10 +110,14 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
                 client.deadline = 0.0
             self.places_needed -= len(idle)
 
-    def close_if_needed(self, request: Any) -> None:
+    def close_if_needed(self, request: Any, client: Client) -> None:
         if self.places_needed > 0:
             self.places_needed -= 1
             request.force_close()
+        elif self.surplus > 0 and client.served:
+            self.surplus -= 1
+            request.force_close()
+        client.served = True
 
     def look_at_clients(self, end: float = float("inf")) -> None:
         """Hang up where the time is over."""
@@ -205,7 +209,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             return False
         client.request = request
         self.beat()
-        self.close_if_needed(request)
+        self.close_if_needed(request, client)
         try:
             # gevent's goes on after a stop that interrupts the app; here that is the connection's end.
             AsyncWorker.handle_request(self, server.address, request, client, address)
@@ -232,7 +236,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         if given_up(sock._sock):
             raise StopIteration("the client has gone")
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
-        self.close_if_needed(req)
+        self.close_if_needed(req, sock)
         super().handle_request(listener_name, req, sock, addr)
         if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):
             self.read_to_the_end(req, sock)

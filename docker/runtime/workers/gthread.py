@@ -62,6 +62,8 @@ class Parser(RequestParser):  # type: ignore[misc]
             return super().__next__()
         sock = self.unreader.sock
         data = sock.recv(lean.READ_BYTES)
+        if not data:
+            raise StopIteration
         request = self.reader.read(data, sock, self.source_addr, self.server)
         if request is None or not lean.has_whole_body(request):
             self.unreader.unread(data)

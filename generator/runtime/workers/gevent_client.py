@@ -30,6 +30,7 @@ class Client(socket.socket):  # type: ignore[misc]
         "head",
         "idle_since",
         "request",
+        "served",
         "server",
         "unread",
         "watched",
@@ -45,6 +46,7 @@ class Client(socket.socket):  # type: ignore[misc]
         self.deadline = self.idle_since + server.worker.header_timeout
         self.head: int | None = None
         self.request: Any = None
+        self.served = False  # it has had a request before
         self.unread = b""  # bytes read that nobody has looked at
         self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
         self.busy = True  # in the pool, not waiting
