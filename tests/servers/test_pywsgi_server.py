@@ -886,6 +886,19 @@ def test_workers_that_die_at_once_are_respawned_ever_slower(start: Callable[...,
 
 
 @pytest.mark.parametrize("preload", [False, True])
+def test_an_app_below_a_path_is_there_whoever_imports_it(start: Callable[..., Running], preload: bool) -> None:
+    running = start(wait=False, mount="/tool", preload_app=preload)
+
+    def listens() -> bool:
+        with suppress(OSError), running.connect():
+            return True
+        return False
+
+    until(listens)
+    assert (running.get("/tool/pid")[0], running.get("/pid")[0]) == (200, 404)
+
+
+@pytest.mark.parametrize("preload", [False, True])
 def test_an_app_that_does_not_load_at_boot_is_exit_code_3(start: Callable[..., Running], preload: bool) -> None:
     running = start(wsgi_app="tiny:missing", wait=False, preload_app=preload)
     assert running.process.wait(PATIENCE) == 3

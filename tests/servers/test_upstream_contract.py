@@ -32,6 +32,8 @@ DEFINED = (
     ("gunicorn.workers.workertmp", "WorkerTmp.last_update", "(self)"),
     ("gunicorn.workers.workertmp", "WorkerTmp.fileno", "(self)"),
     ("gunicorn.workers.base", "Worker.init_signals", "(self)"),
+    ("gunicorn.workers.base", "Worker.load_wsgi", "(self)"),
+    ("gunicorn.app.base", "BaseApplication.wsgi", "(self)"),
     ("gunicorn.workers.base_async", "AsyncWorker.handle_request", "(self, listener_name, req, sock, addr)"),
     ("gunicorn.workers.base_async", "AsyncWorker.handle_http2", None),
     ("gunicorn.workers.ggevent", "GeventWorker.timeout_ctx", "(self)"),
@@ -100,6 +102,8 @@ STANDS_IN = (
     ("gunicorn.workers.base", "Worker.init_process", "self.PIPE = os.pipe()"),
     ("gunicorn.workers.base", "Worker.init_process", "self.init_signals()"),
     ("gunicorn.workers.base", "Worker.init_signals", "signal.set_wakeup_fd(self.PIPE[1])"),
+    ("gunicorn.workers.base", "Worker.load_wsgi", "self.wsgi = self.app.wsgi()"),
+    ("gunicorn.app.base", "BaseApplication.run", "except RuntimeError as e:"),
     ("gunicorn.workers.base", "Worker.__init__", "self.tmp = WorkerTmp(cfg)"),
     ("gunicorn.workers.base", "Worker.__init__", "self.max_requests = "),
     # What it reads of a request.
