@@ -161,7 +161,9 @@ class _Reader:
         folder = str(PurePosixPath(file).parent)
         self.variables.update(line.variables)
         for other in (*line.requirements, *line.constraints):
-            if not re.match(r"https?://", other):
+            if re.match(r"https?://", other):
+                self._reachable(other)
+            else:
                 self.read(below(self.root, folder, other))
         for place in (*line.find_links, *line.indexes):
             self._reachable(place)
@@ -184,6 +186,13 @@ class _Reader:
         self.folders[found] = None
 
     def _reachable(self, address: str) -> None:
+        """Refuse what a build cannot reach, and what it must not have: a secret in a file that is copied into it."""
+        user = re.match(r"(?i)(?:[a-z]+\+)?https?://([^/@]*)@", address)
+        if user and not re.fullmatch(r"([^:]*:)?\$\{[A-Z0-9_]+\}", user[1]):
+            raise FileError(
+                "an address without a password: the file goes into the build and its cache",
+                "write https://user:${TOKEN}@… and give the build --build-arg TOKEN",
+            )
         if re.match(r"(?i)[a-z+]+://([^/@]*@)?(localhost|127\.|\[::1\])", address):
             raise FileError(
                 "an address that a build reaches; there this one is the build's own container", "name the host"

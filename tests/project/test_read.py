@@ -104,6 +104,11 @@ def test_a_file_that_powershell_wrote_is_read(tmp_path: Path) -> None:
         ("x @ file:///home/me/x", "this one is of one machine"),
         ("git+ssh://git@example.com/x", "an address that needs no key"),
         ("hg+https://example.com/x", "a build has no hg"),
+        ("-i https://me:hunter2@index.example/simple", "an address without a password"),
+        ("--extra-index-url https://hunter2@index.example/simple", "an address without a password"),
+        ("x @ git+https://me:hunter2@git.example/x", "an address without a password"),
+        ("git+https://me:${TOKEN}x@git.example/x#egg=x", "an address without a password"),
+        ("-r https://me:hunter2@files.example/r.txt", "an address without a password"),
         ("-i http://localhost:3141/simple", "there this one is the build's own container"),
         ("-f nowhere", "a folder that is there; nowhere is not"),
         ("flask==", "what pip reads: "),
@@ -143,8 +148,8 @@ def test_what_works_is_let_pass(tmp_path: Path, line: str) -> None:
 
 
 def test_a_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
-    _, faults = read_with_faults(tmp_path, {"r.txt": "-i https://me:hunter2@localhost/simple\n"}, "r.txt")
-    assert "hunter2" not in faults[0] and "https://…@localhost/simple" in faults[0]
+    _, faults = read_with_faults(tmp_path, {"r.txt": "-i https://me:hunter2@index.example/simple\n"}, "r.txt")
+    assert "hunter2" not in faults[0] and "https://…@index.example/simple" in faults[0]
 
 
 def test_a_lock_beside_pyproject_is_taken(tmp_path: Path) -> None:
