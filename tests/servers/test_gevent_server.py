@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import gevent
 import pytest
@@ -59,14 +59,23 @@ def test_leaves_a_connection_to_others_until_they_hold_as_many(server: Any) -> N
 
 
 @pytest.mark.usefixtures("client")
-@pytest.mark.parametrize("reason", ["full", "pausing"])
+@pytest.mark.parametrize("reason", ["full", "pausing", "draining", "closed while it leaves to others"])
 def test_accepts_nothing_between_requests(server: Any, reason: str) -> None:
     if reason == "full":
         server.worker.worker_connections = 0
+    elif reason == "draining":
+        server.draining = True
     else:
-        server.pause(OSError(24, "Too many open files"))
-    server.accept_meanwhile()
-    assert not server.worker.clients
+        server.worker.is_ahead.return_value = True
+        server._do_read()
+        server.worker.is_ahead.return_value = False
+        if reason == "pausing":
+            server.pause(OSError(24, "Too many open files"))
+        else:
+            server.close()
+    with patch.object(server, "do_read") as accepted:
+        server.accept_meanwhile()
+    accepted.assert_not_called()
 
 
 def test_a_worker_accepts_after_so_many_requests() -> None:

@@ -47,7 +47,9 @@ class FairServer(StreamServer):  # type: ignore[misc]
 
     def accept_meanwhile(self) -> None:
         """Between requests: a turn of the hub lasts as long as all that is ready, and would accept one batch."""
-        if (self._watcher is not None or self.leaves_to_others) and not self.full() and not self.worker.is_ahead():
+        if self.draining or not self.started or not (self._watcher is not None or self.leaves_to_others):
+            return
+        if not self.full() and not self.worker.is_ahead():
             super()._do_read()
 
     def _accept_after_all(self) -> None:
@@ -70,6 +72,7 @@ class FairServer(StreamServer):  # type: ignore[misc]
     def pause(self, error: OSError) -> None:
         """Stock tries again at once, and writes a traceback for each try."""
         self.stop_accepting()
+        self.leaves_to_others = False
         self._timer = self.loop.timer(accepting.PAUSE)
         self._timer.start(self._start_accepting_if_started)
         if monotonic() - self.warned > 60:
