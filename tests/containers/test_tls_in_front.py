@@ -9,7 +9,8 @@ import http.client
 import json
 import secrets
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,17 @@ class Chain:
         words = [word for name, value in headers.items() for word in ("--header", f"{name}: {value}")]
         return json.loads(self.proxy.exec("curl", "--silent", "--max-time", "20", *words, url).stdout)
 
+    def statuses_at_once(self, url: str, clients: Iterable[str]) -> Counter[str]:
+        """Of one request for each client's address, all at the same time, from the address that is believed."""
+        asked = [
+            f'url = "{url}"\nheader = "X-Forwarded-For: {client}"\n'
+            'output = /dev/null\nwrite-out = "%{http_code}\\n"\n'
+            for client in clients
+        ]
+        words = ("--parallel", "--parallel-immediate", "--parallel-max", str(len(asked)), "--config", "-")
+        done = self.proxy.exec("curl", "--silent", *words, stdin="next\n".join(asked), timeout=kit.PATIENCE)
+        return Counter(done.stdout.split())
+
     def kubernetes(self, extra: str = "") -> str:
         """The section of a profile whose NetworkPolicy admits the TLS proxy by its address."""
         route = f"route: {{kind: ingress, host: {HOST}}}"
@@ -162,7 +174,7 @@ def test_https_in_front_reaches_the_app(
 def test_https_in_front_of_the_sidecar_reaches_the_app(
     docker: Docker, chain: Chain, image: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """The sidecar counts clients, not the ingress: what one of them may hold, all of them together exceed."""
+    """And it counts clients, not the ingress: together they may hold more than one of them."""
     profile = "profiles/servers/gthread.yaml"
     extra = ", proxy: true"
     with ExitStack() as stack:
@@ -188,4 +200,8 @@ def test_https_in_front_of_the_sidecar_reaches_the_app(
         door = kit.Booted(booted.plan, nginx, host_port(booted.container, 8080))
         direct = door.get("/seen", headers={**SPOOFED, "Host": HOST}).json
         assert (direct["url"], direct["client"]) == (f"http://{HOST}/seen", chain.gateway), "a neighbour's lies"
+        many = booted.plan.proxy.per_address.value + 30
+        each = [f"198.51.{number // 250}.{number % 250}" for number in range(many)]
+        assert chain.statuses_at_once(f"http://{address}/slow", each) == {"200": many}
+        assert chain.statuses_at_once(f"http://{address}/slow", each[:1] * many)["429"] > 0, "the limit is there"
         assert kit.complaints(nginx.logs().text) == []

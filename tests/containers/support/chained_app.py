@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import Flask, jsonify, request, url_for
@@ -26,6 +27,12 @@ def seen() -> Any:
         client=request.remote_addr,
         path=request.script_root + request.path,
     )
+
+
+@app.get("/slow")
+def slow() -> str:
+    time.sleep(0.4)
+    return "slow"
 
 
 @app.get("/folder/")
