@@ -131,13 +131,20 @@ def hidden(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def end_on_signals() -> None:
-    """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C, so that every container is removed on the way out."""
+    """End by an exception on SIGTERM and SIGHUP, as on Ctrl-C, so that every container is removed on the way out.
+
+    When the command is over the handlers are those from before, for whoever called it in a process of their own.
+    """
 
     def end(number: int, _: object) -> NoReturn:
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    @click.get_current_context().call_on_close
+    def _restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,8 @@ def test_the_users_mistakes_end_with_2_before_anything_boots(
     profile = tmp_path / "web.yaml"
     profile.write_text(MINIMAL.replace(", path: docker/app", ", path: ."))
     monkeypatch.setattr(images, "find_client", lambda: pytest.fail("asked for an engine"))
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     found = CliRunner().invoke(commands, ["tune", *(argument.format(profile=profile) for argument in arguments)])
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     assert found.exit_code == 2, found.output
     assert message in found.stderr
