@@ -80,8 +80,8 @@ def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> 
     serving = Serving(
         production=server.production,
         patched_by=server.patched_by,
-        one_thread=server.patched_by is not None or server.name == "meinheld",
-        blocking=server.name == "meinheld",
+        one_thread=server.patched_by is not None or server.sleep_blocks,
+        sleep_blocks=server.sleep_blocks,
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
     )

@@ -23,8 +23,8 @@ class Serving:
     #: Whether many requests share one thread, which code in C that waits would stop.
     one_thread: bool
     preload: bool
-    #: Whether a request that waits for anything stops its worker, probes included.
-    blocking: bool
+    #: Whether even time.sleep stops its worker, probes included.
+    sleep_blocks: bool
     #: The profile's ``app.hooks``.
     hooks: str | None
 
@@ -132,9 +132,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "probed-page",
         "meinheld, with health.readiness_path or health.liveness_path",
-        lambda serving: serving.blocking,
-        "a request that waits (a query, time.sleep) stops its worker, so a few slow ones take the pod out of its "
-        "Service (2,212 requests failed in one rollout with requests of 3 s)",
+        lambda serving: serving.sleep_blocks,
+        "a request that waits other than by Python's sockets (time.sleep) stops its worker, so a few take the pod out "
+        "of its Service (2,212 requests failed in one rollout with requests of 3 s)",
         "take server: gevent or gthread, or leave the path out for a TCP connect, which no worker needs to respond to",
     ),
     Kind(

@@ -30,6 +30,7 @@ MEINHELD = Server(
     preload_why="imported once and frozen before the fork",
     header_timeout=None,
     patched_by=None,
+    sleep_blocks=True,
     shares_connections=True,
     # Measured: 14 MiB the master, 25 a worker; an idle connection 3 KiB,
     # one of 10,000 that all wait for a backend 15.

@@ -72,6 +72,8 @@ class Server:
     settings: Mapping[str, Cell]
     #: Whether a connection occupies a whole worker, so that workers is all the server can hold.
     holds_one_each: bool = False
+    #: Whether a worker is one event loop without a patched standard library: time.sleep stops all of its requests.
+    sleep_blocks: bool = False
     #: Whether a worker's heartbeat goes on however many requests it has, so that a missing one tells that it hangs.
     beats_while_busy: bool = True
     production: bool = True

@@ -27,6 +27,7 @@ def app(environ, start_response):
     if path.startswith("/sleep/"):
         time.sleep(float(path[7:]))
     if path.startswith("/burn/"):  # without letting any other request go on
+        open(os.path.join(os.path.dirname(__file__), "burning"), "w").close()
         end = time.monotonic() + float(path[6:])
         while time.monotonic() < end:
             pass

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -235,7 +235,7 @@ def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(gunicorn:
     server = gunicorn(worker, workers=1, **{"threads": 1} if worker == "gthread" else {})
     with server.connect() as busy, server.connect() as gone, server.connect() as reset, server.connect() as stays:
         send(busy, "/burn/2.5")
-        sleep(0.3)  # it is served
+        until(server.log.with_name("burning").exists)
         send(gone, "/count/gone")
         gone.close()
         send(reset, "/count/reset")

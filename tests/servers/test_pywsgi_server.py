@@ -49,6 +49,7 @@ def application(environ, start_response):
     elif path.startswith("/sleep/"):
         time.sleep(float(path.rpartition("/")[2]))
     elif path.startswith("/burn/"):
+        open("burning", "w").close()
         end = time.monotonic() + float(path.rpartition("/")[2])
         while time.monotonic() < end:
             pass
@@ -974,7 +975,7 @@ def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(start: Ca
     server = start(workers=1)
     with server.connect() as busy, server.connect() as gone, server.connect() as stays:
         busy.sendall(b"GET /burn/2.5 HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(0.3)  # it is served
+        until(server.app.with_name("burning").exists)
         gone.sendall(b"GET /count HTTP/1.1\r\nHost: x\r\n\r\n")
         gone.close()
         assert exchange(stays, "/count")[2] == b"1"
