@@ -36,6 +36,7 @@ def stop(on: Walk) -> Iterator[Claim]:
     running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=True))
     wait([running], timeout=1.5)
     grace = on.plan.profile.graceful_timeout + EXIT_SECONDS
+    on.stage.stop_watching()
     began = time.monotonic()
     on.server.kill("TERM")
     code = on.server.wait(timeout=grace + 60)

@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
 from generator.errors import KitError
+from generator.load_client import inside
 from generator.load_client.inside import wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
@@ -167,6 +168,20 @@ def test_a_worker_is_measured_beside_its_connections(
     assert claim.verdict == verdict
     assert said in f"{claim.promised} {claim.measured} {claim.advice}"
     assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
+
+
+def test_a_worker_without_its_master_has_no_memory_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Once the master's memory is gone, all that the two shared is counted as the worker's."""
+    monkeypatch.setattr(inside, "PROC", tmp_path)
+    monkeypatch.setattr(inside, "CGROUP", tmp_path / "none")
+    for pid, parent in ((1, 0), (7, 1)):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (gunicorn) S {parent} " + "0 " * 20)
+        rows = "Pss: 9000 kB\nPrivate_Clean: 1000 kB\nPrivate_Dirty: 5000 kB\n"
+        (tmp_path / str(pid) / "smaps_rollup").write_text(rows)
+    assert inside.sample()["worker_bytes"] == 6000 * 1024
+    (tmp_path / "1/smaps_rollup").write_text("")  # as the kernel shows a process that ends
+    assert inside.sample()["worker_bytes"] is None
 
 
 def test_missing_descriptors_are_counted() -> None:
