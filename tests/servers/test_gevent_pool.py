@@ -148,7 +148,7 @@ def test_a_worker_that_is_behind_catches_up(gunicorn: Callable[..., Gunicorn], p
         os.kill(behind, signal.SIGCONT)
         while held[ahead] > 1.125 * held[behind] + SLACK:
             held[taken_by()] += 1
-            assert sum(held.values()) <= 20 * lead, held  # on a busy machine the other may get no CPU for a while
+            assert sum(held.values()) <= 5 * lead, held  # 201 at most, 284 with six busy loops beside
 
 
 def test_a_lead_goes_over_without_a_lost_request(gunicorn: Callable[..., Gunicorn]) -> None:
