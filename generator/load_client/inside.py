@@ -88,8 +88,8 @@ def sample() -> dict[str, Any]:
     found: dict[str, Any] = {"at": time.time(), "pss_bytes": pss or None, "descriptors": descriptors}
     found["workers"] = workers
     # What ends with a worker, pages that it shares with nobody, of the average one: the kernel does not share the
-    # connections out evenly, and only the sum must fit. Nothing is shared any more once the master has ended.
-    private = [own[pid] for pid in workers if pid in own and 1 in own]
+    # connections out evenly, and only the sum must fit.
+    private = [own[pid] for pid in workers if pid in own]
     found["worker_bytes"] = sum(private) // len(private) if private else None
     found["cpu_seconds"] = cpu_ticks / os.sysconf("SC_CLK_TCK")
     return {**found, **_cgroup()}

@@ -125,8 +125,8 @@ class Stage:
     def stop_watching(self) -> None:
         """Take no further samples, and keep those that there are.
 
-        Before a server is stopped: what a worker shared with the master counts as the worker's own once the master's
-        memory is gone (19 MiB seen of one that has 6).
+        Before a server is stopped: a worker that ends writes to the pages it shares with the master, which become its
+        own (sync, sampled every 5 ms: 6 MiB under load, 16 to 18 within 0.1 s of SIGTERM, in six runs of six).
         """
         if self.watcher is not None:
             self.docker.call("kill", self.watcher.id, check=False)

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import jsonschema
 import pytest
@@ -22,11 +24,10 @@ from click.testing import CliRunner, Result
 from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
 from generator.errors import KitError
-from generator.load_client import inside
 from generator.load_client.inside import wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
-from generator.proof import images, judge, loads, report
+from generator.proof import images, judge, loads, report, signals
 from generator.proof.against import NAME, seed_text
 from generator.proof.charts import cumulated, line_chart
 from generator.proof.claim import FULL, QUICK, Claim, judged
@@ -170,18 +171,16 @@ def test_a_worker_is_measured_beside_its_connections(
     assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
 
 
-def test_a_worker_without_its_master_has_no_memory_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Once the master's memory is gone, all that the two shared is counted as the worker's."""
-    monkeypatch.setattr(inside, "PROC", tmp_path)
-    monkeypatch.setattr(inside, "CGROUP", tmp_path / "none")
-    for pid, parent in ((1, 0), (7, 1)):
-        (tmp_path / str(pid) / "fd").mkdir(parents=True)
-        (tmp_path / str(pid) / "stat").write_text(f"{pid} (gunicorn) S {parent} " + "0 " * 20)
-        rows = "Pss: 9000 kB\nPrivate_Clean: 1000 kB\nPrivate_Dirty: 5000 kB\n"
-        (tmp_path / str(pid) / "smaps_rollup").write_text(rows)
-    assert inside.sample()["worker_bytes"] == 6000 * 1024
-    (tmp_path / "1/smaps_rollup").write_text("")  # as the kernel shows a process that ends
-    assert inside.sample()["worker_bytes"] is None
+def test_no_sample_is_taken_of_a_server_that_stops() -> None:
+    """A worker that ends has more memory of its own than one that serves."""
+    on = MagicMock(connections=10, pace=QUICK, plan=plan_of(""))
+    load: Future[Completed] = Future()
+    load.set_result(Completed((), 0, json.dumps(result()), ""))
+    on.stage.begin.return_value = load
+    on.server.wait.return_value = 0
+    list(signals.stop(on))
+    names = [call[0] for call in on.mock_calls]
+    assert names.index("stage.stop_watching") < names.index("server.kill")
 
 
 def test_missing_descriptors_are_counted() -> None:
