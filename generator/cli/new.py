@@ -67,7 +67,7 @@ def new(
     entries = [
         Entry("name", name),
         *app_entries(root, found, app, given),
-        Entry("connections", _plain(connections), "that one container must hold at once, each of them answered"),
+        Entry("connections", _plain(connections), "that one container must hold at once, each of them served"),
         Entry("resources.cpu", _plain(given.get("resources.cpu", CPU))),
         *(Entry(path, _plain(value)) for path, value in given.items() if path not in ("name", "app.module")),
     ]

@@ -34,7 +34,7 @@ MAX_REQUEST_BYTES = 16 * 1024**2
 @options.overrides
 @click.option("--image", metavar="IMAGE", help="Prove this image instead of building one.")
 @click.option("--base-image", metavar="IMAGE", help="BASE_IMAGE of the builds, instead of the profile's.")
-@click.option("--path", metavar="PATH", help="What to ask for (default: / of the app).")
+@click.option("--path", metavar="PATH", help="Path to request (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
 @click.option("--env-file", metavar="FILE", help="Variables for the app, NAME=value a line; no value is ever shown.")

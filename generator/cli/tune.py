@@ -29,7 +29,7 @@ _SERVERS = [name for name, server in SERVERS.items() if server.production]
 @click.option("--output", default=".", metavar="DIR", help="Root below which app and build/proof/ lie.")
 @options.overrides
 @click.option("--base-image", metavar="IMAGE", help="BASE_IMAGE of the builds, instead of the profile's.")
-@click.option("--path", metavar="PATH", help="What to ask for (default: / of the app).")
+@click.option("--path", metavar="PATH", help="Path to request (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
 @click.option(

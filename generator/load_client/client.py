@@ -9,21 +9,21 @@ Standard library only: it runs as a file, in any container with Python 3. It con
 
 Prints one JSON object:
   seconds, rps             the measured time, and responses a second within it
-  answered                 whole responses, whatever their status; those to the idle connections' request not counted
+  responses                whole responses, whatever their status; those to the idle connections' request not counted
   failed, failures         failures in all and by kind (kinds: see tally.py); each is counted once
-  unanswered               active connections that never got a response, over all their reconnects
+  no_response              active connections that never got a response, over all their reconnects
   unfinished               requests outstanding, or due and not sent, --finish seconds after the end
   statuses                 responses by HTTP status
-  connections              asked, opened (reconnects included), peak, held (open at the end, or closed by
+  connections              requested, opened (reconnects included), peak, held (open at the end, or closed by
                            announcement when no request follows), never_connected,
                            closed_announced (after Connection: close), closed_idle (without a request outstanding),
-                           answers_min, answers_median, answers_max: responses on one active connection
-  idle, slow               asked, held; slow: closed_after, the seconds each one lasted
-  latency_ms               p50, p90, p99, max, mean of a response; connect_ms of a connect; first_answer_ms from the
+                           responses_min, responses_median, responses_max: responses on one active connection
+  idle, slow               requested, held; slow: closed_after, the seconds each one lasted
+  latency_ms               p50, p90, p99, max, mean of a response; connect_ms of a connect; first_response_ms from the
                            start of a connection's connect to its first response
   histogram_ms             rows: upper edge of the bucket, responses in it
-  timeline                 rows, one a second: second, connections open, answered, failed
-  steps                    of --rates: rate, due, answered, within (the limit), failed, lagged (sent late by this
+  timeline                 rows, one a second: second, connections open, responses, failed
+  steps                    of --rates: rate, due, responses, within (the limit), failed, lagged (sent late by this
                            client, although a connection was free), passed, p50_ms, p99_ms
 """
 
@@ -71,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--rate", type=float, metavar="R", help="open loop: requests a second in all")
     add("--rates", type=_rates, default=(), metavar="R,R", help="open loop: rates in all, --step-seconds each")
     add("--step-seconds", type=float, default=1, metavar="S", help="of each of --rates (default: 1)")
-    add("--limit", type=float, metavar="S", help="seconds within which 99 %% of a rate's requests must be answered")
+    add("--limit", type=float, metavar="S", help="seconds within which 99 %% of a rate's requests need a response")
     add("--ramp", type=float, metavar="R", help="connections opened a second (default: as fast as possible)")
     add("--duration", type=float, default=10, metavar="S", help="seconds measured (default: 10)")
     add("--requests", type=int, metavar="N", help="stop after so many responses")

@@ -162,7 +162,7 @@ class Connections:
     def responded(self, slot: Slot) -> None:
         now = monotonic()
         self.outstanding.pop(slot, None)
-        self.tally.answered += 1
+        self.tally.responses += 1
         self.tally.latency.add(now - slot.due)
         status = slot.response.status
         self.tally.statuses[status] = self.tally.statuses.get(status, 0) + 1

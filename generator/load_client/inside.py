@@ -58,7 +58,7 @@ def wait(port: int, seconds: float, path: str, host: str | None = None) -> dict[
             if path == "-":
                 return {"ready_at": time.time(), "message": "connected"}
             connection.request("GET", path, headers={"Host": host} if host else {})
-            message = f"GET {path} answered {(status := connection.getresponse().status)}"
+            message = f"GET {path} returned {(status := connection.getresponse().status)}"
             if 200 <= status < 400:
                 return {"ready_at": time.time(), "message": message}
         except (OSError, http.client.HTTPException) as error:

@@ -40,15 +40,15 @@ class Engine(Connections):
 
     def run(self) -> Tally:
         self.start = monotonic()
-        rows, answered, failed = 0, 0, 0
+        rows, responses, failed = 0, 0, 0
         while not self.over(now := monotonic()):
             self.turn(now)
             while now - self.start >= rows + 1:
-                row = [len(self.by_fd), self.tally.answered - answered, self.failed - failed]
+                row = [len(self.by_fd), self.tally.responses - responses, self.failed - failed]
                 self.tally.timeline[rows] = row
-                rows, answered, failed = rows + 1, self.tally.answered, self.failed
+                rows, responses, failed = rows + 1, self.tally.responses, self.failed
         self.tally.seconds = monotonic() - (self.begin or self.start)
-        self.tally.in_time = self.tally.answered
+        self.tally.in_time = self.tally.responses
         if self.plan.rates and self.begin is not None:
             self.tally.steps = self.steps.judged(self.begin, monotonic())
         self.finish()
@@ -71,7 +71,7 @@ class Engine(Connections):
     def begin_active(self, now: float) -> None:
         """From here on it is measured: the latencies and responses of the idle ones do not count."""
         fresh = Tally()
-        self.tally.latency, self.tally.answered = fresh.latency, 0
+        self.tally.latency, self.tally.responses = fresh.latency, 0
         self.begin = self.opened_from = now
         self.opened = 0
         self.unopened.extend(slot for slot in self.slots if slot.role == ACTIVE)
@@ -144,7 +144,7 @@ class Engine(Connections):
     def responded(self, slot: Slot) -> None:
         if self.plan.rates and self.begin is not None and slot.role == ACTIVE:
             good = 200 <= slot.response.status < 300
-            self.steps.answered(slot.due, self.begin, monotonic() - slot.due, good)
+            self.steps.responded(slot.due, self.begin, monotonic() - slot.due, good)
         super().responded(slot)
 
     def count_failure(self, failure: str) -> None:
@@ -173,11 +173,11 @@ class Engine(Connections):
             tally.held += up
             tally.never_connected += not slot.ever_open
             if slot.role == ACTIVE:
-                tally.responses.append(slot.responses)
+                tally.per_connection.append(slot.responses)
             elif slot.role == IDLE:
                 tally.idle_held += up
             else:
                 tally.slow_held += up
             self.shut(slot)
-        tally.idle_asked, tally.slow_asked = self.plan.idle, self.plan.slow
+        tally.idle_requested, tally.slow_requested = self.plan.idle, self.plan.slow
         self.poll.close()

@@ -21,7 +21,7 @@ class Plan:
     rate: float | None = None  # requests a second in all (open loop); None: closed loop
     rates: tuple[float, ...] = ()  # open loop: rates in all, one after the other, each for step_seconds
     step_seconds: float = 1.0
-    limit: float | None = None  # with rates: seconds within which 99 % of a rate's requests must be answered
+    limit: float | None = None  # with rates: seconds within which 99 % of a rate's requests must have their responses
     ramp: float | None = None  # connections opened a second; None: as fast as possible
     duration: float = 10.0  # seconds, from the first active connection
     finish: float = 2.0  # seconds more for what is outstanding then

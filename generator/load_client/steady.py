@@ -43,7 +43,7 @@ class Request:
     body: str = ""
 
     def text(self, path: str, close: bool) -> bytes:
-        """The whole request; with ``close`` the server is asked to close the connection after its response."""
+        """The whole request; with ``close`` the request tells the server to close the connection after its response."""
         lines = [f"{self.method} {path} HTTP/1.1", *self.headers]
         if not any(header.lower().startswith("host:") for header in self.headers):
             lines.append("Host: kit")

@@ -1,4 +1,4 @@
-"""Open-loop rates one after the other, and which requests of each were answered within a limit."""
+"""Open-loop rates one after the other, and which of their requests had a response within a limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .histogram import Histogram
 
 #: So many rates in a row that fail end the run: one may have met a hiccup of the machine.
 FAILED_IN_A_ROW = 2
-#: A rate passes if this share of its requests was answered within the limit: its 99th percentile is below it.
+#: A rate passes if this share of its requests had a response within the limit: its 99th percentile is below it.
 WITHIN = 0.99
 
 
@@ -19,8 +19,8 @@ class Step:
 
     rate: float  # requests a second
     due: int = 0
-    answered: int = 0
-    within: int = 0  # answered with 2xx, within the limit
+    responses: int = 0
+    within: int = 0  # responses with 2xx within the limit
     failed: int = 0  # failures of whatever kind while it ran
     lagged: int = 0  # sent late although a connection was free: the client's own lateness, not the server's
     latency: Histogram = field(default_factory=Histogram)
@@ -31,18 +31,18 @@ class Step:
     def merge(self, other: Step) -> None:
         """Add another process' share of the same rate."""
         self.rate += other.rate
-        for name in ("due", "answered", "within", "failed", "lagged"):
+        for name in ("due", "responses", "within", "failed", "lagged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latency.merge(other.latency)
 
     def report(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("due", "answered", "within", "failed", "lagged")}
+        counts = {name: getattr(self, name) for name in ("due", "responses", "within", "failed", "lagged")}
         p50, p99 = self.latency.percentile(50), self.latency.percentile(99)
         return {"rate": round(self.rate, 2), **counts, "passed": self.passed(), "p50_ms": p50, "p99_ms": p99}
 
 
 class Steps:
-    """The schedule: when the next request is due, and to which rate an answer belongs."""
+    """The schedule: when the next request is due, and to which rate a response belongs."""
 
     def __init__(self, rates: tuple[float, ...], seconds: float, limit: float | None) -> None:
         """``seconds`` each rate lasts (infinite: one rate for the whole run); ``limit`` in seconds, or None."""
@@ -76,9 +76,9 @@ class Steps:
         number = 0 if self.seconds == float("inf") else int((moment - begin) / self.seconds + 1e-9)
         return min(max(number, 0), len(self.steps) - 1)
 
-    def answered(self, due: float, begin: float, latency: float, good: bool) -> None:
+    def responded(self, due: float, begin: float, latency: float, good: bool) -> None:
         step = self.at(due, begin)
-        step.answered += 1
+        step.responses += 1
         step.latency.add(latency)
         step.within += good and (self.limit is None or latency <= self.limit)
 

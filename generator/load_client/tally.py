@@ -29,24 +29,24 @@ class Tally:
     opened: int = 0
     peak: int = 0
     held: int = 0  # open when the run ended
-    answered: int = 0
+    responses: int = 0
     in_time: int = 0  # those before the end of the measured time
     unfinished: int = 0  # requests outstanding, or waiting for a free connection, when the run ended
     closed_announced: int = 0  # closed after a response with Connection: close
     closed_idle: int = 0  # closed by the server with no request outstanding
-    idle_asked: int = 0
+    idle_requested: int = 0
     idle_held: int = 0
-    slow_asked: int = 0
+    slow_requested: int = 0
     slow_held: int = 0
     slow_closed_after: list[float] = field(default_factory=list)
     never_connected: int = 0
-    responses: list[int] = field(default_factory=list)  # of each active connection, over its reconnects
+    per_connection: list[int] = field(default_factory=list)  # of each active connection, over its reconnects
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
     statuses: dict[int, int] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
     connect: Histogram = field(default_factory=Histogram)
     first_response: Histogram = field(default_factory=Histogram)
-    timeline: dict[int, list[int]] = field(default_factory=dict)  # second: open, answered, failed
+    timeline: dict[int, list[int]] = field(default_factory=dict)  # second: open, responses, failed
     steps: list[Step] = field(default_factory=list)  # the rates that ran to their end
 
     def merge(self, other: Tally) -> None:
@@ -70,37 +70,37 @@ class Tally:
                 setattr(self, name, mine + theirs)
 
     def report(self) -> dict[str, Any]:
-        responses = sorted(self.responses)
+        counts = sorted(self.per_connection)
         return {
             "seconds": round(self.seconds, 3),
             "rps": round(self.in_time / self.seconds, 1) if self.seconds else 0.0,
-            "answered": self.answered,
+            "responses": self.responses,
             "failed": sum(self.failures.values()),
-            "unanswered": responses.count(0),
+            "no_response": counts.count(0),
             "unfinished": self.unfinished,
             "failures": self.failures,
             "statuses": {str(status): self.statuses[status] for status in sorted(self.statuses)},
             "connections": {
-                "asked": len(responses),
+                "requested": len(counts),
                 "opened": self.opened,
                 "peak": self.peak,
                 "held": self.held,
                 "never_connected": self.never_connected,
                 "closed_announced": self.closed_announced,
                 "closed_idle": self.closed_idle,
-                "answers_min": responses[0] if responses else 0,
-                "answers_median": responses[len(responses) // 2] if responses else 0,
-                "answers_max": responses[-1] if responses else 0,
+                "responses_min": counts[0] if counts else 0,
+                "responses_median": counts[len(counts) // 2] if counts else 0,
+                "responses_max": counts[-1] if counts else 0,
             },
-            "idle": {"asked": self.idle_asked, "held": self.idle_held},
+            "idle": {"requested": self.idle_requested, "held": self.idle_held},
             "slow": {
-                "asked": self.slow_asked,
+                "requested": self.slow_requested,
                 "held": self.slow_held,
                 "closed_after": sorted(self.slow_closed_after),
             },
             "latency_ms": self.latency.report(),
             "connect_ms": self.connect.report(),
-            "first_answer_ms": self.first_response.report(),
+            "first_response_ms": self.first_response.report(),
             "histogram_ms": self.latency.rows(),
             "timeline": [[second, *self.timeline[second]] for second in sorted(self.timeline)],
             **({"steps": [step.report() for step in self.steps]} if self.steps else {}),

@@ -84,7 +84,7 @@ class Profile(Record):
         reported=True,
     )
     connections: int = setting(
-        f.integer(1, 1_000_000, 1200), "Open client connections one container must hold, each of them answered."
+        f.integer(1, 1_000_000, 1200), "Open client connections one container must hold, each of them served."
     )
     resources: Resources = setting(section(Resources), "What one container may use.")
     health: Health = setting(section(Health), "The pages that probes request.")

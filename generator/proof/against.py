@@ -45,12 +45,12 @@ def against(on: Walk) -> Claim:
         if ready["ready_at"] is None:
             return Claim(NAME, promised, "it does not boot", NOTED)
         command = loads.client(PORT, on.request, on.connections, LOAD_SECONDS, timeout=10)
-        theirs = loads.of_client(on.stage.ask(*command))
+        theirs = loads.of_client(on.stage.exec(*command))
     ours = on.held[on.request.path]
     measured = "; ".join(f"{name}: {_summary(result)}" for name, result in (("this profile", ours), ("copied", theirs)))
     return Claim(NAME, promised, measured, NOTED, data={"ours": ours, "theirs": theirs})
 
 
 def _summary(result: dict[str, Any]) -> str:
-    counts = f"{result['unanswered']} unanswered, {result['failed']} failed"
+    counts = f"{result['no_response']} without a response, {result['failed']} failed"
     return f"{counts}, {result['rps']:.0f}/s, {loads.percentiles(result)}"

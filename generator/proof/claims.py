@@ -53,7 +53,7 @@ def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Ca
 
 
 def _probe_words(plan: Plan) -> tuple[str, ...]:
-    """The path and the host that the profile's own probes ask for, as far as it has them."""
+    """The path and the host of the profile's own probes, as far as it has them."""
     return (plan.probes.readiness_path or "-", *((plan.probes.host,) if plan.probes.host else ()))
 
 
@@ -79,7 +79,7 @@ def boots(on: Walk) -> Claim:
         return replace(_died(on, "while it booted"), name="boots", promised=promised)
     found = json.loads(waiting.result().stdout)
     if found["ready_at"] is None:
-        advice = "Correct what health.readiness_path asks, or raise health.startup_seconds; its last words: "
+        advice = "Correct health.readiness_path, or raise health.startup_seconds; its last words: "
         advice += on.server.logs().text[-500:].strip()
         return judged("boots", promised, found["message"], {"not ready": advice})
     started = on.server.started_at()
@@ -117,7 +117,7 @@ def holds(on: Walk) -> Iterator[Claim]:
     for request in on.paths():
         on.settle()
         before, hold = on.last_sample(), on.pace.hold if request == on.request else on.pace.hold / 3
-        running = on.stage.begin(*on.client(on.connections, hold, asking=request, timeout=LATE, finish=LATE))
+        running = on.stage.begin(*on.client(on.connections, hold, request=request, timeout=LATE, finish=LATE))
         codes, seconds = _probe(on, running)
         result = loads.of_client(running.result())
         on.held[request.path] = result
@@ -163,11 +163,11 @@ def _at(on: Walk, request: Request, count: int) -> dict[str, Any]:
     port, seconds = on.plan.profile.port, on.pace.sweep
     on.settle()
     if not on.plan.server.honours("keepalive"):  # wrk and h2load count its closing as errors
-        result = loads.of_client(on.stage.ask(*on.client(count, seconds, asking=request)))
+        result = loads.of_client(on.stage.exec(*on.client(count, seconds, request=request)))
         return {"connections": count, **_without(result, "connections")}
     if count > max(on.pace.counts):
-        return loads.of_h2load(on.stage.ask(*loads.h2load(port, request, count, 2 * seconds)), count)
-    return loads.of_wrk(on.stage.ask(*loads.wrk(port, request, count, seconds)), count, seconds)
+        return loads.of_h2load(on.stage.exec(*loads.h2load(port, request, count, 2 * seconds)), count)
+    return loads.of_wrk(on.stage.exec(*loads.wrk(port, request, count, seconds)), count, seconds)
 
 
 def _without(result: dict[str, Any], name: str) -> dict[str, Any]:

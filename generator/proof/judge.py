@@ -20,9 +20,9 @@ ADVICE = {
     "timeout": "Requests got no response in time: raise resources.cpu, lower connections, or take a server that shares "
     "itself out among all connections (gevent).",
     "bad_response": "What came was not HTTP: is profile.port the app's own port?",
-    "non_2xx": "The app answered with another status: choose what it answers well with --path, --header or --request.",
+    "non_2xx": "The app returned another status: choose a request that gets 2xx, with --path, --header or --request.",
 }
-UNANSWERED = (
+NO_RESPONSE = (
     "Connections starve: lower connections, raise resources.cpu, or take a server that shares itself out (gevent)."
 )
 
@@ -35,8 +35,8 @@ def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str
         f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): ADVICE[kind]
         for kind, count in found.items()
     }
-    if result["unanswered"]:
-        faults[f"{result['unanswered']} connections never got a response"] = UNANSWERED
+    if result["no_response"]:
+        faults[f"{result['no_response']} connections never got a response"] = NO_RESPONSE
     return faults
 
 
@@ -45,11 +45,12 @@ def starving(result: Mapping[str, Any]) -> dict[str, str]:
     were measured); one that serves some again and again leaves the others a fraction of it, however long it takes.
     """
     counts = result["connections"]
-    fewest, median = counts["answers_min"], counts["answers_median"]
-    mean = result["answered"] / max(1, counts["asked"])
+    fewest, median = counts["responses_min"], counts["responses_median"]
+    mean = result["responses"] / max(1, counts["requested"])
     if 4 * median < mean or 10 * fewest < median:
-        what = f"responses on a connection: {fewest} at least, {median} at the median, {counts['answers_max']} at most"
-        return {what: UNANSWERED}
+        most = counts["responses_max"]
+        what = f"responses on a connection: {fewest} at least, {median} at the median, {most} at most"
+        return {what: NO_RESPONSE}
     return {}
 
 
@@ -86,13 +87,13 @@ def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, 
 def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -> Claim:
     """Whether all declared connections were held, and each got a response."""
     connections, times = result["connections"], percentiles(result, ("p50", "p99", "max"))
-    measured = f"{connections['held']} held, {result['failed']} failed, {result['unanswered']} unanswered, "
+    measured = f"{connections['held']} held, {result['failed']} failed, {result['no_response']} without a response, "
     measured += f"{result['rps']:.0f} requests/s, {times}"
     faults = {**failures(result), **starving(result), **lost}
     # A server that closes after every response holds none at any one moment, and promises none either.
-    if plan.server.honours("keepalive") and connections["held"] < connections["asked"]:
-        faults[f"{connections['asked'] - connections['held']} not held"] = UNANSWERED
-    promised = f"{plan.profile.connections} connections opened at once, each of them answered"
+    if plan.server.honours("keepalive") and connections["held"] < connections["requested"]:
+        faults[f"{connections['requested'] - connections['held']} not held"] = NO_RESPONSE
+    promised = f"{plan.profile.connections} connections opened at once, each gets a response"
     return judged("holds its connections", promised, measured, faults, load=result)
 
 
@@ -112,17 +113,18 @@ def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, en
 
 def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
     """The active connections beside idle ones: counts decide, times are reported."""
-    asked, held = among["idle"]["asked"], among["idle"]["held"]
-    active = among["connections"]["asked"]
+    requested, held = among["idle"]["requested"], among["idle"]["held"]
+    active = among["connections"]["requested"]
     p99 = [result["latency_ms"]["p99"] or 0 for result in (alone, among)]
     measured = f"{held} idle held, {among['failed']} failed, p99 {p99[1]:.1f} ms against {p99[0]:.1f} ms alone"
     measured += " (over 2 times)" if p99[1] > 2 * p99[0] else ""
     faults = failures(among)
-    if held < asked:
-        faults[f"{asked - held} idle ones lost"] = (
+    if held < requested:
+        faults[f"{requested - held} idle ones lost"] = (
             "Idle connections were closed: raise keepalive or worker_connections."
         )
-    promised = f"{active} active among {asked} idle: nothing fails; p99 within 2 times of alone (reported, not judged)"
+    promised = f"{active} active among {requested} idle: nothing fails; "
+    promised += "p99 within 2 times of alone (reported, not judged)"
     return judged("active among idle", promised, measured, faults, alone=alone, among=among)
 
 
@@ -138,22 +140,24 @@ def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
 def judge_over(
     plan: Plan, factor: float, result: Mapping[str, Any], after: Mapping[str, Any], lost: Mapping[str, str]
 ) -> Claim:
-    """More connections than declared: the declared number keeps being answered, the server lives, all is well after."""
-    asked = result["connections"]["asked"]
-    served = asked - result["unanswered"]
-    measured = f"of {asked}, {served} were answered, {result['failed']} requests failed; after it {after['answered']} "
-    measured += f"responses, {after['failed']} failed"
+    """More connections than declared: the declared number gets responses, the server lives, all is well after."""
+    requested = result["connections"]["requested"]
+    served = requested - result["no_response"]
+    measured = f"of {requested}, {served} got a response, {result['failed']} requests failed; "
+    measured += f"after it {after['responses']} responses, {after['failed']} failed"
     faults = dict(lost)
     if served < plan.profile.connections:
         faults[f"fewer than {plan.profile.connections} served"] = "Raise backlog, or resources.cpu."
     faults |= {f"afterwards {what}": advice for what, advice in failures(after).items()}
-    promised = f"at {factor:g} times its connections {plan.profile.connections} are answered, nothing dies, it recovers"
+    promised = f"at {factor:g} times its connections {plan.profile.connections} get responses, "
+    promised += "nothing dies, it recovers"
     return judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
 
 
 def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequence[int]) -> Claim:
     """Whether SIGHUP replaced every worker and dropped nothing."""
-    measured = f"{result['answered']} answered, {result['failed']} failed, {len(set(after) - set(before))} new workers"
+    new = len(set(after) - set(before))
+    measured = f"{result['responses']} responses, {result['failed']} failed, {new} new workers"
     faults = failures(result)
     if before and after and set(before) & set(after):
         faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
@@ -161,9 +165,9 @@ def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequen
 
 
 def judge_stop(result: Mapping[str, Any], exit_code: int, seconds: float, grace: int) -> Claim:
-    """After SIGTERM nobody listens, so a refused connection is right; a request that was accepted must be answered."""
-    measured = f"exit code {exit_code} after {seconds:.1f} s, {result['answered']} answered, "
-    dropped = failures({**result, "unanswered": 0}, allowed=("connect_refused",))
+    """After SIGTERM nobody listens, so a refused connection is right; an accepted request must get its response."""
+    measured = f"exit code {exit_code} after {seconds:.1f} s, {result['responses']} responses, "
+    dropped = failures({**result, "no_response": 0}, allowed=("connect_refused",))
     measured += f"{sum(n for kind, n in result['failures'].items() if kind != 'connect_refused')} dropped"
     faults = dropped
     if exit_code != 0:
@@ -172,5 +176,5 @@ def judge_stop(result: Mapping[str, Any], exit_code: int, seconds: float, grace:
         )
     if seconds > grace:
         faults[f"longer than {grace} s"] = "Raise graceful_timeout, or make the app's requests shorter."
-    promised = f"requests in flight are answered, exit code 0 within {grace} s"
+    promised = f"requests in flight get their responses, exit code 0 within {grace} s"
     return judged("SIGTERM under load", promised, measured, faults, load=result, exit_code=exit_code, seconds=seconds)

@@ -1,6 +1,6 @@
 """The load tools: their command lines, and what they print as one kind of result.
 
-Each result has: tool, connections, seconds, answered, failed, rps, latency_ms {p50, p90, p99, max}, histogram_ms.
+Each result has: tool, connections, seconds, responses, failed, rps, latency_ms {p50, p90, p99, max}, histogram_ms.
 The kit's own client adds what it accounts for (see client.py); wrk and h2load leave out what they do not know.
 """
 
@@ -76,7 +76,7 @@ def of_wrk(completed: Completed, connections: int, seconds: float) -> dict[str, 
         "tool": "wrk",
         "connections": connections,
         "seconds": seconds,
-        "answered": int(requests[1]),
+        "responses": int(requests[1]),
         "failed": errors + (int(bad[1]) if bad else 0),
         "rps": float(rate[1]),
         "latency_ms": {**spread, "max": _milliseconds(longest[1]) if longest else None},
@@ -113,7 +113,7 @@ def of_h2load(completed: Completed, connections: int) -> dict[str, Any]:
         "tool": "h2load",
         "connections": connections,
         "seconds": float(done[1]) * _UNITS[done[2]] / 1000,
-        "answered": int(counts[1]),
+        "responses": int(counts[1]),
         "failed": int(counts[3]),  # errored and timed out ones are among them
         "rps": float(done[3]),
         "latency_ms": {"mean": _milliseconds(times[3]), "max": _milliseconds(times[2])} if times else {},

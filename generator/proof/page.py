@@ -37,7 +37,9 @@ def _rivals(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     if found is None:
         return []
     rows = {
-        "connections answered": [r["connections"]["asked"] - r["unanswered"] for r in (found["ours"], found["theirs"])],
+        "connections with a response": [
+            r["connections"]["requested"] - r["no_response"] for r in (found["ours"], found["theirs"])
+        ],
         "requests a second": [r["rps"] for r in (found["ours"], found["theirs"])],
         "failed": [r["failed"] for r in (found["ours"], found["theirs"])],
         "p99 in ms": [r["latency_ms"]["p99"] or 0 for r in (found["ours"], found["theirs"])],

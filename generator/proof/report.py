@@ -14,7 +14,7 @@ from ..plan.plan import Plan
 from .claim import FAILED, Claim
 from .request import Request
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STYLES = {"passed": "green", "failed": "bold red", "noted": "cyan"}
 
 

@@ -33,7 +33,7 @@ def stop(on: Walk) -> Iterator[Claim]:
     milliseconds = 500 if on.plan.server.honours("keepalive") else 3000
     request = on.slow_request(milliseconds) if on.requests_sample_page else on.request
     few = min(FEW, on.connections)
-    running = on.stage.begin(*on.client(few, on.pace.signal + 10, asking=request, no_reconnect=True))
+    running = on.stage.begin(*on.client(few, on.pace.signal + 10, request=request, no_reconnect=True))
     wait([running], timeout=1.5)
     grace = on.plan.profile.graceful_timeout + EXIT_SECONDS
     on.stage.stop_watching()

@@ -139,21 +139,21 @@ class Stage:
         lines = self.docker.call("logs", *words, self.watcher.id, check=False).stdout
         return [json.loads(line) for line in lines.splitlines() if line.endswith("}")]
 
-    def ask(self, *argv: str, stdin: str | None = None, timeout: float = MAX_SECONDS) -> Completed:
+    def exec(self, *argv: str, stdin: str | None = None, timeout: float = MAX_SECONDS) -> Completed:
         """A command in the load container, to its end, whatever its exit code."""
         return self.beside.exec(*argv, stdin=stdin, timeout=timeout, check=False)
 
     def begin(self, *argv: str) -> Future[Completed]:
         """The same, while this process does something else."""
-        return self._threads.submit(self.ask, *argv)
+        return self._threads.submit(self.exec, *argv)
 
     def put(self, path: str, text: str) -> None:
         """A file for the load tools."""
-        self.ask("sh", "-c", f"cat > {shlex.quote(path)}", stdin=text)
+        self.exec("sh", "-c", f"cat > {shlex.quote(path)}", stdin=text)
 
     def inside(self, *words: str) -> Any:
         """What inside.py found out, in the load container."""
-        done = self.ask(*BESIDE, *words)
+        done = self.exec(*BESIDE, *words)
         if done.returncode != 0:
             raise EngineError(f"in the load container: {shlex.join(words)}\n{done.output[-2000:]}")
         return json.loads(done.stdout)

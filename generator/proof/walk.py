@@ -41,12 +41,12 @@ class Walk:
         self.mount = self.plan.profile.app.mount or ""
 
     def client(
-        self, connections: int, seconds: float, *, asking: Request | None = None, **options: float | bool
+        self, connections: int, seconds: float, *, request: Request | None = None, **options: float | bool
     ) -> list[str]:
-        return loads.client(self.plan.profile.port, asking or self.request, connections, seconds, **options)
+        return loads.client(self.plan.profile.port, request or self.request, connections, seconds, **options)
 
     def run(self, connections: int, seconds: float, **options: float | bool) -> dict[str, Any]:
-        return loads.of_client(self.stage.ask(*self.client(connections, seconds, asking=None, **options)))
+        return loads.of_client(self.stage.exec(*self.client(connections, seconds, request=None, **options)))
 
     def last_sample(self) -> dict[str, Any] | None:
         return next(iter(self.stage.samples(last=1)), None)

@@ -70,7 +70,7 @@ def measure(bench: Bench, plan: Plan, seconds: float) -> Facts:
         worker_bytes=own,
         shared_bytes=shared,
         connection_bytes=connection_bytes(samples),
-        cpu_ms=cpu_ms(cold, after_one, one["answered"]),
+        cpu_ms=cpu_ms(cold, after_one, one["responses"]),
         alone_ms=one["latency_ms"]["p50"],
     )
 
@@ -86,11 +86,11 @@ def _sample(bench: Bench) -> dict[str, Any] | None:
     return None
 
 
-def cpu_ms(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, answered: int) -> float | None:
+def cpu_ms(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, responses: int) -> float | None:
     """CPU time of a request, the server's own included; the clock counts in hundredths of a second."""
-    if not before or not after or not answered:
+    if not before or not after or not responses:
         return None
-    return 1000 * float(after["cpu_seconds"] - before["cpu_seconds"]) / answered
+    return 1000 * float(after["cpu_seconds"] - before["cpu_seconds"]) / responses
 
 
 def import_seconds(bench: Bench, plan: Plan) -> float | None:
@@ -117,7 +117,7 @@ class Blocking:
 
 
 def blocking(bench: Bench, plan: Plan, seconds: float) -> Blocking | None:
-    """Ask one gevent worker alone, then over several connections; None where the app does not respond at all."""
+    """One gevent worker under requests of one connection, then of several; None where the app does not respond."""
     environment = {**MONITOR, "WEB_CONCURRENCY": "1"}
     with bench.booted(plan, environment) as (server, _):
         bench.stage.watch(server)
@@ -127,9 +127,9 @@ def blocking(bench: Bench, plan: Plan, seconds: float) -> Blocking | None:
         beside = bench.run(plan.profile.port, BESIDE_EACH_OTHER, seconds / 2)
         said = server.logs().stderr
         bench.stage.unwatch()
-    if not alone["answered"] or not alone["latency_ms"]["p50"]:
+    if not alone["responses"] or not alone["latency_ms"]["p50"]:
         return None
-    cpu = cpu_ms(before, after, alone["answered"])
+    cpu = cpu_ms(before, after, alone["responses"])
     blocks = is_blocking(alone["latency_ms"]["p50"], cpu, beside["rps"])
     where = blocked_in(said, "/app/") if blocks else ""
     return Blocking(blocks, cpu, alone["latency_ms"]["p50"], beside["rps"], where)

@@ -235,7 +235,7 @@ def _blocking(found: Mapping[str, Any]) -> str:
     where = f": {found['blocked_in']}" if found["blocked_in"] else ""
     cpu = f" of which {found['cpu_ms']:.1f} ms are CPU" if found["cpu_ms"] is not None else ""
     return (
-        f"event loop: the app BLOCKS it{where}. One gevent worker answers {found['beside_rps']:.0f} requests/s over "
+        f"event loop: the app BLOCKS it{where}. One gevent worker serves {found['beside_rps']:.0f} requests/s over "
         f"several connections, each taking {found['alone_ms']:.1f} ms alone{cpu}: something waits without gevent's "
         "knowledge, a C driver perhaps. Use gthread, or a driver that gevent can patch"
     )

@@ -29,13 +29,13 @@ LEAST_STEP, STEP_LIMITS, COARSE_STEPS = 0.5, 3, 12
 MAX_RUN = 240.0
 #: A rate of which the client itself sent more than this part late says nothing about the server.
 MAX_LAGGED = 0.01
-#: The connections are opened and their first requests answered.
+#: The connections are opened and have had their first response.
 OPENING = 2.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of it: requests a second at which 99 % were answered within the limit and nothing failed."""
+    """What became of it: requests a second of which 99 % had a response within the limit and nothing failed."""
 
     rate: float
     steps: Sequence[Mapping[str, Any]] = ()
@@ -55,7 +55,7 @@ class Bench:
     connections: int
     #: Image by server's name.
     images: Mapping[str, str]
-    #: Seconds within which 99 % of the requests must be answered.
+    #: Seconds within which 99 % of the requests must have their responses.
     limit: float = 1.0
     #: Milliseconds of one request on its own, by which the first rate is chosen.
     alone_ms: float = 10.0
@@ -97,15 +97,15 @@ class Bench:
     ) -> Iterator[tuple[Container, float]]:
         with self.stage.docker.run_detached(image, *words, timeout=60, **options) as container:
             path, host = plan.probes.readiness_path or "-", plan.probes.host
-            asked = (path, host) if host and path != "-" else (path,)
-            ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *asked)
+            target = (path, host) if host and path != "-" else (path,)
+            ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *target)
             if ready["ready_at"] is None:
                 raise EngineError(f"not ready: {ready['message']}; {container.logs().text[-500:].strip()}")
             yield container, ready["ready_at"] - container.started_at()
 
     def run(self, port: int, connections: int, seconds: float, **options: float | bool | str) -> dict[str, Any]:
         """The load client, beside whatever is booted."""
-        return loads.of_client(self.stage.ask(*loads.client(port, self.request, connections, seconds, **options)))
+        return loads.of_client(self.stage.exec(*loads.client(port, self.request, connections, seconds, **options)))
 
     def measure(self, name: str, plan: Plan | None, own: Plan, seconds: float) -> Trial:
         """Boot it and raise the rate until two in a row are too much; ``plan`` None is the copied configuration."""

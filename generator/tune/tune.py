@@ -113,12 +113,12 @@ def _patched(candidates: Sequence[Candidate]) -> Plan | None:
 def _set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
     with bench.booted(plan):
         alone = bench.run(plan.profile.port, 1, 2)
-    if alone["failed"] or not alone["answered"]:
+    if alone["failed"] or not alone["responses"]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in alone["failures"].items() if count) or "no response"
         statuses = ", ".join(alone["statuses"])
         raise KitError(
             f"--path {bench.request.path}: {kinds} from one connection alone{f' ({statuses})' if statuses else ''}; "
-            "choose what the app answers well with --path, --header or --request"
+            "choose a request that gets 2xx, with --path, --header or --request"
         )
     found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]
     found.limit_ms = p99_ms or TIMES_ALONE * found.alone_ms

@@ -86,7 +86,7 @@ def test_a_real_application_serves_and_stops(docker: Docker, tmp_path: Path, nam
         wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
         words = {"host": host} if host else {}
         held = kit.load(docker, container, real.page, CONNECTIONS, 3, timeout=60, finish=60, **words)
-        assert (held["failed"], held["unanswered"], held["connections"]["asked"]) == (0, 0, CONNECTIONS), held
+        assert (held["failed"], held["no_response"], held["connections"]["requested"]) == (0, 0, CONNECTIONS), held
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(
                 kit.load, docker, container, real.page, 50, 10, timeout=60, finish=60, no_reconnect=True, **words
@@ -97,5 +97,5 @@ def test_a_real_application_serves_and_stops(docker: Docker, tmp_path: Path, nam
             code = container.container.wait(kit.PATIENCE)
             stopped = judge_stop(running.result(), code, 0, kit.PATIENCE)
         assert stopped.verdict != FAILED, stopped
-        assert not running.result()["failures"]["non_2xx"] and running.result()["answered"], stopped
+        assert not running.result()["failures"]["non_2xx"] and running.result()["responses"], stopped
         assert [line for line in kit.complaints(container.container.logs().text) if real.says not in line] == []

@@ -14,7 +14,7 @@ from tests.load.rivals import Rival
 IO, JSON = Request("/io?ms=50"), Request("/json")
 ACTIVE = 200
 OPENED = 1000  # connections a second, where they are not all opened at once
-#: Of 10,000 connections each needs this long to be answered at least once; in less a fair server seems to starve some.
+#: Of 10,000 connections each needs this long to get one response; in less a fair server seems to starve some.
 MANY, LEAST_SECONDS = 5000, 12
 RATE, CPU = "requests/s", "CPU us a request"  # the latter of the server's cgroup: accepting and the kernel are in it
 Figures = dict[str, float | None]
@@ -22,13 +22,13 @@ Work = Callable[[Stage, Rival, float], Figures]
 
 
 def full(connections: int, request: Request) -> Work:
-    """All connections opened as fast as the client can, each asking again as soon as it is answered."""
+    """All connections opened as fast as the client can, each sending its next request at the response."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
         lasts = LEAST_SECONDS if connections > MANY else seconds
         before = _cpu(stage)
         found = _ask(stage, rival, request, connections, lasts)
-        used = _a_request(before, _cpu(stage), found["answered"])
+        used = _a_request(before, _cpu(stage), found["responses"])
         return {**counts(found), CPU: used, "memory MiB": _mebibytes(stage)}
 
     return work
@@ -67,9 +67,9 @@ def at(connections: int, request: Request) -> Work:
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
         stage.put("/tmp/request.lua", request.wrk_script())
         before = _cpu(stage)
-        said = stage.ask(*loads.wrk(rival.port, request, connections, seconds))
+        said = stage.exec(*loads.wrk(rival.port, request, connections, seconds))
         found = loads.of_wrk(said, connections, seconds)
-        used = _a_request(before, _cpu(stage), found["answered"])
+        used = _a_request(before, _cpu(stage), found["responses"])
         times = found["latency_ms"]
         known: Figures = {"failed": found["failed"], RATE: found["rps"]}
         return {**known, "p50 ms": times.get("p50"), "p99 ms": times.get("p99"), CPU: used}
@@ -85,14 +85,14 @@ def rest(stage: Stage, rival: Rival, seconds: float) -> Figures:
 
 def counts(found: dict[str, Any]) -> Figures:
     times = found["latency_ms"]
-    known = {"unanswered": found["unanswered"], "failed": found["failed"], RATE: found["rps"]}
+    known = {"no response": found["no_response"], "failed": found["failed"], RATE: found["rps"]}
     return {**known, "p50 ms": times["p50"], "p99 ms": times["p99"]}
 
 
 def _ask(
     stage: Stage, rival: Rival, request: Request, connections: int, seconds: float, **more: float
 ) -> dict[str, Any]:
-    return loads.of_client(stage.ask(*loads.client(rival.port, request, connections, seconds, **more)))
+    return loads.of_client(stage.exec(*loads.client(rival.port, request, connections, seconds, **more)))
 
 
 def _mebibytes(stage: Stage) -> float:
@@ -107,5 +107,5 @@ def _cpu(stage: Stage) -> float | None:
     return found
 
 
-def _a_request(before: float | None, after: float | None, answered: int) -> float | None:
-    return None if before is None or after is None or not answered else (after - before) / answered
+def _a_request(before: float | None, after: float | None, responses: int) -> float | None:
+    return None if before is None or after is None or not responses else (after - before) / responses

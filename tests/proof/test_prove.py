@@ -55,21 +55,22 @@ MACHINE = {
 }
 
 
-def result(answered: int = 9600, asked: int = 1200, **changes: Any) -> dict[str, Any]:
+def result(responses: int = 9600, requested: int = 1200, **changes: Any) -> dict[str, Any]:
     """What the load client prints, as it looks when all is well, with some of it changed."""
-    each = answered // asked
+    each = responses // requested
     failures = dict.fromkeys(FAILURES, 0) | changes.pop("failures", {})
-    counts = {"asked": asked, "held": asked, "answers_min": each - 1, "answers_median": each, "answers_max": each + 2}
+    counts = {"requested": requested, "held": requested}
+    counts |= {"responses_min": each - 1, "responses_median": each, "responses_max": each + 2}
     return {
         "tool": "kit",
         "rps": 800.0,
-        "answered": answered,
+        "responses": responses,
         "failed": sum(failures.values()),
-        "unanswered": 0,
+        "no_response": 0,
         "failures": failures,
-        "statuses": {"200": answered},
+        "statuses": {"200": responses},
         "connections": counts | changes.pop("connections", {}),
-        "idle": {"asked": 0, "held": 0},
+        "idle": {"requested": 0, "held": 0},
         "latency_ms": {"p50": 20.0, "p90": 40.0, "p99": 60.0, "max": 80.0},
         "histogram_ms": [[10.0, 100], [20.0, 5000], [80.0, 4500]],
         "timeline": [[0, 900, 700, 0], [1, 1200, 900, 0]],
@@ -206,11 +207,11 @@ HOLD = [
     (result(failures={"reset": 3}), "3 x reset", "look for workers that ended"),
     (result(failures={"non_2xx": 9}, statuses={"404": 9}), "9 x non_2xx (404)", "--path"),
     (result(failures={"connect_timeout": 5}), "5 x connect_timeout", "raise backlog"),
-    (result(unanswered=4, connections={"answers_min": 0}), "4 connections never got a response", "starve"),
+    (result(no_response=4, connections={"responses_min": 0}), "4 connections never got a response", "starve"),
     (result(connections={"held": 1199}), "1 not held", "gevent"),
     # 2,000 answers each to a few, one each to the others: as gunicorn's own gevent worker was seen to do it.
-    (result(connections={"answers_min": 1, "answers_median": 1, "answers_max": 2000}), "1 at least", "starve"),
-    (result(48000, connections={"answers_min": 3, "answers_median": 40}), "3 at least, 40 at the median", "starve"),
+    (result(connections={"responses_min": 1, "responses_median": 1, "responses_max": 2000}), "1 at least", "starve"),
+    (result(48000, connections={"responses_min": 3, "responses_median": 40}), "3 at least, 40 at the median", "starve"),
 ]
 
 
@@ -275,7 +276,7 @@ def test_a_plan_that_differs_from_the_boot_report_is_named() -> None:
 
 
 def test_signals_are_judged_by_what_was_dropped() -> None:
-    refused = result(failures={"connect_refused": 50}, unanswered=3)
+    refused = result(failures={"connect_refused": 50}, no_response=3)
     assert judge.judge_stop(refused, 0, 1.0, 35).verdict == "passed"
     for load, code, seconds in ((result(failures={"reset": 1}), 0, 1.0), (result(), 137, 1.0), (result(), 0, 36.0)):
         assert judge.judge_stop(load, code, seconds, 35).verdict == "failed"
@@ -286,18 +287,18 @@ def test_signals_are_judged_by_what_was_dropped() -> None:
 
 def test_over_capacity_the_declared_number_must_be_served() -> None:
     plan = plan_of()
-    crowd = result(asked=3600, answered=7200, unanswered=2400, failures={"timeout": 2400})
+    crowd = result(requested=3600, responses=7200, no_response=2400, failures={"timeout": 2400})
     assert judge.judge_over(plan, 3, crowd, result(), {}).verdict == "passed"
-    assert judge.judge_over(plan, 3, crowd | {"unanswered": 2401}, result(), {}).verdict == "failed"
+    assert judge.judge_over(plan, 3, crowd | {"no_response": 2401}, result(), {}).verdict == "failed"
     assert judge.judge_over(plan, 3, crowd, result(failures={"timeout": 1}), {}).verdict == "failed"
     assert judge.judge_over(plan, 3, crowd, result(), {"1 workers ended": "See the log."}).verdict == "failed"
 
 
 def test_times_are_told_and_nobody_fails_for_them() -> None:
-    slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"asked": 1000, "held": 1000})
+    slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"requested": 1000, "held": 1000})
     claim = judge.judge_active(result(), slow)
     assert claim.verdict == "passed" and "(over 2 times)" in claim.measured
-    assert judge.judge_active(result(), slow | {"idle": {"asked": 1000, "held": 999}}).verdict == "failed"
+    assert judge.judge_active(result(), slow | {"idle": {"requested": 1000, "held": 999}}).verdict == "failed"
     runs = [{"connections": 200, "rps": 10.0, "failed": 0, "latency_ms": {}}]
     assert judge.judge_sweep("/", runs).verdict == "passed"
     assert judge.judge_sweep("/", [runs[0] | {"failed": 1}]).verdict == "failed"
@@ -332,10 +333,10 @@ def done(text: str) -> Completed:
 
 def test_the_tools_words_become_results() -> None:
     wrk = loads.of_wrk(done(WRK), 200, 2)
-    assert (wrk["answered"], wrk["failed"], wrk["rps"]) == (6170, 12, 3045.12)
+    assert (wrk["responses"], wrk["failed"], wrk["rps"]) == (6170, 12, 3045.12)
     assert wrk["latency_ms"] == {"p50": 60.4, "p75": 70.0, "p90": 0.9, "p99": 1020.0, "max": 1130.0}
     h2load = loads.of_h2load(done(H2LOAD), 10000)
-    assert (h2load["answered"], h2load["failed"], h2load["rps"]) == (35253, 53, 3525.3)
+    assert (h2load["responses"], h2load["failed"], h2load["rps"]) == (35253, 53, 3525.3)
     assert h2load["latency_ms"] == {"mean": 2660.0, "max": 9930.0}
     for parse in (loads.of_client, lambda text: loads.of_wrk(text, 1, 1), lambda text: loads.of_h2load(text, 1)):
         with pytest.raises(EngineError, match="went wrong"):
@@ -385,7 +386,7 @@ def make_report(*claims: Claim) -> dict[str, Any]:
 
 def rivals() -> Claim:
     return Claim(
-        NAME, "the same load", "ours, theirs", "noted", data={"ours": result(), "theirs": result(unanswered=9)}
+        NAME, "the same load", "ours, theirs", "noted", data={"ours": result(), "theirs": result(no_response=9)}
     )
 
 

@@ -136,17 +136,17 @@ def test_each_failure_is_counted_once_under_its_name() -> None:
         report = load(address, connections=len(behaviours), timeout=1.5, duration=2)
     assert failures(report) == {"timeout": 4, "reset": 3, "non_2xx": 5, "closed_early": 4, "bad_response": 2}
     assert report["statuses"] == {"200": 6, "500": 5}
-    assert report["answered"] == 11
-    assert report["unanswered"] == 13
+    assert report["responses"] == 11
+    assert report["no_response"] == 13
     connections = report["connections"]
-    assert (connections["asked"], connections["opened"], connections["never_connected"]) == (24, 24, 0)
+    assert (connections["requested"], connections["opened"], connections["never_connected"]) == (24, 24, 0)
     assert (connections["closed_announced"], connections["held"]) == (11, 0)
 
 
 def test_a_close_without_notice_hits_the_next_request() -> None:
     with server(keeps(then_closes_after=0.05)) as address:
         report = load(address, connections=7)
-    assert report["answered"] == 7
+    assert report["responses"] == 7
     counted = failures(report)
     assert counted.get("closed_early", 0) + counted.get("reset", 0) == 7 and len(counted) <= 2
 
@@ -163,42 +163,42 @@ def test_refused_and_full_listeners() -> None:
         address = closed.getsockname()
     report = load(address, connections=5, duration=0.3)
     assert failures(report) == {"connect_refused": 5}
-    assert (report["connections"]["never_connected"], report["unanswered"]) == (5, 5)
+    assert (report["connections"]["never_connected"], report["no_response"]) == (5, 5)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:  # nobody accepts, and one or two have room
         report = load(full.getsockname(), connections=6, timeout=0.3)
     opened = report["connections"]["opened"]
     assert 1 <= opened <= 2
     assert failures(report) == {"connect_timeout": 6 - opened, "timeout": opened}
-    assert (report["connections"]["never_connected"], report["unanswered"]) == (6 - opened, 6)
+    assert (report["connections"]["never_connected"], report["no_response"]) == (6 - opened, 6)
 
 
 def test_answers_count_over_reconnects() -> None:
     with server(resets, resets, resets, keeps(delay=0.02)) as address:
         report = load(address, connections=3, reconnect=True)
     assert failures(report) == {"reset": 3}
-    assert (report["unanswered"], report["connections"]["opened"], report["connections"]["held"]) == (0, 6, 3)
+    assert (report["no_response"], report["connections"]["opened"], report["connections"]["held"]) == (0, 6, 3)
 
 
 def test_a_few_quick_connections_do_not_hide_the_starved() -> None:
     with server(*[keeps(delay=0.005)] * 2, silent) as address:
         report = load(address, connections=8, duration=0.5)
     assert failures(report) == {}
-    assert report["unanswered"] == report["unfinished"] == 6
-    assert report["connections"]["answers_min"] == report["connections"]["answers_median"] == 0
-    assert report["connections"]["answers_max"] > 20
+    assert report["no_response"] == report["unfinished"] == 6
+    assert report["connections"]["responses_min"] == report["connections"]["responses_median"] == 0
+    assert report["connections"]["responses_max"] > 20
 
 
 def test_idle_connections_are_held_and_their_loss_is_seen() -> None:
     with server(*[keeps(then_closes_after=0.3)] * 2, keeps(delay=0.01)) as address:
         report = load(address, idle=6, connections=2, duration=1.2)
-    assert report["idle"] == {"asked": 6, "held": 4}
+    assert report["idle"] == {"requested": 6, "held": 4}
     assert report["connections"]["closed_idle"] == 2
-    assert report["connections"]["asked"] == 2 and report["unanswered"] == 0
+    assert report["connections"]["requested"] == 2 and report["no_response"] == 0
     assert failures(report) == {}
     with server(silent, keeps()) as address:
         report = load(address, idle=3, connections=1, timeout=1, duration=0.2)
     assert failures(report) == {"timeout": 1}
-    assert report["idle"] == {"asked": 3, "held": 2}
+    assert report["idle"] == {"requested": 3, "held": 2}
 
 
 def test_slow_clients_say_when_they_were_closed() -> None:
@@ -206,7 +206,7 @@ def test_slow_clients_say_when_they_were_closed() -> None:
         start = monotonic()
         report = load(address, slow=5, connections=1, duration=2)
         whole = monotonic() - start
-    assert report["slow"]["asked"] == 5 and report["slow"]["held"] == 2
+    assert report["slow"]["requested"] == 5 and report["slow"]["held"] == 2
     assert [0.3 <= seconds <= whole for seconds in report["slow"]["closed_after"]] == [True] * 3
     assert failures(report) == {}
 
@@ -218,11 +218,11 @@ def test_open_loop_latency_counts_from_when_a_request_was_due() -> None:
 
     def together(report: dict[str, Any]) -> float:
         """Seconds of latency, of all responses together."""
-        return float(report["latency_ms"]["mean"] * report["answered"] / 1e3)
+        return float(report["latency_ms"]["mean"] * report["responses"] / 1e3)
 
     assert together(closed) <= 1.05 * closed["seconds"], "one connection, one request after the other"
     assert together(report) > 1.5 * report["seconds"], "they have waited at the same time"
-    assert report["answered"] < report["answered"] + report["unfinished"] <= 30 * report["seconds"] + 1
+    assert report["responses"] < report["responses"] + report["unfinished"] <= 30 * report["seconds"] + 1
 
 
 def test_rates_one_after_the_other_end_where_two_in_a_row_are_too_slow() -> None:
@@ -232,7 +232,7 @@ def test_rates_one_after_the_other_end_where_two_in_a_row_are_too_slow() -> None
         report = load(address, connections=1, rates=rates, step_seconds=1.0, limit=1.0, duration=30)
     steps = report["steps"]
     assert [step["due"] for step in steps[:2]] == [2, 5]
-    assert [step["answered"] for step in steps[:2]] == [2, 5] and steps[0]["p50_ms"] >= 100
+    assert [step["responses"] for step in steps[:2]] == [2, 5] and steps[0]["p50_ms"] >= 100
     assert [step["passed"] for step in steps[2:]] == [False] * len(steps[2:]) and 4 <= len(steps) < len(rates)
     assert "steps" not in load_without_rates()
 
@@ -257,7 +257,7 @@ def test_a_rate_passes_when_99_of_100_are_within_the_limit_and_nothing_failed() 
     steps = Steps((100.0,), 1.0, 0.5)
     for number in range(100):
         steps.sent(number / 100, 0.0, 0.4 if number == 0 else None)
-        steps.answered(number / 100, 0.0, 0.6 if number == 0 else 0.1, good=True)
+        steps.responded(number / 100, 0.0, 0.6 if number == 0 else 0.1, good=True)
     step = steps.steps[0]
     assert step.passed() and (step.within, step.lagged) == (99, 1)
     assert steps.judged(0.0, 0.9) == [] and steps.judged(0.0, 1.1) == [step]
@@ -273,10 +273,10 @@ def test_latency_histogram_and_timeline_agree_with_the_counts() -> None:
         report = load(address, connections=4, duration=2.1, finish=0.0)
     assert 100 <= report["latency_ms"]["p50"] <= report["latency_ms"]["p99"] <= report["latency_ms"]["max"]
     assert report["latency_ms"]["max"] <= 1e3 * report["seconds"]
-    assert sum(count for _, count in report["histogram_ms"]) == report["answered"]
+    assert sum(count for _, count in report["histogram_ms"]) == report["responses"]
     assert [row[:2] for row in report["timeline"]][:2] == [[0, 4], [1, 4]]
-    assert 0 < sum(row[2] for row in report["timeline"]) <= report["answered"]
-    assert report["rps"] == pytest.approx(report["answered"] / report["seconds"], rel=0.01)
+    assert 0 < sum(row[2] for row in report["timeline"]) <= report["responses"]
+    assert report["rps"] == pytest.approx(report["responses"] / report["seconds"], rel=0.01)
 
 
 def test_ramp_and_request_limit() -> None:
@@ -286,7 +286,7 @@ def test_ramp_and_request_limit() -> None:
         whole = load(address, connections=5, ramp=40, duration=0.5, requests=10_000)
     assert 1 < report["connections"]["opened"] <= 40 * report["seconds"] + 1, "by the time that the run itself reports"
     assert report["connections"]["never_connected"] == 500 - report["connections"]["opened"]
-    assert few["answered"] == 3 and few["seconds"] < 60, "ended by the number of requests"
+    assert few["responses"] == 3 and few["seconds"] < 60, "ended by the number of requests"
     assert whole["connections"]["opened"] == 5
 
 
@@ -299,7 +299,7 @@ def test_runs_as_a_file_with_several_addresses(tmp_path: Path, processes: int) -
         done = subprocess.run([*command, "--duration", "0.5"], capture_output=True, text=True, timeout=60, check=True)
     report = json.loads(done.stdout)
     assert failures(report) == {"connect_refused": 4}  # the server listens on the first address only
-    assert (report["unanswered"], report["connections"]["held"], report["connections"]["asked"]) == (4, 4, 8)
+    assert (report["no_response"], report["connections"]["held"], report["connections"]["requested"]) == (4, 4, 8)
 
 
 @pytest.mark.parametrize(
