@@ -122,6 +122,8 @@ def _warn(plan: Plan) -> None:
     """Say loudly what nobody should find out in production."""
     if not plan.server.production:
         click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", bold=True, err=True)
+    for text in plan.times.warnings:
+        click.secho(f"warning: {plan.name}: {text}", fg="yellow", err=True)
     if plan.server.legacy:
         click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", err=True)
 

@@ -14,17 +14,19 @@ from .plan import Plan
 
 def explanation(plan: Plan) -> dict[str, Any]:
     """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
+    times = plan.times.by_name() if plan.server.production else {}
     pods = {**plan.kubernetes.by_name(), **plan.probes.by_name()} if plan.server.production else {}
     proxy = plan.proxy.by_name() if plan.server.production else {}
     return {
         "profile": plan.name,
         "served_by": plan.server.name,
         "numbers": {name: number.as_dict() for name, number in plan.numbers.by_name().items()},
+        "times": {name: number.as_dict() for name, number in times.items()},
         "stop_seconds": plan.stop_seconds.as_dict(),
         "kubernetes": {name: number.as_dict() for name, number in pods.items()},
         "proxy": {name: number.as_dict() for name, number in proxy.items()},
         "settings": {**plan.explained, **plan.settings},
-        "warnings": list(plan.numbers.warnings),
+        "warnings": [*plan.numbers.warnings, *plan.times.warnings],
         "command_line": command_line(plan),
     }
 
@@ -35,7 +37,13 @@ def story(plan: Plan, name: str) -> str:
     Raises KitError, with the nearest name, where the plan has none of that name.
     """
     found = explanation(plan)
-    numbers = {**found["numbers"], "stop_seconds": found["stop_seconds"], **found["kubernetes"], **found["proxy"]}
+    numbers = {
+        **found["numbers"],
+        **found["times"],
+        "stop_seconds": found["stop_seconds"],
+        **found["kubernetes"],
+        **found["proxy"],
+    }
     values = {key: value for key, value in found["settings"].items() if value is not None}
     if name not in numbers and name not in values:
         near = nearest(name, [*numbers, *values])
@@ -88,20 +96,17 @@ def print_tables(plans: list[Plan]) -> None:
         for column, style in (("setting", "bold"), ("value", "cyan"), ("decided by", ""), ("reason", "")):
             table.add_column(column, style=style, overflow="fold")
         numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
-        numbers |= (
-            {**plan.kubernetes.by_name(), **plan.probes.by_name(), **plan.proxy.by_name()}
-            if plan.server.production
-            else {}
-        )
+        if plan.server.production:
+            numbers |= plan.times.by_name() | plan.kubernetes.by_name() | plan.probes.by_name() | plan.proxy.by_name()
         for name, number in numbers.items():
             table.add_row(name, str(number.value), number.decided_by, number.reason)
         for name, value in explanation(plan)["settings"].items():
-            if name not in plan.numbers.by_name() and value is not None:
+            if name not in numbers and value is not None:
                 section = "profile" if profile.is_set(name) or name in plan.settings else "default"
                 table.add_row(name, str(value), section, "")
         console.print(table)
-        notes = [*plan.numbers.warnings, f"on stop it {plan.server.graceful_stop}"]
-        notes += [note] if (note := plan.texts.proxy_note) else []
+        notes = [*plan.numbers.warnings, *plan.times.warnings, f"on stop it {plan.server.graceful_stop}"]
+        notes += [note for note in (plan.texts.proxy_note, plan.times.request_note) if note]
         for note in notes:
             console.print(f"- {note}", markup=False)
         console.print(f"- without the kit: {command_line(plan)}", markup=False, soft_wrap=True)

@@ -13,11 +13,14 @@ from .before_start import BeforeStart
 from .peers import believed, believed_in_a_pod
 from .places import object_name
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
+from .times import Times
 
 #: Heartbeat files are a few bytes each; this is memory, hence small.
 SHM_BYTES = 16 * MIB
 #: Uploads over 500 kB are spooled to /tmp by the app.
 TMP_BYTES = 256 * MIB
+#: Begins the names of annotations that ingress-nginx reads; without them it waits 60 s and takes 1 MiB.
+INGRESS_NGINX = "nginx.ingress.kubernetes.io"
 #: Ports of the sidecar: those that its image is known for, and that an unprivileged user may open.
 STATSD_PORT = 9125
 METRICS_PORT = 9102
@@ -55,6 +58,8 @@ class KubernetesPlan:
     #: The server's own port by name: the Service's traffic goes to "http", wherever that is.
     app_port_name: str
     route_path: str
+    #: Of the Ingress or HTTPRoute: the profile's, beside what its controller needs to know of times and sizes.
+    route_annotations: tuple[tuple[str, str], ...]
     disruption_note: str
     network_note: str
     dns_ports: tuple[int, ...]
@@ -81,7 +86,7 @@ class KubernetesPlan:
 
 
 def plan_kubernetes(
-    profile: Profile, server: Server, numbers: Numbers, before_start: BeforeStart, user_id: int
+    profile: Profile, server: Server, numbers: Numbers, times: Times, before_start: BeforeStart, user_id: int
 ) -> KubernetesPlan:
     """The manifests' own values; the rules have refused what contradicts itself."""
     section = profile.kubernetes
@@ -114,6 +119,7 @@ def plan_kubernetes(
         else None,
         args=(*(statsd if section.metrics == "prometheus" else ()), *_believed(profile, server)),
         route_path=_route_path(profile),
+        route_annotations=_route_annotations(profile, times),
         app_port_name="app" if section.proxy else "http",
         disruption_note=_disruption_note(replicas or minimum),
         network_note=_network_note(profile),
@@ -142,6 +148,15 @@ def _route_path(profile: Profile) -> str:
     """The route's own path, or else the app's mount: a controller passes paths on as they are."""
     given, mount = profile.kubernetes.route.path, profile.app.mount
     return mount if mount and not profile.is_set("kubernetes.route.path") else given
+
+
+def _route_annotations(profile: Profile, times: Times) -> tuple[tuple[str, str], ...]:
+    """An Ingress has no field for times; controllers other than ingress-nginx do not read these names."""
+    given = dict(profile.kubernetes.route.annotations)
+    if profile.kubernetes.route.kind != "ingress" or times.route_seconds is None:
+        return profile.kubernetes.route.annotations
+    own = {f"{INGRESS_NGINX}/proxy-{side}-timeout": str(times.route_seconds.value) for side in ("read", "send")}
+    return tuple({**own, **given}.items())
 
 
 def _pull_policy(profile: Profile) -> tuple[str, str]:

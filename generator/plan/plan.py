@@ -23,10 +23,9 @@ from .places import ImagePaths, base_image, image_paths, output_path
 from .probes import Probes, plan_probes
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
+from .times import Times, plan_times
 from .volumes import Volumes, plan_volumes
 
-#: Seconds between SIGKILL and what comes before it: the master reaps its workers and the runtime the container.
-EXIT_SECONDS = 5
 #: The user inside the image; a high number collides with no user of the node.
 USER_ID = 10001
 
@@ -48,7 +47,7 @@ class Plan:
     preload_app: bool
     header_timeout: int | None
     probes: Probes
-    stop_seconds: Number
+    times: Times
     startup_seconds: int
     project: Project
     install: Install
@@ -83,9 +82,15 @@ class Plan:
         return (self.kubernetes.name, *before_start, *(job.name for job in self.jobs))
 
     @property
+    def stop_seconds(self) -> Number:
+        """Whatever stops the container must wait so long."""
+        return self.times.stop_seconds
+
+    @property
     def explained(self) -> dict[str, Any]:
         """Settings whose value the profile or the server gives and no formula derives, for `--explain`."""
-        return {path: self.server.effective(self.profile, path) for path in EXPLAINED}
+        found = {path: self.server.effective(self.profile, path) for path in EXPLAINED}
+        return found | {"graceful_timeout": self.times.graceful_timeout.value}
 
     @property
     def kit_version(self) -> str:
@@ -110,7 +115,8 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
     path = output_path(profile)
     paths = image_paths(server)
     before_start = plan_before_start(profile, paths.python)
-    proxy = plan_proxy(profile, server, numbers, f"docker/{path}")
+    times = plan_times(profile, server)
+    proxy = plan_proxy(profile, server, numbers, times, f"docker/{path}")
     return Plan(
         profile=profile,
         server=server,
@@ -125,7 +131,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         preload_app=preload,
         header_timeout=server.effective(profile, "header_timeout"),
         probes=plan_probes(profile, server),
-        stop_seconds=_stop_seconds(profile),
+        times=times,
         startup_seconds=profile.health.startup_seconds,
         project=project,
         install=plan_install(profile.app, project, server, f"docker/{path}"),
@@ -133,15 +139,8 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         volumes=plan_volumes(profile),
         before_start=before_start,
         jobs=plan_jobs(profile),
-        kubernetes=plan_kubernetes(profile, server, numbers, before_start, USER_ID),
+        kubernetes=plan_kubernetes(profile, server, numbers, times, before_start, USER_ID),
         proxy=proxy,
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload),
     )
-
-
-def _stop_seconds(profile: Profile) -> Number:
-    before = profile.kubernetes.pre_stop_seconds
-    value = before + profile.graceful_timeout + EXIT_SECONDS
-    reason = f"{before} preStop + {profile.graceful_timeout} graceful_timeout + {EXIT_SECONDS} to exit"
-    return Number(value, "shutdown chain", reason)

@@ -13,6 +13,7 @@ from . import proxy_numbers
 from .peers import EVERYONE, believed, believed_in_a_pod
 from .places import object_name
 from .texts import cpu_text
+from .times import Times
 
 #: An unprivileged process may listen here, and images of nginx that run without root do.
 PORT = 8080
@@ -89,7 +90,7 @@ class Proxy:
         return {f"proxy_{name}": number for name in names if (number := getattr(self, name)) is not None}
 
 
-def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) -> Proxy:
+def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times, folder: str) -> Proxy:
     """The proxy of a profile that has no faults; ``folder`` is where its files go, below the output root."""
     others = containers_beside(profile)
     prefix = compose_prefix(others)
@@ -125,8 +126,8 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, folder: str) 
         per_address=proxy_numbers.per_address(profile),
         address_zone=proxy_numbers.address_zone(profile),
         header_timeout=proxy_numbers.header_timeout(profile, server),
-        read_timeout=proxy_numbers.read_timeout(profile),
-        stop_seconds=proxy_numbers.stop_seconds(profile),
+        read_timeout=proxy_numbers.read_timeout(times),
+        stop_seconds=proxy_numbers.stop_seconds(times),
         idle_connections=idle_connections,
         idle_seconds=idle_seconds,
         body_bytes=body_bytes,

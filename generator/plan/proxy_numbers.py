@@ -6,6 +6,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import HEADROOM, HEADROOM_PERCENT, MIB, Number, Numbers, ceil_div
 from ..servers.server import Server
 from .texts import cpu_text
+from .times import EXIT_SECONDS, PATIENCE_SECONDS, Times
 
 #: At least so many clients: attackers that are slow on purpose come on top of the promised ones. A slot costs 0.4 KiB.
 MINIMUM_CONNECTIONS = 1024
@@ -13,8 +14,6 @@ MINIMUM_CONNECTIONS = 1024
 SPARE_CONNECTIONS = 64
 #: Where the server itself has no limit for the headers.
 HEADER_SECONDS = 10
-#: The proxy gives up this much later than the server may send its last response.
-PATIENCE_SECONDS = 5
 #: nginx needs 5 MiB idle and 10 KiB for a request that waits (both measured), but slow clients may fill the buffers of
 #: each: headers 33 KiB, body 16 KiB, response 40 KiB, nginx's own 7 KiB. Even then it must stay below its memory limit.
 BASE_BYTES = 32 * MIB
@@ -83,18 +82,19 @@ def header_timeout(profile: Profile, server: Server) -> Number:
     return Number(HEADER_SECONDS, "default", f"seconds; {server.name} itself has no limit for a request's headers")
 
 
-def read_timeout(profile: Profile) -> Number:
+def read_timeout(times: Times) -> Number:
     """Seconds that the proxy waits for the server between two reads of a response."""
-    longest = max(profile.timeout, profile.graceful_timeout)
-    reason = f"the longer of timeout ({profile.timeout}) and graceful_timeout ({profile.graceful_timeout})"
-    reason = f"{reason} + {PATIENCE_SECONDS} s: a response that the server sends in its last second still arrives"
-    return Number(longest + PATIENCE_SECONDS, "timeout chain", reason)
+    longest = times.request_timeout
+    why = "a response that the server sends in its last second still arrives"
+    reason = f"{longest.reason} + {PATIENCE_SECONDS} s: {why}"
+    return Number(longest.value + PATIENCE_SECONDS, "timeout chain", reason)
 
 
-def stop_seconds(profile: Profile) -> Number:
+def stop_seconds(times: Times) -> Number:
     """Seconds between SIGQUIT and SIGKILL of the proxy."""
-    reason = f"graceful_timeout ({profile.graceful_timeout}) + {PATIENCE_SECONDS} to exit"
-    return Number(profile.graceful_timeout + PATIENCE_SECONDS, "timeout chain", reason)
+    graceful = times.graceful_timeout.value
+    reason = f"graceful_timeout ({graceful}) + {EXIT_SECONDS} to exit"
+    return Number(graceful + EXIT_SECONDS, "timeout chain", reason)
 
 
 def sizes(profile: Profile) -> tuple[Number, Number, Number]:

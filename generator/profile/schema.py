@@ -139,10 +139,16 @@ class Profile(Record):
         honoured_by=_EVERY_PRODUCTION_SERVER,
         shown_by="test_hung_worker_is_replaced",
     )
-    graceful_timeout: int = setting(
-        f.integer(1, 3600, 30),
-        "Seconds that requests in flight have to finish after SIGTERM.",
-        default=30,
+    request_timeout: int | None = setting(
+        f.integer(1, 3600, 300).or_null(),
+        "Seconds that a request may take: for so long proxy, route and stop wait for it; null is the longer of "
+        "timeout and graceful_timeout.",
+        default=None,
+    )
+    graceful_timeout: int | None = setting(
+        f.integer(1, 3600, 30).or_null(),
+        "Seconds that requests in flight have to finish after SIGTERM; null is request_timeout, at least 30.",
+        default=None,
         gunicorn="graceful_timeout",
         reported=True,
         explained=True,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 
-from ..plan.plan import EXIT_SECONDS
+from ..plan.times import EXIT_SECONDS
 from . import judge, loads
 from .claim import Claim
 from .walk import FEW, Walk
@@ -35,7 +35,7 @@ def stop(on: Walk) -> Iterator[Claim]:
     few = min(FEW, on.connections)
     running = on.stage.begin(*on.client(few, on.pace.signal + 10, request=request, no_reconnect=True))
     wait([running], timeout=1.5)
-    grace = on.plan.profile.graceful_timeout + EXIT_SECONDS
+    grace = on.plan.times.graceful_timeout.value + EXIT_SECONDS
     on.stage.stop_watching()
     began = time.monotonic()
     on.server.kill("TERM")

@@ -45,6 +45,7 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         allowed = f"one of {', '.join(server.pythons)} for {server.name}: {why}"
         yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}", code="K010")
     yield from _unhonoured(draft, profile, server)
+    yield from _request_timeout(draft, profile, server)
     if numbers is not None:
         yield from _capacity(draft, profile, server, numbers)
     yield from command_faults(draft, profile, server)
@@ -117,6 +118,17 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
     if "statsd_host" in in_mapping and profile.access_log != "off":
         allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
         yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
+
+
+def _request_timeout(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    """A worker that beats only between requests is killed with the request that takes longer than timeout."""
+    limit = profile.request_timeout
+    if limit is None or server.beats_while_busy or draft.has_fault("request_timeout", "timeout"):
+        return
+    if limit > profile.timeout:
+        allowed = f"at most timeout ({profile.timeout}) with {server.name}, which takes a longer request for a hang"
+        remedy = f"write timeout: {limit}, which finds a hang so much later, or choose gthread or gevent"
+        yield draft.fault("request_timeout", allowed, remedy, code="K011")
 
 
 def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> Iterator[Fault]:

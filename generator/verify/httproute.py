@@ -44,6 +44,9 @@ _MATCH: Mapping[str, tuple[type, bool]] = {
     "queryParams": (list, False),
     "method": (str, False),
 }
+_TIMEOUTS: Mapping[str, tuple[type, bool]] = {"request": (str, False), "backendRequest": (str, False)}
+#: As the CRD's own pattern: one to four numbers, each with its unit.
+_DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _PATH: Mapping[str, tuple[type, bool]] = {"type": (str, False), "value": (str, False)}
 _PATH_TYPES = ("Exact", "PathPrefix", "RegularExpression")
 
@@ -62,10 +65,21 @@ def route_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     for number, rule in enumerate(_items(spec, "rules")):
         field = f"spec.rules.{number}"
         yield from _shape(field, rule, _RULE)
+        yield from _timeouts(f"{field}.timeouts", rule)
         for place, backend in enumerate(_items(rule, "backendRefs")):
             yield from _shape(f"{field}.backendRefs.{place}", backend, _BACKEND)
         for place, match in enumerate(_items(rule, "matches")):
             yield from _match(f"{field}.matches.{place}", match)
+
+
+def _timeouts(field: str, rule: Any) -> Iterator[Problem]:
+    timeouts = rule.get("timeouts") if isinstance(rule, dict) else None
+    if not isinstance(timeouts, dict):
+        return
+    yield from _shape(field, timeouts, _TIMEOUTS)
+    for name, value in timeouts.items():
+        if isinstance(value, str) and not _DURATION.fullmatch(value):
+            yield f"{field}.{name}", f"{value!r} is no duration such as 300s"
 
 
 def _match(field: str, match: Any) -> Iterator[Problem]:

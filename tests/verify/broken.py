@@ -17,6 +17,7 @@ COMMON = """\
 PROXIES = "forwarded_allow_ips: 10.244.0.0/16\n"
 INGRESS = f"{PROXIES}kubernetes:\n{COMMON}  route: {{kind: ingress, host: app.example.com}}\n"
 HTTPROUTE = f"{PROXIES}kubernetes:\n{COMMON}  route: {{kind: httproute, host: app.example.com, gateway: public}}\n"
+LONG = f"{HTTPROUTE}request_timeout: 300\n"
 FIXED = "kubernetes: {replicas: 2}\n"
 #: What runs beside the app.
 BESIDE = """\
@@ -65,6 +66,8 @@ SCHEMA = [
         "type: Prefix",
         "path.type: 'Prefix' is none of Exact, PathPrefix, RegularExpression",
     ),
+    (LONG, "request: 305s", "request: 5min", "(HTTPRoute web): spec.rules.0.timeouts.request: '5min' is no duration"),
+    (LONG, "request: 305s", "requests: 305s", "spec.rules.0.timeouts.requests: unknown field"),
     (HTTPROUTE, "value: /\n", "value: //x\n", "path.value: '//x' is no absolute path"),
     (HTTPROUTE, "- app.example.com", '- "app example"', "(HTTPRoute web): spec.hostnames.0: 'app example' is no host"),
     (HTTPROUTE, "          port: 80\n", '          port: "80"\n', "spec.rules.0.backendRefs.0.port: '80' is no int"),
