@@ -73,7 +73,7 @@ def behind_the_proxy(client: Client, profile: str, image: str, scratch: Path) ->
             yield Behind(plan, found, found.container("app"), proxy, door)
     finally:
         if profile == LITERAL:
-            client.call("image", "rm", environment["APP_IMAGE"], check=False)
+            client.call("image", "rm", "--no-prune", environment["APP_IMAGE"], check=False)  # its layers are a cache
 
 
 def write(root: Path, plan: Plan) -> None:
