@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROFILES := $(sort $(wildcard profiles/*.yaml profiles/servers/*.yaml))
 
-# Tests on servers and containers mostly wait, so two processes share them, by modules: one started server, Compose
-# project or image name is never in both. (xdist's loadgroup has no effect since pytest 9.2: ids carry no group.)
-# What measures runs afterwards, alone.
-SHARED := -n 2 --dist loadscope -m "not serial" --durations=25
+# Tests on servers and containers mostly wait, so three processes share them, by modules and parts of modules
+# (tests/containers/support/sharing.py): one started server, Compose project or image name is never in two. (xdist's
+# loadgroup has no effect since pytest 9.2: ids carry no group.) What measures runs afterwards, alone.
+SHARED := -n 3 --dist loadscope -m "not serial" --durations=25
 SERIAL := -m serial --durations=25
 FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster --ignore=tests/cgroup2
 

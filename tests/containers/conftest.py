@@ -17,15 +17,16 @@ from tests.containers.support.base_image import ensure_base_image
 from tests.containers.support.docker import LABEL
 from tests.containers.support.engine import Engine, ensure_engine
 from tests.containers.support.images import ensure_load_image, ensure_probe_image, sidecar
+from tests.containers.support.sharing import Sharing, in_order
 
 Boot = Callable[..., AbstractContextManager[kit.Booted]]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Before two processes share the tests (`-n 2 --dist loadscope`): what is there once for both of them.
+    """Before several processes share the tests (`-n 3 --dist loadscope`): what is there once for all of them.
 
-    Each finds the engine running, so neither stops it while the other still needs it.
+    Each finds the engine running, so none stops it while another still needs it.
     """
     try:
         engine = ensure_engine()
@@ -33,6 +34,18 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         ensure_images(engine)
     except EngineError as error:
         pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """In place of xdist's own for ``--dist loadscope``."""
+    return Sharing(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order in which units are shared out; within one it stays as it was."""
+    items[:] = in_order(items)
 
 
 def ensure_images(engine: Engine) -> Docker:
