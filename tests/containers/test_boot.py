@@ -43,7 +43,8 @@ def test_plan_equals_boot(boot: Boot, profile: str, cpu: str) -> None:
                 assert report["settings"][name] == {"value": value, "decided_by": "configuration"}
 
 
-@pytest.mark.parametrize("profile", PRODUCTION)
+#: As above, one of each: the same code finds the CPUs. test_kubernetes boots every server without a quota too.
+@pytest.mark.parametrize("profile", ["profiles/small.yaml", "profiles/servers/pywsgi.yaml"])
 def test_without_a_quota_the_affinity_decides(boot: Boot, profile: str) -> None:
     expected = explanation(kit.plan_of(profile, f"resources.cpu={AFFINITY}"))
     with boot(profile, cpus=None) as container:

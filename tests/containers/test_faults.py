@@ -6,7 +6,8 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -49,40 +50,40 @@ def in_flight(container: kit.Booted, connections: int, port: int | None = None) 
     return lambda: established(container, port) >= connections
 
 
-@pytest.mark.parametrize("profile", PRODUCTION)
-def test_request_in_flight_finishes_on_sigterm(boot: Boot, profile: str) -> None:
-    with boot(profile) as container:
-        answer = in_background(lambda: container.get("/sleep?ms=3000"))
-        wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
-        container.container.kill("TERM")
+@pytest.fixture(scope="module", params=PRODUCTION)
+def steady(request: pytest.FixtureRequest, docker: Docker, image: Callable[[str], str]) -> Iterator[kit.Booted]:
+    """One boot a profile for its workers' end and, last, its own."""
+    with kit.booted(docker, image(request.param), kit.plan_of(request.param)) as container:
+        yield container
+
+
+def test_killed_worker_is_replaced(steady: kit.Booted) -> None:
+    before = steady.wait_workers(steady.plan.numbers.workers.value)
+    steady.container.exec("python", "-c", f"import os; os.kill({before[0]}, 9)")
+    steady.wait_workers(len(before), gone=before[:1])
+    assert steady.get("/").status == 200
+
+
+def test_request_in_flight_finishes_on_sigterm(steady: kit.Booted) -> None:
+    """And an idle connection does not hold up the stop, where the server closes it."""
+    server, idle = steady.plan.server, 0
+    complaints = kit.complaints(steady.container.logs().stderr)
+    with ExitStack() as stack:
+        if server.honours("keepalive") and server.closes_idle_on_stop:
+            connection = stack.enter_context(closing(steady.connect()))
+            assert kit.ask(connection, "/").status == 200
+            idle = 1
+        answer = in_background(lambda: steady.get("/sleep?ms=3000"))
+        wait_until(in_flight(steady, idle + 1), kit.PATIENCE, steady.container, what="the request in flight")
+        start = time.monotonic()
+        steady.container.kill("TERM")
         result = answer()
         assert (result.status, result.body) == (200, b"slept")
-        if container.plan.server.closes_while_draining:
+        if server.closes_while_draining:
             assert result.headers["connection"].lower() == "close"
-        assert container.container.wait(kit.PATIENCE) == 0
-        assert kit.complaints(container.container.logs().stderr) == []
-
-
-@pytest.mark.parametrize(
-    "profile", [p for p in kit.honouring("keepalive") if kit.plan_of(p).server.closes_idle_on_stop]
-)
-def test_idle_connections_do_not_hold_up_the_stop(boot: Boot, profile: str) -> None:
-    with boot(profile) as container:
-        connection = container.connect()
-        assert kit.ask(connection, "/").status == 200
-        start = time.monotonic()
-        container.container.kill("TERM")
-        assert container.container.wait(60) == 0
-        assert time.monotonic() - start < 30, "graceful_timeout; keepalive is 75 s"
-
-
-@pytest.mark.parametrize("profile", PRODUCTION)
-def test_killed_worker_is_replaced(boot: Boot, profile: str) -> None:
-    with boot(profile) as container:
-        before = container.wait_workers(container.plan.numbers.workers.value)
-        container.container.exec("python", "-c", f"import os; os.kill({before[0]}, 9)")
-        container.wait_workers(len(before), gone=before[:1])
-        assert container.get("/").status == 200
+        assert steady.container.wait(kit.PATIENCE) == 0
+        assert not idle or time.monotonic() - start < 30, "graceful_timeout; keepalive is 75 s"
+    assert kit.complaints(steady.container.logs().stderr) == complaints, "none after the killed worker's"
 
 
 @pytest.mark.parametrize("profile", kit.honouring("timeout"))
@@ -96,41 +97,55 @@ def test_hung_worker_is_replaced(boot: Boot, profile: str) -> None:
         assert container.get("/").status == 200
 
 
-@pytest.mark.parametrize("profile", kit.honouring("max_requests"))
-def test_max_requests_recycles(boot: Boot, profile: str) -> None:
-    with boot(profile, overrides=("max_requests=20",)) as container:
-        before = container.wait_workers(container.plan.numbers.workers.value)
-
-        def every_worker_is_new() -> bool:
-            # The kernel decides which worker gets a connection: one by one, almost all of them may go to one worker.
-            assert [container.get("/").status for _ in range(20)] == [200] * 20
-            return not set(before) & set(container.worker_pids())
-
-        wait_until(
-            every_worker_is_new, kit.PATIENCE, container.container, what=f"workers other than {before}", ignoring=()
-        )
-        container.wait_workers(len(before), gone=before)
+#: Each is soon over; none disturbs what is tested of the others.
+SHORT = {"keepalive": "1", "header_timeout": "3", "max_requests": "20"}
 
 
-@pytest.mark.parametrize("profile", kit.honouring("keepalive"))
-def test_keepalive_closes_idle_connections(boot: Boot, profile: str) -> None:
-    with boot(profile, overrides=("keepalive=1",)) as container:
-        connection = container.connect(timeout=60)  # keepalive's own default is 75 s
-        assert kit.ask(connection, "/").headers.get("connection", "").lower() != "close"
-        assert connection.sock is not None
-        assert connection.sock.recv(1) == b"", "the server closes it"
+@pytest.fixture(scope="module", params=sorted({profile for name in SHORT for profile in kit.honouring(name)}))
+def short(
+    request: pytest.FixtureRequest,
+    docker: Docker,
+    image: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[kit.Booted]:
+    """One boot a profile with as many of these settings as its server honours."""
+    honours = kit.plan_of(request.param).server.honours
+    plan = kit.plan_of(request.param, *(f"{name}={value}" for name, value in SHORT.items() if honours(name)))
+    mounts = kit.mounted_configuration(plan, tmp_path_factory.mktemp("short"))
+    with kit.booted(docker, image(request.param), plan, **mounts) as container:
+        yield container
 
 
-@pytest.mark.parametrize("profile", kit.honouring("header_timeout"))
-def test_header_timeout_closes_slow_clients(boot: Boot, profile: str) -> None:
-    with boot(profile, overrides=("header_timeout=2",)) as container:
-        start = time.monotonic()
-        # The connection's own timeout fails the test: keepalive is 75 s.
-        with socket.create_connection(("127.0.0.1", container.port), timeout=60) as slow:
-            slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:")
-            while slow.recv(4096):
-                pass
-        assert time.monotonic() - start > 1
+@pytest.mark.parametrize("short", kit.honouring("keepalive"), indirect=True)
+def test_keepalive_closes_idle_connections(short: kit.Booted) -> None:
+    connection = short.connect(timeout=60)  # keepalive's own default is 75 s
+    assert kit.ask(connection, "/").headers.get("connection", "").lower() != "close"
+    assert connection.sock is not None
+    assert connection.sock.recv(1) == b"", "the server closes it"
+
+
+@pytest.mark.parametrize("short", kit.honouring("header_timeout"), indirect=True)
+def test_header_timeout_closes_slow_clients(short: kit.Booted) -> None:
+    start = time.monotonic()
+    # The connection's own timeout fails the test: a server without header_timeout waits for longer.
+    with socket.create_connection(("127.0.0.1", short.port), timeout=60) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow:")
+        while slow.recv(4096):
+            pass
+    assert time.monotonic() - start > 2, "not keepalive, which is 1 s"
+
+
+@pytest.mark.parametrize("short", kit.honouring("max_requests"), indirect=True)
+def test_max_requests_recycles(short: kit.Booted) -> None:
+    before = short.wait_workers(short.plan.numbers.workers.value)
+
+    def every_worker_is_new() -> bool:
+        # The kernel decides which worker gets a connection: one by one, almost all of them may go to one worker.
+        assert [short.get("/").status for _ in range(20)] == [200] * 20
+        return not set(before) & set(short.worker_pids())
+
+    wait_until(every_worker_is_new, kit.PATIENCE, short.container, what=f"workers other than {before}", ignoring=())
+    short.wait_workers(len(before), gone=before)
 
 
 @pytest.mark.parametrize("profile", kit.honouring("worker_connections"))
