@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 from ..profile.sections import App
 from ..project.project import LocalProject, Project
 from ..servers.server import Server
+from .places import APP_FOLDER, ENVIRONMENT_FOLDER
 
+_PYTHON = f"{ENVIRONMENT_FOLDER}/bin/python"
 #: Where the builder stage keeps the project's dependency files, laid out as in the build context.
 MIRROR = "/build/project"
 #: Which pinned tool reads the files (generator/servers/locks/).
@@ -99,16 +101,16 @@ def _in_place_command(project: Project, words: str) -> str:
     constraints = "-c /build/server-constraints.txt"
     if project.kind == "requirements":
         file = shlex.quote(_mirrored(project.file))
-        pip = "python -m pip --python /opt/venv/bin/python install --no-cache-dir"
+        pip = f"python -m pip --python {_PYTHON} install --no-cache-dir"
         # The file too, for the indexes and links in it; what it names is installed already.
         return f"cd {shlex.quote(_mirrored(project.folder))} && {pip} {constraints} -r {file} {words}"
     only = "" if project.kind == "pyproject" else "--no-deps "
-    uv = 'SSL_CERT_FILE="${PIP_CERT}" /opt/tools/bin/uv pip install --no-cache --python /opt/venv/bin/python'
+    uv = f'SSL_CERT_FILE="${{PIP_CERT}}" /opt/tools/bin/uv pip install --no-cache --python {_PYTHON}'
     return f"{uv} {only}{constraints} {words}"
 
 
 def _in_place(one: LocalProject, app_path: str) -> str:
-    """In the image the app's folder is /app, so a project in it is installed from there, for good."""
+    """In the image the app's folder is APP_FOLDER, so a project in it is installed from there, for good."""
     inner = PurePosixPath(one.folder).relative_to(app_path)
-    place = shlex.quote(f"{PurePosixPath('/app') / inner}{one.extras}")
+    place = shlex.quote(f"{PurePosixPath(APP_FOLDER) / inner}{one.extras}")
     return f"-e {place}" if one.editable else place

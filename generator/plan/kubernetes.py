@@ -169,8 +169,8 @@ def _pull_policy(profile: Profile) -> tuple[str, str]:
             "Built here and put on the node by hand: no registry has this tag. Set image to name one.",
         )
     if "@sha256:" in profile.image:
-        return "Always", "Layers of this digest stay on the node; only the right to pull them is asked for each time."
-    return "Always", "A tag may move: the registry is asked for its digest each time; layers stay on the node."
+        return "Always", "Layers of this digest stay on the node; only the right to pull them is checked each time."
+    return "Always", "A tag may move: the registry is queried for its digest each time; layers stay on the node."
 
 
 def _pre_stop(profile: Profile) -> str | None:

@@ -11,6 +11,7 @@ from ..profile.formats import memory_text
 from ..profile.schema import Profile
 from ..runtime.sizing import MIB
 from ..servers.server import Server
+from .places import APP_FOLDER
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
     paths = (profile.health.liveness_path, profile.health.readiness_path)
     return Texts(
         kept_paths=tuple(_joined(profile.app.path, path) for path in profile.app.include),
-        kept_words="".join(f"-path {shlex.quote(_joined('/app', path))} -prune -o " for path in profile.app.include),
-        python_path=_joined("/app", profile.app.python_path or "."),
+        kept_words="".join(
+            f"-path {shlex.quote(_joined(APP_FOLDER, path))} -prune -o " for path in profile.app.include
+        ),
+        python_path=_joined(APP_FOLDER, profile.app.python_path or "."),
         app_source="./" if profile.app.path == "." else f"{profile.app.path}/",
         wsgi_app=wsgi_app(profile),
         bind=f"0.0.0.0:{profile.port}",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..plan.places import ENVIRONMENT_FOLDER
 from .kubectl import Kubectl, poll
 
 SCRIPT = Path(__file__).resolve().parents[1] / "load_client" / "steady.py"
@@ -21,7 +22,7 @@ class SteadyLoad:
     """Started by its constructor; ``result`` waits for its end, and removes the pod."""
 
     def __init__(self, kubectl: Kubectl, image: str, address: str, words: tuple[str, ...]) -> None:
-        """``image`` is one of ours (it has /opt/venv); ``address`` is HOST:PORT; ``words`` are options of steady.py."""
+        """``image`` is one of the kit's; ``address`` is HOST:PORT; ``words`` are options of steady.py."""
         self.kubectl, self.name = kubectl, f"load-{secrets.token_hex(4)}"
         kubectl.apply(*load_objects(self.name, image, address, words))
         poll(lambda: self.phase() != "Pending", 120, f"the load's pod {self.name} runs", every=0.2)
@@ -43,7 +44,7 @@ def load_objects(name: str, image: str, address: str, words: tuple[str, ...]) ->
     container = {
         "name": "load",
         "image": image,
-        "command": ["/opt/venv/bin/python", "-P", "/load/steady.py", address, f"--wait={_WAIT}", *words],
+        "command": [f"{ENVIRONMENT_FOLDER}/bin/python", "-P", "/load/steady.py", address, f"--wait={_WAIT}", *words],
         # No CPU limit: a throttled client would count its own waiting as the server's.
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": {

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ProfileError
 from ..pipeline import plan_profile
 from ..plan.plan import Plan
-from ..runtime.sizing import MIB, memory_needed
+from ..runtime.sizing import MIB, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
 from .search import Entry
@@ -64,7 +64,7 @@ def find(text: str, file: str, overrides: Sequence[str], root: Path, servers: Se
             candidate = _candidate(plan, own)
             needed = memory_needed(plan.numbers.demand, candidate.workers)
             if needed > plan.profile.resources.memory:
-                left_out[candidate.entry.name] = f"needs {-(-needed // MIB)} MiB of memory"
+                left_out[candidate.entry.name] = f"needs {ceil_div(needed, MIB)} MiB of memory"
             elif all(candidate.entry.name != one.entry.name for one in found):
                 found.append(candidate)
     return Field(tuple(found), left_out)

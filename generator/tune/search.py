@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from ..runtime.sizing import ceil_div
+
 #: Candidates that are measured to the end, and how often each of them is then measured at least, after a first measure
 #: that only says where to look: its rates lie far apart.
 FINALISTS, MEASURES = 3, 3
@@ -91,7 +93,7 @@ def rounds(candidates: int) -> list[int]:
     """How many are measured in each round: half as many each time, then the finalists until their spread is known."""
     sizes = [candidates]
     while sizes[-1] > FINALISTS:
-        sizes.append(max(FINALISTS, -(-sizes[-1] // 2)))
+        sizes.append(max(FINALISTS, ceil_div(sizes[-1], 2)))
     return sizes + [sizes[-1]] * (MEASURES if len(sizes) == 1 else MEASURES - 1)
 
 
