@@ -88,7 +88,7 @@ _TABLE = (
          "take gevent, or the meinheld that the kit mends (server: meinheld)"),
     Kind("K118", "error", "worker_connections as meinheld reads it",
          "to meinheld it is the size of a table of descriptors: a connection whose number is above it is never "
-         "answered, never closed, and leaks.",
+         "served, never closed, and leaks.",
          "set it to the limit on open files, or take another worker"),
     Kind("K119", "note", "worker_connections is each worker's",
          "the container holds workers times as many, here with a number of workers that follows the node.",
@@ -172,7 +172,7 @@ _TABLE = (
          'the JSON form, CMD ["gunicorn", ...], or exec before gunicorn'),
     Kind("K202", "error", "HEALTHCHECK with a program that the image lacks",
          "slim and alpine images of Python have no curl, and slim has no wget: the container is never healthy.",
-         "install it, or ask with python -c and urllib"),
+         "install it, or request the page with python -c and urllib"),
     Kind("K203", "warning", "probe with the default timeout of 1 s",
          "a saturated server takes longer to respond: the kubelet then restarts it under load, or takes it out.",
          "timeoutSeconds of 5 and more"),

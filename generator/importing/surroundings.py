@@ -34,8 +34,8 @@ def add_image(image: Image, file: str, draft: Draft) -> None:
         merged = list(dict.fromkeys([*(former.value if former else []), *names]))
         if merged:
             draft.set(path, merged, file)
-    if asking := [name for name in _HEALTH if name in last]:
-        draft.notes.append(f"{file}: {' and '.join(asking)}: left out, the health check here is Python's")
+    if checks := [name for name in _HEALTH if name in last]:
+        draft.notes.append(f"{file}: {' and '.join(checks)}: left out, the health check here is Python's")
     if image.ports and image.ports[0].isdigit() and "port" not in draft.entries:
         draft.set("port", int(image.ports[0]), file)
     server = SERVERS[draft.entries["server"].value]

@@ -1,4 +1,4 @@
-"""An app's dependency file, the packages that it names, and the Python that the project asks for."""
+"""An app's dependency file, the packages that it names, and the Python that the project requires."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def toml_of(path: Path) -> dict[str, Any]:
 
 
 def package_names(root: Path, files: Iterable[str]) -> set[str]:
-    """Normal names of the packages that dependency files ask for directly."""
+    """Normal names of the packages that dependency files name directly."""
     names: set[str] = set()
     for file in files:
         path = root / file
@@ -123,21 +123,21 @@ def debian_packages(names: set[str]) -> tuple[list[str], list[str], str]:
 
 
 def wanted_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, str]:
-    """The version among ``offered``, oldest first, that the project asks for, and where; None where none fits."""
+    """The version among ``offered``, oldest first, that the project requires, and where; None where none fits."""
     for name in (".python-version", "runtime.txt"):
         first = text_of(root / name).strip().removeprefix("python-").split(".")
         if len(first) >= 2:
-            asked = ".".join(first[:2])
-            return (asked if asked in offered else None), name
+            required = ".".join(first[:2])
+            return (required if required in offered else None), name
     pipfile = _pipfile(root / "Pipfile.lock").get("_meta", {}).get("requires", {}).get("python_version")
     if pipfile:
         return (pipfile if pipfile in offered else None), "Pipfile.lock"
     pyproject = toml_of(root / "pyproject.toml")
-    asked = pyproject.get("project", {}).get("requires-python", "")
+    required = pyproject.get("project", {}).get("requires-python", "")
     try:
-        specifier = SpecifierSet(str(asked))
+        specifier = SpecifierSet(str(required))
     except InvalidSpecifier:
         return offered[-1], ""
     # A patch release that no `>=3.12.1` refuses.
     fitting = [one for one in offered if specifier.contains(f"{one}.99")]
-    return (fitting[-1] if fitting else None), "pyproject.toml: requires-python" if asked else ""
+    return (fitting[-1] if fitting else None), "pyproject.toml: requires-python" if required else ""

@@ -73,12 +73,12 @@ def _dependency_files(root: Path, requirements: str | None, folder: str) -> tupl
 
 
 def python_entries(root: Path, server: Server) -> list[Entry]:
-    """The image's Python, where the project asks for another than the default."""
+    """The image's Python, where the project requires another than the default."""
     wanted, where = wanted_python(root, server.pythons)
     default = SETTINGS["python"].default
     if wanted is None:
         chosen = default if default in server.pythons else server.pythons[-1]
-        return [Entry("python", chosen, f"{where} asks for another; {server.name} has {', '.join(server.pythons)}")]
+        return [Entry("python", chosen, f"{where} requires another; {server.name} has {', '.join(server.pythons)}")]
     if not where:
         wanted = default if default in server.pythons else server.pythons[-1]
     return [] if wanted == default else [Entry("python", wanted, where)]

@@ -58,5 +58,5 @@ def _answers_get(call: ast.Call) -> bool:
         return True
     words = {word.arg: word.value for word in call.keywords}
     methods = words.get("methods")
-    asked = ast.unparse(methods).upper() if methods else "GET"
-    return call.func.attr == "route" and "GET" in asked and not {"subdomain", "host"} & words.keys()
+    allowed = ast.unparse(methods).upper() if methods else "GET"
+    return call.func.attr == "route" and "GET" in allowed and not {"subdomain", "host"} & words.keys()

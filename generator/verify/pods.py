@@ -53,9 +53,9 @@ def pod_problems(objects: Objects, pods: Pods) -> Iterator[ObjectProblem]:
         own = {port.get("name") for port in container.get("ports") or []}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             for handler in ("httpGet", "tcpSocket"):
-                asked = (container.get(probe) or {}).get(handler)
-                if isinstance(asked, dict):
-                    yield from port_problems(pods.key, f"{field}.{probe}.{handler}.port", asked.get("port"), own)
+                action = (container.get(probe) or {}).get(handler)
+                if isinstance(action, dict):
+                    yield from port_problems(pods.key, f"{field}.{probe}.{handler}.port", action.get("port"), own)
     yield from _volumes(objects, pods)
     account = pods.spec.get("serviceAccountName")
     if ("ServiceAccount", account) not in objects:

@@ -44,7 +44,7 @@ def test_a_request_that_waits_for_its_backend_finishes(docker: Docker, boot: Boo
         assert result.headers["connection"].lower() == "close", "while draining"
 
 
-def test_a_large_answer_read_slowly_arrives_whole_at_no_cost(boot: Boot) -> None:
+def test_a_large_response_read_slowly_arrives_whole_at_no_cost(boot: Boot) -> None:
     """Stock spins at 100 % CPU, blocks every other client and appends an error page to the body."""
     with boot(PROFILE) as container:
         before = cpu_seconds(container)
@@ -107,7 +107,7 @@ def test_requests_in_progress_end_before_others_begin(docker: Docker, boot: Boot
         assert statistics.median(number for number in seen if number) < 350, seen
 
 
-def test_more_connections_than_its_limit_are_all_answered(docker: Docker, boot: Boot) -> None:
+def test_more_connections_than_its_limit_are_all_served(docker: Docker, boot: Boot) -> None:
     """Stock takes worker_connections for the size of a table and leaves the connections beyond it hanging."""
     overrides = ("workers=1", "connections=64", "worker_connections=64")
     with boot(PROFILE, overrides=overrides) as container:

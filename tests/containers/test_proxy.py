@@ -197,7 +197,7 @@ def test_one_address_cannot_take_all(behind: Behind, docker: Docker) -> None:
     assert many["statuses"].keys() == {"200"}, "an address that stands for many clients is not limited"
 
 
-def test_stops_in_time_and_answers_what_is_in_flight(behind: Behind) -> None:
+def test_stops_in_time_and_finishes_what_is_in_flight(behind: Behind) -> None:
     """The last one: it ends the project."""
     answer = in_background(lambda: behind.door.get("/sleep?ms=2000"))
     app = kit.Booted(behind.plan, behind.app, 0)

@@ -63,7 +63,7 @@ def test_limits_seen_inside(running: kit.Booted, inside: Any) -> None:
     assert int(soft) >= running.plan.numbers.descriptors.value
 
 
-def test_answers(running: kit.Booted) -> None:
+def test_serves(running: kit.Booted) -> None:
     assert running.get("/").body == b"hello"
     assert running.get("/healthz").status == 200
     assert running.get("/readyz").status == 200

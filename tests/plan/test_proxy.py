@@ -118,7 +118,7 @@ def test_without_keepalive_nothing_is_kept(number: int) -> None:
     assert "proxy_set_header Connection close;" in served(plan)[1]
 
 
-def test_gthread_keeps_as_many_as_it_answers_at_once() -> None:
+def test_gthread_keeps_as_many_as_it_serves_at_once() -> None:
     number = plan_of("", base=GTHREAD).proxy.idle_connections
     assert number is not None
     assert (number.value, number.reason) == (32, "2 workers x 16 threads respond at once")

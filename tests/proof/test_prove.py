@@ -442,7 +442,7 @@ def test_what_runs_in_the_load_container_needs_nothing_else(tmp_path: Path) -> N
         subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True)
 
 
-def test_the_upstream_answers_when_it_is_due() -> None:
+def test_the_upstream_responds_when_it_is_due() -> None:
     upstream = Upstream(0)
     port = upstream.listener.getsockname()[1]
     threading.Thread(target=upstream.serve, daemon=True).start()

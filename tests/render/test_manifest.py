@@ -120,7 +120,7 @@ def test_startup_probe_covers_the_import() -> None:
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 301
 
 
-def test_probes_tell_busy_from_hung_without_asking_the_app() -> None:
+def test_probes_tell_busy_from_hung_without_a_request_to_the_app() -> None:
     python = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health"]
     asked = container("health: {readiness_path: /ready}\n")
     assert asked["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
@@ -130,7 +130,7 @@ def test_probes_tell_busy_from_hung_without_asking_the_app() -> None:
     assert container()["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4"]
 
 
-def test_a_liveness_page_is_asked_slower_than_the_servers_own_repair() -> None:
+def test_a_liveness_page_is_requested_slower_than_the_servers_own_repair() -> None:
     liveness = container("timeout: 120\nhealth: {liveness_path: /live}\n")["livenessProbe"]
     assert liveness["httpGet"] == {"path": "/live", "port": "http"}
     assert liveness["periodSeconds"] * liveness["failureThreshold"] > 120

@@ -104,7 +104,7 @@ def test_the_key_is_set_in_the_pods_namespace(account: Path, capsys: pytest.Capt
     assert "abc is marked" in out.out and "t0ken" not in out.out + out.err
 
 
-def test_an_api_that_is_overloaded_is_asked_again(account: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_api_that_is_overloaded_is_tried_again(account: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with api(503, 429, 500, 200) as (environ, seen):
         release.mark("c", "abc", "i", environ, account, seconds=600)
     assert len(seen) == 4

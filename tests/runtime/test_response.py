@@ -82,7 +82,7 @@ def test_a_header_that_no_body_follows_leaves_at_once(status: str, length: int |
     assert len(sent) == 1
 
 
-def test_an_empty_answer_leaves_at_its_end() -> None:
+def test_an_empty_response_leaves_at_its_end() -> None:
     found, sent = response()
     found.close()
     assert b"".join(sent).endswith(b"\r\n\r\n0\r\n\r\n")
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_sends_no_header() -> None:
     assert sent == [] and not found.headers_sent
 
 
-def test_what_fails_before_anything_is_sent_can_still_be_answered() -> None:
+def test_what_fails_before_anything_is_sent_still_gets_a_response() -> None:
     """gunicorn answers 500 unless headers_sent; the app's own error page may replace the header until then."""
     found, sent = response()
     found.write(b"")

@@ -89,7 +89,7 @@ def test_a_waiting_connection_is_served_again(gunicorn: Callable[..., Gunicorn])
         assert whole_answer(one)
 
 
-def test_stop_ends_idle_connections_and_answers_what_is_in_progress(gunicorn: Callable[..., Gunicorn]) -> None:
+def test_stop_ends_idle_connections_and_finishes_what_is_in_progress(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with connections(server, 12) as (busy, late, *idle):
         for conn in idle:

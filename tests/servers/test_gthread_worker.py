@@ -79,7 +79,7 @@ def test_a_stop_takes_from_the_queue_what_the_descriptors_suffice_for(answered: 
     assert worker.wait_for_first_byte.call_count == taken
 
 
-def test_a_client_that_does_not_close_after_its_last_answer_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
+def test_a_client_that_does_not_close_after_its_last_response_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread")
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     pid = int(server.asks())

@@ -44,7 +44,7 @@ def test_bodies_read_and_unread(start: Start) -> None:
             assert whole_answer(conn, "/") and whole_answer(conn)
 
 
-def test_a_request_in_the_socket_when_the_stop_begins_is_answered(start: Start) -> None:
+def test_a_request_in_the_socket_when_the_stop_begins_is_served(start: Start) -> None:
     server = start(worker_connections=20)
     with connections(server, 10) as conns:
         for conn in conns[:5]:
@@ -122,7 +122,7 @@ def test_a_piece_comes_when_it_is_there_with_the_header(start: Start) -> None:
         assert whole_answer(conn, "/")
 
 
-def test_answers_without_a_piece_of_a_body(start: Start) -> None:
+def test_responses_without_a_piece_of_a_body(start: Start) -> None:
     """HEAD, 204 and a file, which the kernel sends: the header must not stay behind."""
     server = start()
     with server.connect() as conn:

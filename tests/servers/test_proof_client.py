@@ -172,7 +172,7 @@ def test_refused_and_full_listeners() -> None:
     assert (report["connections"]["never_connected"], report["no_response"]) == (6 - opened, 6)
 
 
-def test_answers_count_over_reconnects() -> None:
+def test_responses_count_over_reconnects() -> None:
     with server(resets, resets, resets, keeps(delay=0.02)) as address:
         report = load(address, connections=3, reconnect=True)
     assert failures(report) == {"reset": 3}

@@ -381,7 +381,7 @@ def test_an_upload_is_no_header_defect(shared: Running, kind: str) -> None:
 @pytest.mark.parametrize(
     "chunks", [b"zz\r\n", b"3\r\nabcX\r\n", b"3;\0\r\nabc\r\n", b"0\r\nno colon\r\n\r\n", b"-1\r\n"]
 )
-def test_nothing_behind_a_broken_body_is_answered(shared: Running, path: str, chunks: bytes) -> None:
+def test_nothing_behind_a_broken_body_is_served(shared: Running, path: str, chunks: bytes) -> None:
     with shared.connect() as client:
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         client.sendall(head + chunks + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n" * 2)

@@ -15,7 +15,7 @@ from tests.servers.started import Gunicorn, connections, send, until, whole_answ
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_stop_answers_those_who_wait_in_the_queue(gunicorn: Callable[..., Gunicorn], workers: int) -> None:
+def test_a_stop_serves_those_who_wait_in_the_queue(gunicorn: Callable[..., Gunicorn], workers: int) -> None:
     server = gunicorn("sync", workers=workers)
     pids = until(lambda: len(found := {int(server.asks()) for _ in range(20)}) == workers and found)
     with connections(server, 12) as (*conns, silent):

@@ -183,7 +183,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         except OSError:
             data = b""
         client.idle_since = None
-        keep = bool(data) and self.answer(data, client)
+        keep = bool(data) and self.respond(data, client)
         if not keep:
             client.whole = False
             client.server.do_close(client)
@@ -195,7 +195,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         else:
             client.wait()
 
-    def answer(self, data: bytes, client: Client) -> bool:
+    def respond(self, data: bytes, client: Client) -> bool:
         """One request, or with gunicorn's parser those that came with it; whether the connection stays open."""
         server, address = client.server, client.address
         request = self.reader.read(data, client, address, server.address) if self.lean else None
