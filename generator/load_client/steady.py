@@ -1,8 +1,9 @@
 """A steady, bounded load on one address that counts what a client would call a failure; runs alone, in a pod.
 
 ``steady.py HOST:PORT``: --keep requests a second over connections that stay open until the server closes them, --fresh
-ones each over a new connection, --slow ones to /sleep?ms=3000. Ends after --seconds and --at-least requests. Standard
-library only. Prints one JSON object: sent, failed, and for each kind of request sent, ok, failed by cause, closed_idle.
+ones each over a new connection, --slow ones to /sleep?ms=3000; --tls encrypts all. Ends after --seconds and --at-least
+requests. Standard library only. Prints one JSON object: sent, failed, and for each kind of request sent, ok, failed by
+cause, closed_idle.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import collections
 import contextlib
 import json
 import select
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,8 +60,10 @@ class Request:
 class Connection:
     """A client's connection, opened when it is first needed and whenever it has been closed."""
 
-    def __init__(self, host: str, port: int, timeout: float, request: Request) -> None:
-        self.host, self.port, self.timeout, self.request = host, port, timeout, request
+    def __init__(
+        self, host: str, port: int, timeout: float, request: Request, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.host, self.port, self.timeout, self.request, self.tls = host, port, timeout, request, tls
         self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
         self.used = 0
@@ -78,7 +82,7 @@ class Connection:
 
     async def open(self) -> None:
         try:
-            opening = asyncio.open_connection(self.host, self.port)
+            opening = asyncio.open_connection(self.host, self.port, ssl=self.tls)
             self.reader, self.writer = await asyncio.wait_for(opening, self.timeout)
         except TimeoutError:
             raise Failed("connect timed out") from None
@@ -133,8 +137,12 @@ class Load:
         host, _, port = arguments.address.partition(":")
         self.host, self.port = host, int(port or 80)
         self.request = Request(arguments.method, tuple(arguments.header), arguments.body)
+        self.tls = unchecked() if arguments.tls else None
         self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
         self.end = self.latest = 0.0
+
+    def connection(self, timeout: float) -> Connection:
+        return Connection(self.host, self.port, timeout, self.request, self.tls)
 
     def going_on(self) -> bool:
         now, sent = time.monotonic(), sum(tally.sent for tally in self.tallies.values())
@@ -159,7 +167,7 @@ class Load:
 
     async def keep(self, index: int) -> None:
         """One client with one connection; all of them together give the rate."""
-        connection = Connection(self.host, self.port, self.arguments.timeout, self.request)
+        connection = self.connection(self.arguments.timeout)
         interval = self.arguments.connections / self.arguments.keep
         due = time.monotonic() + interval * index / self.arguments.connections
         while self.going_on():
@@ -174,7 +182,7 @@ class Load:
         due = time.monotonic()
         while self.going_on():
             await asyncio.sleep(max(0, due - time.monotonic()))
-            connection = Connection(self.host, self.port, timeout, self.request)
+            connection = self.connection(timeout)
             task = asyncio.create_task(self.one(kind, connection, path, True))
             running.add(task)
             task.add_done_callback(running.discard)
@@ -186,7 +194,7 @@ class Load:
         """Try for up to --wait seconds: where policies are enforced, a new pod's address is not known at once."""
         end = time.monotonic() + self.arguments.wait
         while time.monotonic() < end:
-            connection = Connection(self.host, self.port, 2, self.request)
+            connection = self.connection(2)
             with contextlib.suppress(Failed):
                 await connection.open()
                 connection.close()
@@ -211,6 +219,13 @@ class Load:
         }
 
 
+def unchecked() -> ssl.SSLContext:
+    """TLS with whatever certificate the address has: it is the load that matters, not who is at the other end."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def main() -> None:
     """Read the options, run the load, print what became of it."""
     parser = argparse.ArgumentParser()
@@ -220,6 +235,7 @@ def main() -> None:
     parser.add_argument("--method", default="GET")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
     parser.add_argument("--body", default="")
+    parser.add_argument("--tls", action="store_true")
     defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30, "wait": 0}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=float, default=default)

@@ -1,10 +1,10 @@
-"""What `prove --kubernetes` claims: objects accepted, pods ready, nothing lost at a restart, deletion, eviction."""
+"""What `prove --kubernetes` claims: objects accepted, app.before_start first, pods ready, no request lost."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -13,13 +13,16 @@ from ..plan.explain import explanation
 from ..render.render import render
 from . import judge
 from .claim import FAILED, Claim, judged
-from .kubectl import NotOnCluster, poll, ready, restarts
+from .kubectl import NotOnCluster, container_statuses, last_words, poll, ready, restarts, trouble
 from .on_cluster import LEFT_OUT, OnCluster
 
 #: Seconds of load before what is done to the pods.
 BEFORE = 3
 #: What an eviction waits for: the API server refuses it with 429 while another pod is missing.
 EVICTION_SECONDS = 60
+
+#: What a command before the release, a migration, may take in a proof.
+COMMAND_SECONDS = 600
 
 Action = Callable[[OnCluster], None]
 
@@ -58,6 +61,11 @@ def walk(on: OnCluster, quick: bool, begin: Callable[[str], None]) -> Iterator[C
     """All claims in their order; ends early where the pods do not become ready."""
     begin("kubectl apply")
     yield applied(on)
+    if on.job:
+        begin("app.before_start")
+        yield (found := command_ran(on, on.job))
+        if found.verdict == FAILED:
+            return
     begin("pods become ready")
     yield (found := becomes_ready(on))
     if found.verdict == FAILED:
@@ -81,6 +89,39 @@ def applied(on: OnCluster) -> Claim:
     return judged("kubectl apply", "every object is accepted without a warning", measured, faults)
 
 
+def command_ran(on: OnCluster, job: str) -> Claim:
+    """The Job has succeeded, and no pod of the app had started before that."""
+    promised, began = "app.before_start succeeds, and no pod starts before", time.monotonic()
+    try:
+        how = poll(lambda: job_end(on.kubectl.get("job", job)), COMMAND_SECONDS, "the Job has ended")
+    except NotOnCluster:
+        how = "still at work"
+    measured = f"{how} after {time.monotonic() - began:.0f} s"
+    pods = on.kubectl.get("pods", "-l", f"batch.kubernetes.io/job-name={job}")["items"]
+    if how != "Complete":
+        why = next((why for pod in pods if (why := trouble(pod))), "")
+        advice = "Mend the command: the release's pods wait until it has succeeded once."
+        log = next((log for pod in pods if (log := last_words(on.kubectl, pod))), "")
+        advice += f" Its last words:\n{log}" if log else ""
+        return judged("app.before_start", promised, measured, {why or f"kubectl describe job {job} says more": advice})
+    ended = pods[0]["status"]["initContainerStatuses"][0]["state"]["terminated"]["finishedAt"]
+    early = [pod["metadata"]["name"] for pod in on.kubectl.pods(on.instance) if started_before(pod, ended)]
+    advice = "Something on the cluster changes the pods' volumes: look at its mutating webhooks."
+    return judged("app.before_start", promised, measured, {f"{name} started before": advice for name in early})
+
+
+def job_end(job: Mapping[str, Any]) -> str:
+    """Complete or Failed; empty while it is at work."""
+    true = [each["type"] for each in job["status"].get("conditions") or [] if each["status"] == "True"]
+    return next((each for each in true if each in ("Complete", "Failed")), "")
+
+
+def started_before(pod: Mapping[str, Any], moment: str) -> bool:
+    """Whether one of its containers runs since before; the API server's moments sort as text."""
+    running = [(each["state"].get("running") or {}).get("startedAt") for each in container_statuses(pod)]
+    return any(each < moment for each in running if each)
+
+
 def becomes_ready(on: OnCluster) -> Claim:
     """All pods ready, and none of their containers restarted on the way."""
     promised, began = f"all pods ready within {on.plan.startup_seconds} s of their start, 0 restarts", time.monotonic()
@@ -88,7 +129,8 @@ def becomes_ready(on: OnCluster) -> Claim:
         on.settle()
     except NotOnCluster:
         advice = "Push the image to a registry that the nodes reach, or set image; kubectl describe pod says more."
-        log = last_words(on)
+        unready = [pod for pod in on.kubectl.pods(on.instance) if not ready(pod)]
+        log = next((log for pod in unready if (log := last_words(on.kubectl, pod))), "")
         advice += f" The app's last words:\n{log}" if log else ""
         return judged("pods ready", promised, f"after {time.monotonic() - began:.0f} s", {on.troubles(): advice})
     pods = on.kubectl.pods(on.instance)
@@ -96,19 +138,6 @@ def becomes_ready(on: OnCluster) -> Claim:
     faults = {f"{count} restarts": "Raise health.startup_seconds, or read the log of the former container."}
     measured = f"{len(pods)} pods ready after {time.monotonic() - began:.0f} s"
     return judged("pods ready", promised, measured, faults if count else {})
-
-
-def last_words(on: OnCluster) -> str:
-    """The last lines of a pod that is not ready; of its former container where the present one has said nothing."""
-    for pod in on.kubectl.pods(on.instance):
-        if ready(pod):
-            continue
-        for words in ((), ("--previous",)):
-            name = pod["metadata"]["name"]
-            done = on.kubectl.run("logs", name, "-c", "app", "--tail=10", *words, check=False)
-            if done.returncode == 0 and done.stdout.strip():
-                return done.stdout.strip()
-    return ""
 
 
 def repeated(on: OnCluster) -> Claim:

@@ -52,15 +52,21 @@ class Kubectl:
         return bool(deployments) and settled(deployments[0], scalers, self.pods(instance))
 
 
+def container_statuses(pod: Mapping[str, Any]) -> list[Any]:
+    """In the order of their start: what comes before the server, sidecars among it, and the server."""
+    status = pod["status"]
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
 def ready(pod: Mapping[str, Any]) -> bool:
-    """Whether all of its containers are ready, and it is not being deleted."""
-    statuses = pod["status"].get("containerStatuses") or []
+    """Whether all of its containers are ready, and it is not being deleted. One that has done its work is ready."""
+    statuses = container_statuses(pod)
     return bool(statuses) and all(each["ready"] for each in statuses) and not pod["metadata"].get("deletionTimestamp")
 
 
 def restarts(pod: Mapping[str, Any]) -> int:
     """How often the kubelet has restarted its containers."""
-    return sum(each["restartCount"] for each in pod["status"].get("containerStatuses") or [])
+    return sum(each["restartCount"] for each in container_statuses(pod))
 
 
 def settled(deployment: Mapping[str, Any], scalers: Iterable[Mapping[str, Any]], pods: list[Any]) -> bool:
@@ -76,17 +82,30 @@ def settled(deployment: Mapping[str, Any], scalers: Iterable[Mapping[str, Any]],
 
 def trouble(pod: Mapping[str, Any]) -> str | None:
     """Why a pod cannot start, as the kubelet or the scheduler puts it; None if nothing is known to be wrong."""
-    for each in pod["status"].get("containerStatuses") or []:
+    for each in container_statuses(pod):
         waiting = each["state"].get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             return f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
         if each["restartCount"] and not each["ready"]:
             ended = each.get("lastState", {}).get("terminated") or {}
             return f"{each['restartCount']} restarts, the last after exit code {ended.get('exitCode', 'unknown')}"
+        if code := (each["state"].get("terminated") or {}).get("exitCode"):
+            return f"exit code {code}"
     for condition in pod["status"].get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{condition.get('reason', 'not scheduled')}: {condition.get('message', '')}".rstrip(": ")
     return None
+
+
+def last_words(kubectl: Kubectl, pod: Mapping[str, Any]) -> str:
+    """The last lines of the first container that is not ready and has said anything; else of its former one."""
+    for each in container_statuses(pod):
+        for words in ((), ("--previous",)) if not each["ready"] else ():
+            name = pod["metadata"]["name"]
+            done = kubectl.run("logs", name, "-c", each["name"], "--tail=10", *words, check=False)
+            if done.returncode == 0 and done.stdout.strip():
+                return done.stdout.strip()
+    return ""
 
 
 def poll(condition: Callable[[], T], seconds: float, what: str, every: float = 0.5) -> T:

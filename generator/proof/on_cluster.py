@@ -18,7 +18,7 @@ import yaml
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..render.render import render
-from .kubectl import Kubectl, poll, ready, trouble
+from .kubectl import Kubectl, NotOnCluster, poll, ready, trouble
 from .request import Request
 from .steady_load import LABEL, SteadyLoad
 
@@ -47,9 +47,18 @@ class OnCluster:
     def settle(self) -> None:
         """Wait until all wanted pods are ready and no other is left. Raises NotOnCluster with the pods' troubles."""
         seconds = self.plan.startup_seconds + self.plan.stop_seconds.value + 120
-        poll(lambda: self.kubectl.settled(self.instance), seconds, f"all pods ready; {self.troubles()}")
+        try:
+            poll(lambda: self.kubectl.settled(self.instance), seconds, "all pods ready")
+        except NotOnCluster as error:
+            raise NotOnCluster(f"{error}; {self.troubles()}") from None
+
+    @property
+    def job(self) -> str | None:
+        """The Job of app.before_start."""
+        return next((str(each["metadata"]["name"]) for each in self.objects if each["kind"] == "Job"), None)
 
     def troubles(self) -> str:
+        """What keeps the pods from being ready."""
         pods = self.kubectl.pods(self.instance)
         known = [f"{pod['metadata']['name']}: {why}" for pod in pods if (why := trouble(pod))]
         return "; ".join(known) or f"{sum(map(ready, pods))} of {len(pods)} pods are ready"

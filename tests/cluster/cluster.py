@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +43,22 @@ class Cluster:
     def get(self, *words: str) -> Any:
         return self.kubectl.get(*words)
 
-    def make_namespace(self) -> None:
-        self.remove_namespace()
-        metadata = {"name": NAMESPACE, "labels": RESTRICTED}
-        self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-        wait(lambda: self.run("get", "serviceaccount", "default", check=False).returncode == 0, 60, "its account")
+    @contextmanager
+    def namespace(self, name: str) -> Iterator[Kubectl]:
+        """A new one that enforces Pod Security "restricted", in place of one of that name; removed at the end."""
+        there = Kubectl(self.words, name)
 
-    def remove_namespace(self) -> None:
-        self.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true", seconds=300)
+        def remove() -> None:
+            there.run("delete", "namespace", name, "--ignore-not-found", "--wait=true", seconds=300)
+
+        remove()
+        try:
+            there.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+            account = ("get", "serviceaccount", "default")
+            wait(lambda: there.run(*account, check=False).returncode == 0, 60, "its account")
+            yield there
+        finally:
+            remove()
 
     def pods(self, app: str) -> list[Any]:
         """Those of one profile, with those that are on their way out."""

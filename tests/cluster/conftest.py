@@ -11,7 +11,7 @@ import yaml
 from generator.containers.docker import Docker
 from generator.render.render import render
 from tests.cluster import cluster as clusters
-from tests.cluster.cluster import Cluster, wait
+from tests.cluster.cluster import NAMESPACE, Cluster, wait
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit
 from tests.containers.conftest import docker as docker  # the engine that builds the images
@@ -32,9 +32,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     if why := clusters.why_none(kubeconfig):
         pytest.fail(f"no cluster to test on: {why}")
     found = clusters.find(kubeconfig)
-    found.make_namespace()
-    yield found
-    found.remove_namespace()
+    with found.namespace(NAMESPACE):
+        yield found
 
 
 Deploy = Callable[..., Deployed]

@@ -41,10 +41,11 @@ class Deployed:
     def ready_pod(self) -> str:
         return next(str(pod["metadata"]["name"]) for pod in self.pods() if ready(pod))
 
-    def client(self, **options: Any) -> SteadyLoad:
-        """Load the Service from a pod; options are those of generator/load_client/steady.py."""
-        address = self.cluster.get("service", self.app)["spec"]["clusterIP"]
+    def client(self, address: str | None = None, tls: bool = False, **options: Any) -> SteadyLoad:
+        """Load the Service, or another address, from a pod; options are those of generator/load_client/steady.py."""
+        address = address or self.cluster.get("service", self.app)["spec"]["clusterIP"]
         words = tuple(f"--{name.replace('_', '-')}={value}" for name, value in options.items())
+        words += ("--tls",) if tls else ()
         return SteadyLoad(self.cluster.kubectl, self.image, address, words)
 
 
@@ -58,6 +59,15 @@ def under_load(deployed: Deployed, scenario: str, action: Callable[[Deployed], o
     deployed.settle()
     record(deployed, scenario, report)
     return report
+
+
+LEAST = 5000
+
+
+def none_failed(report: Any) -> None:
+    """Of thousands of requests."""
+    assert report["failed"] == 0, report
+    assert report["sent"] >= LEAST
 
 
 def record(deployed: Deployed, scenario: str, report: Any) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from generator.proof.kubectl import Kubectl
-from generator.proof.on_cluster import RESTRICTED
 from generator.proof.steady_load import SteadyLoad
-from tests.cluster.cluster import NAMESPACE, Cluster, wait
+from tests.cluster.cluster import NAMESPACE, Cluster
 from tests.cluster.conftest import Deploy
 from tests.cluster.scenarios import Deployed
 
@@ -23,12 +22,8 @@ def other(cluster: Cluster) -> Iterator[Kubectl]:
     """A second namespace."""
     if not cluster.own:
         pytest.skip("whether this cluster's network plugin enforces policies is its owner's choice")
-    there = Kubectl(cluster.words, OTHER)
-    there.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OTHER, "labels": RESTRICTED}})
-    account = ("get", "serviceaccount", "default")
-    wait(lambda: there.run(*account, check=False).returncode == 0, 60, "its account")
-    yield there
-    there.run("delete", "namespace", OTHER, "--wait=true", seconds=300)
+    with cluster.namespace(OTHER) as there:
+        yield there
 
 
 def requests(kubectl: Kubectl, to: Deployed) -> Any:

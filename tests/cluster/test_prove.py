@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
+from generator.containers.docker import Docker
+from tests.cluster.cluster import Cluster, wait
 from tests.cluster.conftest import BROKEN, LoadImage
 from tests.containers import kit
+from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 
 pytestmark = pytest.mark.quick
 
@@ -30,24 +34,39 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
     kubectl.chmod(0o755)
     path = f"{kubectl.parent}:{os.environ['PATH']}"
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def namespaces() -> str:
+        return cluster.run("get", "namespaces", "-o", "name").stdout
+
+    def run(*words: str, ended_by: int | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "generator", "prove", str(kit.ROOT / "profiles/small.yaml"), "--kubernetes"]
-        env = {**os.environ, "PATH": path}
-        return subprocess.run(
-            [*command, *words], cwd=kit.ROOT, env=env, capture_output=True, text=True, timeout=500, check=False
+        process = subprocess.Popen(
+            [*command, "--output", str(tmp_path), *words],
+            cwd=kit.ROOT,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        if ended_by:
+            wait(lambda: "kit-proof-" in namespaces(), 120, "its namespace")
+            process.send_signal(ended_by)
+        out, err = process.communicate(timeout=900)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     yield run
-    left = cluster.run("get", "namespaces", "-o", "name").stdout
-    assert "kit-proof-" not in left, "the namespace of a proof is removed at its end"
+    assert "kit-proof-" not in namespaces(), "the namespace of a proof is removed at its end"
 
 
-def test_every_claim_holds_and_nothing_is_left_behind(prove: Prove, load_image: LoadImage) -> None:
+def claims_of(output: Path) -> dict[str, Any]:
+    report = json.loads((output / "build/proof/small-kubernetes.json").read_text())
+    return {claim["name"]: claim for claim in report["claims"]}
+
+
+def test_every_claim_holds_and_nothing_is_left_behind(prove: Prove, load_image: LoadImage, tmp_path: Path) -> None:
     load_image("profiles/small.yaml", "small:dev")
     done = prove()
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
-    report = json.loads((kit.ROOT / "build/proof/small-kubernetes.json").read_text())
-    claims = {claim["name"]: claim for claim in report["claims"]}
+    claims = claims_of(tmp_path)
     assert list(claims) == [
         "kubectl apply",
         "pods ready",
@@ -67,4 +86,52 @@ def test_an_image_that_fails_at_import_is_named_with_its_last_words(
     assert done.returncode == 1, f"{done.stdout}{done.stderr}"
     said = done.stdout
     assert "CrashLoopBackOff" in said or "restarts, the last after exit code" in said, said
-    assert "Error: 1" in said, f"all that gunicorn prints of a RuntimeError in a preloaded app: {said}"
+    assert "the app raised RuntimeError when it was imported" in said, said
+
+
+#: The command that comes before the release, as a profile's setting.
+BEFORE = "app.before_start=[python, -c, {}]"
+#: Its image is on the node, and no registry has it.
+_POLICY = (
+    "{op: replace, path: /Deployment/spec/template/spec/initContainers/0/imagePullPolicy, value: Never, why: test}"
+)
+_PROXY = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", f"kubernetes.patches=[{_POLICY}]")
+WITH_PROXY = tuple(word for setting in _PROXY for word in ("--set", setting))
+
+
+def test_a_command_runs_first_and_the_proxy_serves_in_front(
+    prove: Prove, load_image: LoadImage, cluster: Cluster, docker: Docker, tmp_path: Path
+) -> None:
+    load_image("profiles/small.yaml", "small:dev")
+    ensure_nginx_image(docker)
+    cluster.load_image(docker, NGINX_TAG, NGINX_TAG)
+    command = BEFORE.format("import time; time.sleep(5)")
+    done = prove("--quick", "--set", command, *WITH_PROXY)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    claims = claims_of(tmp_path)
+    assert list(claims)[:3] == ["kubectl apply", "app.before_start", "pods ready"]
+    assert claims["app.before_start"]["measured"].startswith("Complete after")
+    assert claims["rolling restart"]["data"]["load"]["sent"] > 1000
+
+
+def test_a_command_that_fails_is_reported_with_its_last_words(
+    prove: Prove, load_image: LoadImage, tmp_path: Path
+) -> None:
+    load_image("profiles/small.yaml", "small:dev")
+    done = prove("--quick", "--set", BEFORE.format("raise SystemExit('no such table: users')"))
+    assert done.returncode == 1, f"{done.stdout}{done.stderr}"
+    claims = claims_of(tmp_path)
+    assert list(claims) == ["kubectl apply", "app.before_start"], "no pod can start: nothing is waited for"
+    failed = claims["app.before_start"]
+    assert failed["verdict"] == "failed" and "exit code 1" in failed["measured"]
+    assert "no such table: users" in failed["advice"]
+    assert "no such table: users" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_behind_when_it_is_ended(prove: Prove, load_image: LoadImage, number: signal.Signals) -> None:
+    """At once: Ctrl-C while the pods start. That nothing is left is what the fixture looks at."""
+    load_image("profiles/small.yaml", "small:dev")
+    done = prove(ended_by=number)
+    assert done.returncode not in (0, 1), f"{done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr

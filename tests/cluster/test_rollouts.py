@@ -12,7 +12,7 @@ from generator.render.render import render
 from tests.cluster import scenarios
 from tests.cluster.cluster import wait
 from tests.cluster.conftest import BROKEN, NEXT, Deploy
-from tests.cluster.scenarios import Deployed, under_load
+from tests.cluster.scenarios import LEAST, Deployed, none_failed, under_load
 from tests.containers import kit
 
 SMALL = "profiles/small.yaml"
@@ -21,12 +21,6 @@ OTHERS = [
     for profile in kit.PROFILES
     if profile != SMALL and kit.plan_of(profile).server.production and not kit.plan_of(profile).server.legacy
 ]
-LEAST = 5000
-
-
-def none_failed(report: Any) -> None:
-    assert report["failed"] == 0, report
-    assert report["sent"] >= LEAST
 
 
 @pytest.mark.quick

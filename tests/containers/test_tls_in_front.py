@@ -202,6 +202,6 @@ def test_https_in_front_of_the_sidecar_reaches_the_app(
         assert (direct["url"], direct["client"]) == (f"http://{HOST}/seen", chain.gateway), "a neighbour's lies"
         many = booted.plan.proxy.per_address.value + 30
         each = [f"198.51.{number // 250}.{number % 250}" for number in range(many)]
-        assert chain.statuses_at_once(f"http://{address}/slow", each) == {"200": many}
-        assert chain.statuses_at_once(f"http://{address}/slow", each[:1] * many)["429"] > 0, "the limit is there"
+        assert chain.statuses_at_once(f"http://{address}/sleep", each) == {"200": many}
+        assert chain.statuses_at_once(f"http://{address}/sleep", each[:1] * many)["429"] > 0, "the limit is there"
         assert kit.complaints(nginx.logs().text) == []

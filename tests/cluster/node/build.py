@@ -26,11 +26,15 @@ COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube
 #: kube-router does so by iptables and ipset, which this kernel has; sigs.k8s.io/kube-network-policies needs nftables'
 #: queue expression, which it has not.
 ADDONS = {
-    "metrics-server": ("sigs.k8s.io/metrics-server", "v0.8.0"),
-    "kube-router": ("github.com/cloudnativelabs/kube-router/v2", "v2.1.0"),
+    "metrics-server": ("sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.8.0"),
+    "kube-router": ("github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "v2.1.0"),
 }
+#: What runs in pods, beside the app.
+SIDECARS = {"statsd_exporter": ("github.com/prometheus/statsd_exporter", "v0.31.0")}
 #: What judges manifests without a cluster.
-LINTERS = {"kube-score": ("github.com/zegl/kube-score", "v1.20.0")}
+LINTERS = {"kube-score": ("github.com/zegl/kube-score/cmd/kube-score", "v1.20.0")}
+#: By name: package and version.
+_BUILT = ADDONS | SIDECARS | LINTERS
 #: Unpacked and not installed: what is installed on the machine stays as it is.
 PACKAGES = ("etcd-server", "containerd", "containernetworking-plugins")
 SUITE = "trixie"
@@ -80,7 +84,7 @@ def missing() -> list[str]:
     )
     if version.strip() != f"Kubernetes {VERSION}":
         found.append(f"Kubernetes {VERSION}")
-    found += [name for name in (*COMMANDS, *ADDONS, *LINTERS) if not (BIN / name).exists()]
+    found += [name for name in (*COMMANDS, *_BUILT) if not (BIN / name).exists()]
     found += [name for name in _UNPACKED_FILES if not (UNPACKED / name).exists()]
     found += [] if PAUSE_TAR.exists() else ["the pause image"]
     return found
@@ -92,9 +96,9 @@ def build() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if any(name in COMMANDS or name.startswith("Kubernetes ") for name in missing()):
         _kubernetes()
-    for name, (module, version) in (ADDONS | LINTERS).items():
+    for name, (package, version) in _BUILT.items():
         if not (BIN / name).exists():
-            _addon(name, module, version)
+            _command(name, package, version)
     if not all((UNPACKED / name).exists() for name in _UNPACKED_FILES):
         codename = re.search(r"^VERSION_CODENAME=(\S+)", Path("/etc/os-release").read_text(), re.M)
         assert codename, "Debian names its release"
@@ -154,15 +158,15 @@ def _kubernetes() -> None:
         print(f"built {command} in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def _addon(name: str, module: str, version: str) -> None:
+def _command(name: str, package: str, version: str) -> None:
     """A command of a module that builds as it is."""
     source, start = CACHE / "src" / name, time.monotonic()
     source.mkdir(parents=True, exist_ok=True)
     if not (source / "go.mod").exists():
         _go("mod", "init", f"kit.invalid/{name}", cwd=source)
-    _go("get", f"{module}@{version}", cwd=source)
+    _go("get", f"{package}@{version}", cwd=source)
     words = ["build", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", str(BIN / name)]
-    _go(*words, f"{module}/cmd/{name}", cwd=source)
+    _go(*words, package, cwd=source)
     print(f"built {name} in {time.monotonic() - start:.0f} s", flush=True)
 
 

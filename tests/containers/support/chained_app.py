@@ -29,10 +29,10 @@ def seen() -> Any:
     )
 
 
-@app.get("/slow")
-def slow() -> str:
-    time.sleep(0.4)
-    return "slow"
+@app.get("/sleep")
+def sleep() -> str:
+    time.sleep(request.args.get("ms", 400, type=int) / 1000)
+    return "slept"
 
 
 @app.get("/folder/")
