@@ -49,7 +49,7 @@ class KubernetesPlan:
     tmp_bytes: int
     image_pull_policy: str
     image_pull_reason: str
-    #: "sleep" (the kubelet waits), "exec" (a process in the container does) or None.
+    #: "sleep" (the kubelet waits), "exec" (a process in the container does), "proxy" (it waits for nginx) or None.
     pre_stop: str | None
     user_id: int | None
     fs_group: int | None
@@ -174,6 +174,8 @@ def _pull_policy(profile: Profile) -> tuple[str, str]:
 
 
 def _pre_stop(profile: Profile) -> str | None:
+    if profile.kubernetes.proxy:
+        return "proxy"
     if not profile.kubernetes.pre_stop_seconds:
         return None
     # The kubelet's own sleep is on by default since 1.30.

@@ -40,7 +40,7 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
     def run(*words: str, ended_by: int | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "generator", "prove", str(kit.ROOT / "profiles/small.yaml"), "--kubernetes"]
         process = subprocess.Popen(
-            [*command, "--output", str(tmp_path), *words],
+            [*command, *words],
             cwd=kit.ROOT,
             env={**os.environ, "PATH": path},
             stdout=subprocess.PIPE,
@@ -48,7 +48,7 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
             text=True,
         )
         if ended_by:
-            wait(lambda: "kit-proof-" in namespaces(), 120, "its namespace")
+            wait(lambda: process.poll() is not None or "kit-proof-" in namespaces(), 120, "its namespace")
             process.send_signal(ended_by)
         out, err = process.communicate(timeout=900)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
@@ -57,8 +57,8 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
     assert "kit-proof-" not in namespaces(), "the namespace of a proof is removed at its end"
 
 
-def claims_of(output: Path) -> dict[str, Any]:
-    report = json.loads((output / "build/proof/small-kubernetes.json").read_text())
+def claims_of() -> dict[str, Any]:
+    report = json.loads((kit.ROOT / "build/proof/small-kubernetes.json").read_text())
     return {claim["name"]: claim for claim in report["claims"]}
 
 
@@ -66,7 +66,7 @@ def test_every_claim_holds_and_nothing_is_left_behind(prove: Prove, load_image: 
     load_image("profiles/small.yaml", "small:dev")
     done = prove()
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
-    claims = claims_of(tmp_path)
+    claims = claims_of()
     assert list(claims) == [
         "kubectl apply",
         "pods ready",
@@ -89,8 +89,11 @@ def test_an_image_that_fails_at_import_is_named_with_its_last_words(
     assert "the app raised RuntimeError when it was imported" in said, said
 
 
-#: The command that comes before the release, as a profile's setting.
-BEFORE = "app.before_start=[python, -c, {}]"
+def before_start(code: str) -> tuple[str, str]:
+    """Python that runs before the release, as the command's words."""
+    return ("--set", f"app.before_start={json.dumps(['python', '-c', code])}")
+
+
 #: Its image is on the node, and no registry has it.
 _POLICY = (
     "{op: replace, path: /Deployment/spec/template/spec/initContainers/0/imagePullPolicy, value: Never, why: test}"
@@ -100,27 +103,24 @@ WITH_PROXY = tuple(word for setting in _PROXY for word in ("--set", setting))
 
 
 def test_a_command_runs_first_and_the_proxy_serves_in_front(
-    prove: Prove, load_image: LoadImage, cluster: Cluster, docker: Docker, tmp_path: Path
+    prove: Prove, load_image: LoadImage, cluster: Cluster, docker: Docker
 ) -> None:
     load_image("profiles/small.yaml", "small:dev")
     ensure_nginx_image(docker)
     cluster.load_image(docker, NGINX_TAG, NGINX_TAG)
-    command = BEFORE.format("import time; time.sleep(5)")
-    done = prove("--quick", "--set", command, *WITH_PROXY)
+    done = prove("--quick", *before_start("import time; time.sleep(5)"), *WITH_PROXY)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
-    claims = claims_of(tmp_path)
+    claims = claims_of()
     assert list(claims)[:3] == ["kubectl apply", "app.before_start", "pods ready"]
     assert claims["app.before_start"]["measured"].startswith("Complete after")
     assert claims["rolling restart"]["data"]["load"]["sent"] > 1000
 
 
-def test_a_command_that_fails_is_reported_with_its_last_words(
-    prove: Prove, load_image: LoadImage, tmp_path: Path
-) -> None:
+def test_a_command_that_fails_is_reported_with_its_last_words(prove: Prove, load_image: LoadImage) -> None:
     load_image("profiles/small.yaml", "small:dev")
-    done = prove("--quick", "--set", BEFORE.format("raise SystemExit('no such table: users')"))
+    done = prove("--quick", *before_start("raise SystemExit('no such table: users')"))
     assert done.returncode == 1, f"{done.stdout}{done.stderr}"
-    claims = claims_of(tmp_path)
+    claims = claims_of()
     assert list(claims) == ["kubectl apply", "app.before_start"], "no pod can start: nothing is waited for"
     failed = claims["app.before_start"]
     assert failed["verdict"] == "failed" and "exit code 1" in failed["measured"]

@@ -107,6 +107,25 @@ def test_pre_stop_by_version(minor: str, action: dict[str, Any]) -> None:
     assert container("", f"kubernetes.minimum_version={minor}")["lifecycle"]["preStop"] == action
 
 
+def test_the_server_stops_after_the_proxy_in_front_of_it() -> None:
+    """nginx removes its pid file when it ends; the server sees that by the folder they share."""
+    extra = "graceful_timeout: 50\nkubernetes: {proxy: true, pre_stop_seconds: 7}\n"
+    found = pod(extra)
+    (proxy,), (app,) = found["initContainers"], found["containers"]
+    stop = {each["name"]: each["lifecycle"]["preStop"]["exec"]["command"] for each in (proxy, app)}
+    assert stop["proxy"] == ["sh", "-c", "sleep 7; kill -QUIT 1"]
+    (folder,) = (mount for mount in proxy["volumeMounts"] if mount["mountPath"] == "/tmp")
+    (whole,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
+    shared = f"{whole['mountPath']}/{folder['subPath']}/nginx.pid"
+    assert stop["app"] == ["sh", "-c", f"while [ -e {shared} ]; do sleep 0.2; done"]
+    conf = objects(extra)["ConfigMap"]["data"]["nginx.conf"]
+    assert "pid /tmp/nginx.pid;" in conf
+    # nginx is the process 1 that the signal goes to.
+    assert proxy["command"][0] == "nginx" and "daemon off;" in proxy["command"]
+    # Its own patience ends before the pod's.
+    assert "worker_shutdown_timeout 50s;" in conf and found["terminationGracePeriodSeconds"] == 7 + 50 + 5
+
+
 def test_shutdown_chain_and_rollout() -> None:
     found = pod("graceful_timeout: 50\nkubernetes: {pre_stop_seconds: 7}\n")
     assert found["terminationGracePeriodSeconds"] == 7 + 50 + 5
