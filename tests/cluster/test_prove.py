@@ -62,7 +62,7 @@ def claims_of() -> dict[str, Any]:
     return {claim["name"]: claim for claim in report["claims"]}
 
 
-def test_every_claim_holds_and_nothing_is_left_behind(prove: Prove, load_image: LoadImage, tmp_path: Path) -> None:
+def test_every_claim_holds_and_nothing_is_left_behind(prove: Prove, load_image: LoadImage) -> None:
     load_image("profiles/small.yaml", "small:dev")
     done = prove()
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"

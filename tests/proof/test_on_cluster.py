@@ -19,9 +19,10 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.errors import KitError
-from generator.proof.cluster_claims import failures
-from generator.proof.kubectl import Kubectl, NotOnCluster, poll, settled, trouble
-from generator.proof.on_cluster import load_policy, on_cluster, proof_objects
+from generator.proof.claim import FAILED, PASSED, Claim
+from generator.proof.cluster_claims import command_ran, failures
+from generator.proof.kubectl import Kubectl, NotOnCluster, poll, ready, restarts, settled, trouble
+from generator.proof.on_cluster import OnCluster, load_policy, on_cluster, proof_objects
 from generator.proof.request import Request
 from generator.proof.steady_load import LABEL, SCRIPT, load_objects
 from generator.verify.schema import schema_problems
@@ -112,8 +113,8 @@ def test_causes_are_counted_over_all_kinds_of_requests() -> None:
     assert failures({"sent": 0, "kinds": {}}), "a load that sent nothing proves nothing"
 
 
-def pod(ready: bool = True, **status: Any) -> dict[str, Any]:
-    state = {"ready": ready, "restartCount": 0, "state": {}}
+def pod(is_ready: bool = True, **status: Any) -> dict[str, Any]:
+    state = {"ready": is_ready, "restartCount": 0, "state": {}}
     return {"metadata": {"name": "p"}, "status": {"containerStatuses": [state], **status}}
 
 
@@ -127,7 +128,7 @@ def test_settled_waits_for_the_autoscaler_the_rollout_and_pods_that_end() -> Non
     assert settled(deployment, [scaler], [pod(), pod()])
     assert not settled(deployment, [{"spec": {"minReplicas": 3}}], [pod(), pod()])
     assert not settled(deployment, [scaler], [pod(), pod(), pod()])
-    assert not settled(deployment, [scaler], [pod(), pod(ready=False)])
+    assert not settled(deployment, [scaler], [pod(), pod(is_ready=False)])
     deployment["metadata"]["generation"] = 3
     assert not settled(deployment, [scaler], [pod(), pod()])
 
@@ -140,6 +141,54 @@ def test_trouble_names_what_the_kubelet_or_the_scheduler_says() -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     assert trouble(pod(containerStatuses=None, conditions=[unscheduled])) == "Unschedulable: 0/1 nodes"
     assert trouble(pod()) is None
+
+
+def test_what_starts_before_the_server_counts_too() -> None:
+    """A sidecar whose image cannot be had, a command before the release that fails: without them no server starts."""
+    pulling = {"name": "proxy", "ready": False, "restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    failed = {"name": "run", "ready": False, "restartCount": 0, "state": {"terminated": {"exitCode": 3}}}
+    done = {"name": "run", "ready": True, "restartCount": 0, "state": {"terminated": {"exitCode": 0}}}
+    assert trouble(pod(is_ready=False, initContainerStatuses=[pulling])) == "ImagePullBackOff"
+    assert trouble(pod(is_ready=False, initContainerStatuses=[failed])) == "exit code 3"
+    assert not ready(pod(initContainerStatuses=[pulling])) and ready(pod(initContainerStatuses=[done]))
+    assert restarts(pod(initContainerStatuses=[{**done, "restartCount": 2}])) == 2
+
+
+RUNNING = {"name": "app", "ready": True, "restartCount": 0, "state": {"running": {"startedAt": "2026-01-02T03:04:05Z"}}}
+
+
+def job_of(kubectl: Kubectl, tmp_path: Path, condition: str, exit_code: int) -> Claim:
+    """The claim on a Job that has ended so, while a pod of the app runs since 03:04:05; kubectl's logs are all one."""
+    ended = {"exitCode": exit_code, "finishedAt": "2026-01-02T03:04:05Z"}
+    command = {"name": "run", "ready": not exit_code, "restartCount": 0, "state": {"terminated": ended}}
+    job_pod = {"metadata": {"name": "j"}, "status": {"initContainerStatuses": [command]}}
+    answers = {
+        "get job": {"status": {"conditions": [{"type": condition, "status": "True"}]}},
+        "get pods -l batch": {"items": [job_pod]},
+        "get pods -l app": {"items": [pod(containerStatuses=[RUNNING])]},
+    }
+    script = "".join(f"*'{words}'*) echo '{json.dumps(answer)}' ;;\n" for words, answer in answers.items())
+    Path(kubectl.words[0]).write_text(f'#!/bin/sh\ncase "$*" in\n{script}*logs*) echo no such table: users ;;\nesac\n')
+    return command_ran(OnCluster(kubectl, plan_of(""), [], "app:1", Request(), 50), "web-before-start-1")
+
+
+def test_the_command_before_a_release_passes_with_its_job(kubectl: Kubectl, tmp_path: Path) -> None:
+    claim = job_of(kubectl, tmp_path, "Complete", 0)
+    assert claim.verdict == PASSED and claim.measured.startswith("Complete after")
+
+
+def test_a_pod_that_did_not_wait_for_the_command_is_named(
+    kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RUNNING["state"]["running"], "startedAt", "2026-01-02T03:04:04Z")  # type: ignore[index]
+    claim = job_of(kubectl, tmp_path, "Complete", 0)
+    assert claim.verdict == FAILED and "p started before" in claim.measured
+
+
+def test_a_command_that_fails_is_reported_with_its_exit_code_and_last_words(kubectl: Kubectl, tmp_path: Path) -> None:
+    claim = job_of(kubectl, tmp_path, "Failed", 3)
+    assert claim.verdict == FAILED and "exit code 3" in claim.measured
+    assert "no such table: users" in claim.advice
 
 
 def test_polling_ends_with_what_it_waited_for() -> None:
