@@ -43,7 +43,7 @@ test-containers: $(VENV)/dev  ## Run the tests on booted containers
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, and every server on every Python; `make test` takes the most telling
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py
 
-cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, kind's if installed, else a node of our own (built once, 20 minutes)
+cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, else a node of our own (built once, 20 minutes)
 	$(BIN)/python -m tests.cluster up
 
 cluster-down: $(VENV)/dev  ## Remove that Kubernetes, but for what was built

@@ -25,7 +25,7 @@ def main(what: str = "", *words: str) -> int:
         print(f"{cluster.find(cluster.named_by_user()).name} is up")
         return 0
     if what == "down":
-        cluster.down()
+        node.down()
         return 0
     if what == "kubectl" and node.pid():
         command = node.kubectl(*words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,10 +17,8 @@ from generator.proof.kubectl import Kubectl, NotOnCluster, poll
 from generator.proof.on_cluster import RESTRICTED
 
 from .node import node
-from .node.build import CACHE
 
 NAMESPACE = "kit-test"
-KIND = "kit-test"
 
 
 @dataclass(frozen=True)
@@ -77,26 +76,20 @@ def wait(condition: Callable[[], Any], seconds: float, what: str, every: float =
         raise AssertionError(str(error)) from None
 
 
-def of_user(kubeconfig: str) -> Cluster:
-    """The user's own. Its nodes must have the images, or pull them from where the profile's image says."""
-    words = ("kubectl", "--kubeconfig", kubeconfig)
-    return Cluster("the user's cluster", words, lambda docker, tag, name: None)
+def of_user(kubeconfig: str, load: str | None) -> Cluster:
+    """The user's own. ``load`` is a command that copies an image of the Docker engine to its nodes, but for the image's
+    name, as `kind load docker-image` does; without it they must have the images, or pull them."""
 
+    def load_image(docker: Docker, tag: str, name: str) -> None:
+        if load is None:
+            return
+        if tag != name:
+            docker.call("tag", tag, name)
+        subprocess.run([*shlex.split(load), name], check=True, stdout=subprocess.DEVNULL)
+        if tag != name:
+            docker.call("rmi", "--no-prune", name)
 
-def of_kind() -> Cluster:
-    """kind's, made when it is first asked for."""
-    kubeconfig = CACHE / "kind.conf"
-    listed = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=True).stdout.split()
-    if KIND not in listed:
-        made = ["kind", "create", "cluster", "--name", KIND, "--kubeconfig", str(kubeconfig), "--wait", "120s"]
-        subprocess.run(made, check=True)
-
-    def load(docker: Docker, tag: str, name: str) -> None:
-        docker.call("tag", tag, name)
-        subprocess.run(["kind", "load", "docker-image", name, "--name", KIND], check=True)
-        docker.call("rmi", "--no-prune", name)
-
-    return Cluster("kind", of_user(str(kubeconfig)).words, load)
+    return Cluster("the user's cluster", ("kubectl", "--kubeconfig", kubeconfig), load_image)
 
 
 def of_node() -> Cluster:
@@ -108,27 +101,13 @@ def why_none(kubeconfig: str | None) -> str | None:
     """In one line why there is nothing to test on; None if there is."""
     if kubeconfig:
         return None if shutil.which("kubectl") else "there is no kubectl"
-    if shutil.which("kind") and shutil.which("kubectl"):
-        return None
     return node.why_not()
 
 
-def find(kubeconfig: str | None) -> Cluster:
-    """The user's cluster if one is named, else kind's if it is installed, else the node of our own."""
-    if kubeconfig:
-        return of_user(kubeconfig)
-    if shutil.which("kind") and shutil.which("kubectl"):
-        return of_kind()
-    return of_node()
+def find(kubeconfig: str | None, load: str | None = None) -> Cluster:
+    """The user's cluster if one is named, else the node of our own."""
+    return of_user(kubeconfig, load) if kubeconfig else of_node()
 
 
 def named_by_user() -> str | None:
     return os.environ.get("KUBECONFIG")
-
-
-def down() -> None:
-    """Remove what was made here; never anything of the user's own cluster but the tests' namespace."""
-    if shutil.which("kind") and (CACHE / "kind.conf").exists():
-        subprocess.run(["kind", "delete", "cluster", "--name", KIND], check=True)
-        (CACHE / "kind.conf").unlink()
-    node.down()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,6 +24,12 @@ NEXT, BROKEN = "next", "broken"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", default=clusters.named_by_user(), help="the cluster to test on; $KUBECONFIG")
+    parser.addoption(
+        "--load-image",
+        metavar="COMMAND",
+        default=os.environ.get("KIT_LOAD_IMAGE"),
+        help="copies an image, whose name is added, to that cluster's nodes: 'kind load docker-image'; $KIT_LOAD_IMAGE",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +38,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     kubeconfig = request.config.getoption("--kubeconfig")
     if why := clusters.why_none(kubeconfig):
         pytest.fail(f"no cluster to test on: {why}")
-    found = clusters.find(kubeconfig)
+    found = clusters.find(kubeconfig, request.config.getoption("--load-image"))
     with found.namespace(NAMESPACE):
         yield found
 

@@ -55,7 +55,7 @@ def why_not() -> str | None:
     ]:
         return f"there is no {', '.join(absent)}"
     if not Path("/sys/fs/cgroup/memory").is_dir():
-        return "its cgroups are of version 1, and this machine has version 2 alone: use kind or --kubeconfig"
+        return "its cgroups are of version 1, and this machine has version 2 alone: use --kubeconfig"
     if absent := missing():
         return f"{', '.join(absent)} not built: `make cluster` builds it, in about 20 minutes"
     return None
