@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from generator.containers.docker import Docker
 from generator.render.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
-from tests.containers.support.docker import health, run_once
+from tests.containers.support.docker import health, host_port, run_once
 from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 from tests.containers.support.plugins import ensure_compose
 from tests.containers.support.waiting import wait_until
@@ -63,6 +64,69 @@ def test_nginx_accepts_every_file(composing: Client, docker: Docker, tmp_path: P
     said = run_once(docker, NGINX_TAG, "sh", "-c", script, cap_drop="ALL", network="none", **options).output
     assert said.count("test is successful") == len(PRODUCTION) + len(changes) - 1
     assert "warn" not in said and "alert" not in said
+
+
+#: What must not reach a log: of the query, of the Referer's query, of an absolute URL's user info.
+SECRETS = "sesame", "taheen", "hunter2"
+#: Targets and what stands for them in JSON: decoded where that is ASCII, else as they came.
+TARGETS = {
+    b"/a%20b?token=sesame": "/a b",
+    b"/%22%5c%0a%1b[2J?token=sesame": "/%22%5c%0a%1b[2J",
+    b"/%22%5c?token=sesame": '/"\\',
+    b"http://x/absolute?token=sesame": "/absolute",
+    b"/gr%C3%B6%C3%9Fe?token=sesame": "/gr%C3%B6%C3%9Fe",
+    b"/%C2%85%E2%80%A8x?token=sesame": "/%C2%85%E2%80%A8x",
+    b"/%85%ff?token=sesame#sesame": "/%85%ff",
+    b"/\xc2\x85\xe2\x80\xa8?token=sesame": "not ASCII",
+    b"/%C3%B6#sesame": "/%C3%B6",
+}
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+
+
+@pytest.mark.parametrize("access_log", ["json", "text", "off"])
+def test_logs_hold_no_secret_and_no_line_of_a_clients_making(
+    composing: Client, docker: Docker, tmp_path: Path, access_log: str
+) -> None:
+    """No app is there: each request is in the access log, and among what failed."""
+    plan = kit.plan_of(LITERAL, f"access_log={access_log}")
+    text = render(plan)[f"{plan.folder}/nginx.conf"].replace(plan.proxy.upstream, "127.0.0.1:9")
+    (tmp_path / "nginx.conf").write_text(text)
+    tmp_path.chmod(0o755)
+    options: dict[str, Any] = {"volume": f"{tmp_path}:/conf:ro", "user": "101", "read_only": True, "tmpfs": "/tmp"}
+    options["publish"] = f"127.0.0.1::{plan.proxy.port}"
+    words = "nginx", "-e", "stderr", "-c", "/conf/nginx.conf", "-g", "daemon off;"
+    with docker.run_detached(NGINX_TAG, *words, **options) as proxy:
+        port = host_port(proxy, plan.proxy.port)
+
+        statuses: list[bytes] = []
+
+        def said(head: bytes) -> bytes:
+            with socket.create_connection(("127.0.0.1", port), timeout=kit.PATIENCE) as connection:
+                connection.sendall(head)
+                statuses.append(connection.recv(65536)[9:12])
+            return statuses[-1]
+
+        def lines() -> tuple[int, int]:
+            logs = proxy.logs()
+            return len(logs.stdout.splitlines()), len(logs.stderr.splitlines())
+
+        wait_until(lambda: said(b"GET / HTTP/1.0\r\nUser-Agent: first\r\n\r\n") == b"502", kit.PATIENCE, proxy)
+        for target in TARGETS:
+            more = b"Referer: http://h/?taheen\x1b\xc2\x85\r\nUser-Agent: \x1b\xc2\x85\xe2\x80\xa8\xff\r\n"
+            assert said(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (target, more)) == b"502"
+        assert said(b"GET http://u:hunter2@h/ HTTP/1.1\r\nHost: h\r\n\r\n") == b"400"
+        assert said(b"POST /?sesame HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n") == b"413"
+        expected = 0 if access_log == "off" else len(statuses), statuses.count(b"502")
+        wait_until(lambda: lines() == expected, kit.PATIENCE, proxy, what="a line for each")
+        logs = proxy.logs()
+    assert not [secret for secret in SECRETS if secret in logs.stdout + logs.stderr]
+    assert not CONTROLS.findall(logs.stdout + logs.stderr)
+    assert all("[error] 502 for " in line and ": 127.0.0.1:9 " in line for line in logs.stderr.splitlines())
+    if access_log == "json":
+        entries = [json.loads(line) for line in logs.stdout.splitlines()]
+        asked = [entry["path"] for entry in entries if entry["user_agent"] == "not ASCII"]
+        assert sorted(asked) == sorted(TARGETS.values())
+        assert {entry["status"] for entry in entries} == {400, 413, 502}
 
 
 def test_serves_through_the_proxy(behind: Behind) -> None:
