@@ -35,12 +35,13 @@ OPTIONS: dict[str, Any] = {
 OVERRIDES_ONE_EACH = ("timeout=8", "graceful_timeout=6", "connections=2", "workers=2")
 FROZEN = 18  # seconds: more than twice `timeout`, as 40 s are more than the default
 HELD = 10  # requests at a stop: more work than one worker can do within graceful_timeout, less than two can
+LARGE = 30_000_000  # bytes of a response, more than the kernels keep between server and client
 HANDS = 4  # requests at a time while a fault is done
-SLOW = 8  # clients that never send the rest of a body
-#: How long a server that needs no proxy waits for more of a body: 60 s, and here 2.
+SLOW = 8  # clients that never send the rest of a body, or never take the rest of a response
+#: How long a server that needs no proxy waits for more of a body, or for a client to take more: 60 s, and here 2.
 IMPATIENT = {
     "gevent": "_Worker.transfer_timeout = 2.0\n",
-    "pywsgi": "client_body_timeout = 2\n",
+    "pywsgi": "client_body_timeout = send_timeout = 2\n",
 }
 ASKING = (OSError, http.client.HTTPException)
 
@@ -50,6 +51,8 @@ class Outcome:
     sent: int = 0
     failed: int = 0
     recovered: bool = False
+    #: Seconds from the fault until the container served as before; None where it did not.
+    recovered_in: float | None = None
     #: What the failed ones saw.
     errors: list[str] = field(default_factory=list)
 
@@ -115,6 +118,15 @@ class Stage:
     container: kit.Booted
     folder: Path
     load: Load = field(init=False)
+    #: When what it has to recover from was done, on the monotonic clock.
+    done_at: float = field(init=False, default=0.0)
+
+    def done(self) -> None:
+        """What the container has to recover from is done now; without this call, from the fault's begin."""
+        self.done_at = time.monotonic()
+
+    def seconds_since(self) -> float:
+        return time.monotonic() - self.done_at
 
     @property
     def port(self) -> int:
@@ -148,6 +160,7 @@ def sighup_with_a_changed_file(stage: Stage) -> bool:
     in_flight = threading.Thread(target=stage.load.once, args=("/sleep?ms=2000",))
     in_flight.start()
     stage.write(APP.read_text().replace('"one"', '"two"'))
+    stage.done()
     stage.container.container.kill("HUP")
     stage.workers(gone=before)
     in_flight.join()
@@ -157,6 +170,7 @@ def sighup_with_a_changed_file(stage: Stage) -> bool:
 def ten_restarts(stage: Stage) -> bool:
     for _ in range(10):
         before = stage.workers()
+        stage.done()
         stage.container.container.kill("HUP")
         stage.workers(gone=before)
     return stage.serves()
@@ -164,6 +178,7 @@ def ten_restarts(stage: Stage) -> bool:
 
 def kill_9_of_each_worker(stage: Stage) -> bool:
     for pid in stage.workers():
+        stage.done()
         stage.signal(pid, "SIGKILL")
         stage.workers(gone=[pid])
     return stage.serves()
@@ -179,6 +194,7 @@ def busy_loop(stage: Stage) -> bool:
 
 def sigstop_of_a_worker(stage: Stage) -> bool:
     stopped = stage.workers()[:1]
+    stage.done()
     stage.signal(stopped[0], "SIGSTOP")
     stage.workers(gone=stopped)
     return stage.serves()
@@ -186,14 +202,21 @@ def sigstop_of_a_worker(stage: Stage) -> bool:
 
 def freeze(stage: Stage) -> bool:
     before = stage.workers()
-    stage.docker.call("pause", stage.container.container.id)
-    time.sleep(FROZEN)
-    stage.docker.call("unpause", stage.container.container.id)
+    pause(stage.docker, stage.container, FROZEN)
+    stage.done()
     return stage.serves() and stage.workers() == before
+
+
+def pause(docker: Docker, container: kit.Booted, seconds: float) -> None:
+    """Freeze all processes of the container for that long."""
+    docker.call("pause", container.container.id)
+    time.sleep(seconds)
+    docker.call("unpause", container.container.id)
 
 
 def worker_at_the_memory_limit(stage: Stage) -> bool:
     before = set(stage.workers())
+    stage.done()
     quietly(lambda: ask(stage.port, "/grow"))
     wait_until(lambda: set(stage.workers()) != before, kit.PATIENCE, stage.container.container)
     return stage.serves() and stage.container.container.running()
@@ -211,6 +234,7 @@ def tmp_full(stage: Stage) -> bool:
     """An upload that needs it gets an error, nothing else does."""
     filled = b"No space" in ask(stage.port, "/fill")[1]
     refused = ask(stage.port, "/upload", bytes(2 << 20))[0]
+    stage.done()
     ask(stage.port, "/empty")
     return filled and refused >= 400 and ask(stage.port, "/upload", bytes(2 << 20)) == (200, b"2097152")
 
@@ -227,6 +251,40 @@ def slow_bodies(stage: Stage) -> bool:
                 while client.recv(65536):  # until the server closes
                     pass
     return stage.serves()
+
+
+def slow_readers(stage: Stage) -> bool:
+    """Clients that take nothing of a large response: each is ended, and nobody else waits for that."""
+    with ExitStack() as opened:
+        slow = [opened.enter_context(socket.create_connection(("127.0.0.1", stage.port), 40)) for _ in range(SLOW)]
+        for client in slow:
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        stage.done()
+        # Only those of Load are left; the kernel of a client that reads nothing says nothing of the server's close.
+        wait_until(lambda: established(stage.container) <= HANDS, kit.PATIENCE, stage.container.container)
+        for client in slow:
+            with suppress(ConnectionResetError):
+                if received(client) >= LARGE:
+                    return False
+    return stage.serves()
+
+
+def received(client: socket.socket) -> int:
+    """Bytes until the server closes."""
+    count = 0
+    while data := client.recv(1 << 20):
+        count += len(data)
+    return count
+
+
+def app_raises_oserror(stage: Stage) -> bool:
+    """As of a database that resets a connection, or of a file that is missing; gunicorn takes it for the client's and
+    hangs up. Each is a 500 with its traceback in the log."""
+    raised = [f"{where}/{kind}" for where in ("call", "first") for kind in ("reset", "missing")]
+    statuses = [ask(stage.port, f"/raise/{one}")[0] for one in raised]
+    expected = {f"] on purpose: {one}" for one in raised}
+    wait_until(lambda: all(one in stage.container.container.logs().stderr for one in expected), kit.PATIENCE)
+    return statuses == [500] * len(raised) and stage.serves()
 
 
 def twice_the_connections(stage: Stage) -> bool:
@@ -250,7 +308,9 @@ def quietly(call: Callable[[], object]) -> None:
 #: Done one after another to one container, with Load meanwhile.
 FAULTS: tuple[Callable[[Stage], bool], ...] = (
     dead_upstream,
+    app_raises_oserror,
     slow_bodies,
+    slow_readers,
     twice_the_connections,
     tmp_full,
     descriptors_used_up,
@@ -263,6 +323,9 @@ FAULTS: tuple[Callable[[Stage], bool], ...] = (
     sighup_with_a_changed_file,
 )
 
+#: What a server that needs a proxy in front leaves to it.
+LEFT_TO_A_PROXY = (slow_bodies, slow_readers)
+
 
 def sigterm(stage: Stage) -> Outcome:
     """Of requests that were sent before it, some in progress and some still in the queue; none ends before it."""
@@ -273,11 +336,13 @@ def sigterm(stage: Stage) -> Outcome:
     wait_until(
         lambda: established(stage.container) >= HELD, kit.PATIENCE, stage.container.container, what="all connections"
     )
+    stage.done()
     stage.container.container.kill("TERM")
     stage.container.container.exec("python", "-c", "open('/tmp/go', 'w')")
+    load.outcome.recovered = stage.container.container.wait(kit.PATIENCE) == 0
+    load.outcome.recovered_in = stage.seconds_since()
     for thread in threads:
         thread.join(30)
-    load.outcome.recovered = stage.container.container.wait(kit.PATIENCE) == 0
     return load.outcome
 
 
@@ -296,9 +361,10 @@ def import_error(stage: Stage) -> Outcome:
         stage.container.container.wait(kit.PATIENCE) != 0 and "no_such_module" in stage.container.container.logs().text
     )
     stage.write(APP.read_text())
+    stage.done()
     stage.start_again()
     stage.container.port = host_port(stage.container.container, stage.container.plan.profile.port)
-    return Outcome(recovered=ended and stage.serves())
+    return Outcome(recovered=ended and stage.serves(), recovered_in=stage.seconds_since())
 
 
 #: Done last, in this order: the first ends the container, the second starts it again.
@@ -309,12 +375,14 @@ def outcomes(stage: Stage, faults: Sequence[Callable[[Stage], bool]] = FAULTS) -
     """Of each fault and then the last ones."""
     found = {}
     for fault in faults:
-        if fault is slow_bodies and stage.container.plan.server.needs_proxy:
+        if fault in LEFT_TO_A_PROXY and stage.container.plan.server.needs_proxy:
             continue
         stage.load = Load(stage.port)
         with stage.load as load:
+            stage.done()
             try:
                 load.outcome.recovered = fault(stage)
+                load.outcome.recovered_in = stage.seconds_since() if load.outcome.recovered else None
             except (NotInTime, *ASKING) as error:
                 load.outcome.errors.append(repr(error)[:300])
         found[fault.__name__] = load.outcome

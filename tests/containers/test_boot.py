@@ -174,13 +174,20 @@ def test_forwarded_proto_from_a_trusted_peer(boot: Boot) -> None:
 
 @pytest.mark.parametrize("profile", kit.honouring("access_log"))
 def test_access_log(boot: Boot, profile: str) -> None:
-    with boot(profile, overrides=("access_log=json",)) as container:
-        container.get("/bytes?n=3&token=sesame%0aforged")
+    """Of an app below a path: its own paths, without the probes', of which booting has sent some."""
+    with boot(profile, overrides=("access_log=json", "app.mount=/tool")) as container:
+        assert container.get("/tool/bytes?n=3&token=sesame%0aforged").body == b"xxx"
+        assert container.get("/bytes?n=3").status == container.get("/toolbox").status == 404
 
         def lines() -> list[str]:
             return [line for line in container.container.logs().stdout.splitlines() if '"event"' not in line]
 
-        wait_until(lambda: len(lines()) == 1, kit.PATIENCE, container.container, what="one access log line")
-        entry = json.loads(lines()[0])
-        assert (entry["method"], entry["path"], entry["status"], entry["bytes"]) == ("GET", "/bytes", 200, 3)
-        assert "sesame" not in lines()[0]
+        wait_until(lambda: len(lines()) == 3, kit.PATIENCE, container.container, what="three access log lines")
+        entries = [json.loads(line) for line in lines()]
+        assert {(entry["path"], entry["method"], entry["status"]) for entry in entries} == {
+            ("/bytes", "GET", 200),
+            ("/bytes", "GET", 404),
+            ("/toolbox", "GET", 404),
+        }
+        assert {entry["bytes"] for entry in entries if entry["status"] == 200} == {3}
+        assert "sesame" not in "".join(lines())

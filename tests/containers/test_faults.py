@@ -15,11 +15,14 @@ import pytest
 from generator.containers.docker import Docker
 from tests.containers import kit
 from tests.containers.conftest import Boot
-from tests.containers.faults import established
+from tests.containers.faults import established, pause
 from tests.containers.support.docker import health
 from tests.containers.support.waiting import wait_until
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
+
+#: Those that tests/servers does not start; the others are frozen there.
+FROZEN_HERE = ("eventlet", "meinheld")
 
 
 def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
@@ -87,9 +90,13 @@ def test_request_in_flight_finishes_on_sigterm(steady: kit.Booted) -> None:
 
 
 @pytest.mark.parametrize("profile", kit.honouring("timeout"))
-def test_hung_worker_is_replaced(boot: Boot, profile: str) -> None:
+def test_hung_worker_is_replaced(docker: Docker, boot: Boot, profile: str) -> None:
     with boot(profile, overrides=("timeout=3", "graceful_timeout=3")) as container:
         before = container.wait_workers(container.plan.numbers.workers.value)
+        if container.plan.server.name in FROZEN_HERE:
+            pause(docker, container, 7)
+            assert container.get("/").status == 200
+            assert container.wait_workers(len(before)) == before, "a frozen one is none"
         script = f"import os, signal; os.kill({before[0]}, signal.SIGSTOP)"
         container.container.exec("python", "-c", script)
         container.wait_workers(len(before), gone=before[:1])

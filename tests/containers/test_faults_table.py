@@ -12,7 +12,9 @@ from tests.containers import faults
 from tests.containers.faults_table import PROFILES
 
 QUICK = (
+    faults.app_raises_oserror,
     faults.slow_bodies,
+    faults.slow_readers,
     faults.twice_the_connections,
     faults.tmp_full,
     faults.descriptors_used_up,

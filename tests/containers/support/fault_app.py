@@ -3,13 +3,38 @@
 import os
 import socket
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from flask import Flask, request
 
 VERSION = "one"
 FULL = Path("/tmp/full")
 app = Flask(__name__)
+flask_app = app.wsgi_app
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Flask makes a page of what a view raises; what lies around it, as a middleware, is for the server to report."""
+    _, word, where, kind = f"{environ['PATH_INFO']}///".split("/")[:4]
+    if word != "raise":
+        return flask_app(environ, start_response)
+    sentence = f"on purpose: {where}/{kind}"
+    error = ConnectionResetError(104, sentence) if kind == "reset" else FileNotFoundError(2, sentence)
+    if where == "call":
+        raise error
+    start_response("200 OK", [])
+    return raises(error)
+
+
+def raises(error: OSError) -> Iterator[bytes]:
+    """Before its first piece."""
+    yield from ()
+    raise error
+
+
+app.wsgi_app = wsgi_app  # type: ignore[method-assign]
 
 
 @app.get("/")
@@ -78,6 +103,11 @@ def fill() -> str:
 def empty() -> str:
     FULL.unlink()
     return "emptied"
+
+
+@app.get("/large")
+def large() -> bytes:
+    return b"x" * 30_000_000
 
 
 @app.post("/upload")
