@@ -12,7 +12,7 @@ SERIAL := -m serial --durations=25
 FAST := tests --ignore=tests/containers --ignore=tests/servers --ignore=tests/cluster --ignore=tests/cgroup2
 
 .DEFAULT_GOAL := help
-.PHONY: faults test-apps bench cluster cluster-down test-cluster test-cgroup2 help generate all-profiles check test test-fast test-containers lint policy locks clean
+.PHONY: faults fuzz test-apps bench cluster cluster-down test-cluster test-cgroup2 help generate all-profiles check test test-fast test-containers lint policy locks clean
 
 help:  ## Explain every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 	$(BIN)/python -m generator check $(PROFILES)
 	$(BIN)/python -m generator docs --check
 
+# Seconds for all parsers together, and of each a least number of cases (tests/fuzz.py).
+test fuzz: export KIT_FUZZ_SECONDS ?= 60
+
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest -n auto $(FAST)
 	$(BIN)/python -m pytest $(SHARED) tests/servers tests/containers
@@ -39,6 +42,10 @@ test-fast: $(VENV)/dev  ## Run the tests that need no container engine and start
 test-containers: $(VENV)/dev  ## Run the tests on booted containers
 	$(BIN)/python -m pytest $(SHARED) tests/containers
 	$(BIN)/python -m pytest $(SERIAL) tests/containers
+
+fuzz: $(VENV)/dev  ## Fuzz the profile's loader and every parser of HTTP heads for KIT_FUZZ_SECONDS (60); a failure prints its seed
+	$(BIN)/python -m pytest -n auto -s tests/profile/test_fuzz.py tests/runtime/test_pywsgi_request.py tests/runtime/test_lean.py
+	$(BIN)/python -m pytest -s tests/containers/test_hostile.py -k "than_gunicorn and (meinheld or eventlet)"
 
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, and every server on every Python; `make test` takes the most telling
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py

@@ -55,6 +55,11 @@ def parse(text: str, file: str, shift: int = 0) -> Block:
 
     ``shift`` is the number of characters before what the user wrote in the first line.
     """
+    if (
+        at := text.find("\ufeff", 1)
+    ) > 0:  # libyaml passes over it at the start of a line, PyYAML's own parser does not
+        line = text.count("\n", 0, at) + 1
+        _refuse(Mark(file, line), "a byte order mark", "one at the start of the file at most", "remove it", "K001")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         _refuse(Mark(file), "the file is over 256 KiB", "a profile of a few lines", "shorten it", "K001")
     try:

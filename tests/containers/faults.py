@@ -35,7 +35,6 @@ OPTIONS: dict[str, Any] = {
 OVERRIDES_ONE_EACH = ("timeout=8", "graceful_timeout=6", "connections=2", "workers=2")
 FROZEN = 18  # seconds: more than twice `timeout`, as 40 s are more than the default
 HELD = 10  # requests at a stop: more work than one worker can do within graceful_timeout, less than two can
-LARGE = 30_000_000  # bytes of a response, more than the kernels keep between server and client
 HANDS = 4  # requests at a time while a fault is done
 SLOW = 8  # clients that never send the rest of a body, or never take the rest of a response
 #: How long a server that needs no proxy waits for more of a body, or for a client to take more: 60 s, and here 2.
@@ -209,7 +208,13 @@ def freeze(stage: Stage) -> bool:
 
 def pause(docker: Docker, container: kit.Booted, seconds: float) -> None:
     """Freeze all processes of the container for that long."""
-    docker.call("pause", container.container.id)
+    # Version 1 of cgroups gives up on a busy machine ("unable to freeze") where a process does not stop at once.
+    wait_until(
+        lambda: docker.call("pause", container.container.id, check=False).returncode == 0,
+        kit.PATIENCE,
+        container.container,
+        what="docker pause",
+    )
     time.sleep(seconds)
     docker.call("unpause", container.container.id)
 
@@ -259,22 +264,12 @@ def slow_readers(stage: Stage) -> bool:
         slow = [opened.enter_context(socket.create_connection(("127.0.0.1", stage.port), 40)) for _ in range(SLOW)]
         for client in slow:
             client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        stage.done()
-        # Only those of Load are left; the kernel of a client that reads nothing says nothing of the server's close.
-        wait_until(lambda: established(stage.container) <= HANDS, kit.PATIENCE, stage.container.container)
         for client in slow:
-            with suppress(ConnectionResetError):
-                if received(client) >= LARGE:
-                    return False
+            client.recv(1)  # its response has begun
+        stage.done()
+        # Seen from inside: Docker's proxy does not tell a client that reads nothing of a reset.
+        wait_until(lambda: established(stage.container) <= HANDS, kit.PATIENCE, stage.container.container)
     return stage.serves()
-
-
-def received(client: socket.socket) -> int:
-    """Bytes until the server closes."""
-    count = 0
-    while data := client.recv(1 << 20):
-        count += len(data)
-    return count
 
 
 def app_raises_oserror(stage: Stage) -> bool:

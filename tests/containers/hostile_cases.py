@@ -16,6 +16,17 @@ LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 SMUGGLED_ASKED = "GET /smuggled"
 HOST = b"Host: x\r\n"
+#: What has a meaning in a head or a chunk, and bytes that some parser somewhere takes for one of these: to fuzz with.
+TOKENS = (
+    *(bytes((byte,)) for byte in b"\r\n \t:\0\x0b\x85\xa0;,05-+_"),
+    b"\r\n",
+    b"\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Content-Length: 5\r\n",
+    b"Host: y\r\n",
+    b"GET /b HTTP/1.1\r\n",
+    b"0\r\n\r\n",
+)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
-from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, Case
+from tests import fuzz
+from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, TOKENS, Case
 from tests.containers.hostile_reference import Reading
 
 Verdict = Literal["same", "stricter", "more lenient"]
@@ -84,8 +87,18 @@ def forged(address: tuple[str, int]) -> bytes:
     return ask(address, Case("response", b"GET /forge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).came
 
 
-def ask_all(address: tuple[str, int], cases: Sequence[Case] = CASES) -> list[Found]:
+def ask_all(address: tuple[str, int], cases: Iterable[Case] = CASES) -> list[Found]:
     """All cases, some connections at a time."""
     one: Callable[[Case], Found] = lambda case: ask(address, case)  # noqa: E731
+    found: list[Found] = []
+    left = iter(cases)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(one, cases))
+        while some := list(islice(left, 4 * _AT_ONCE)):
+            found += pool.map(one, some)
+    return found
+
+
+def fuzzed(server: str) -> Iterator[Case]:
+    """Cases with random changes, for the server's share of the time."""
+    for rng in fuzz.cases(server, 192, clock=time.monotonic):
+        yield Case("fuzzed", fuzz.mutated(rng, rng.choice(CASES).sent[:6000], TOKENS))

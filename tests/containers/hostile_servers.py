@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path
 
 from generator.containers.client import Client
 from generator.containers.docker import Docker
 from tests.containers import hostile_reference, kit
 from tests.containers.behind import LITERAL, behind_the_proxy
-from tests.containers.hostile_cases import SMUGGLED_ASKED
+from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, Case
 from tests.containers.hostile_client import Found, Verdict, ask_all, forged, verdict
 from tests.containers.support import host, hostile_app
 from tests.containers.support.docker import build_text
@@ -33,11 +34,11 @@ def hostile_image(docker: Docker, profile: str, image: str) -> str:
     return tag
 
 
-def alone(docker: Docker, profile: str, image: str) -> list[Found]:
-    """All cases, asked of the server itself. It must serve on afterwards."""
+def alone(docker: Docker, profile: str, image: str, cases: Iterable[Case] = CASES) -> list[Found]:
+    """The cases, asked of the server itself. It must serve on afterwards."""
     with kit.booted(docker, hostile_image(docker, profile, image), kit.plan_of(profile)) as found:
         workers = found.wait_workers(found.plan.numbers.workers.value)
-        answers = ask_all(("127.0.0.1", found.port))
+        answers = ask_all(("127.0.0.1", found.port), cases)
         assert found.get("/").status == 200
         assert b"X-Forged" not in forged(("127.0.0.1", found.port))
         assert found.worker_pids() == workers, found.container.logs().text

@@ -18,9 +18,10 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 
 from generator.runtime.workers import gthread, lean, response
+from tests import fuzz
 
 PEER, PROXY, SERVER = ("10.1.2.3", 40000), ("127.0.0.1", 40001), ("0.0.0.0", 8000)
-#: A quarter of them for each of four tests, so that they run on several cores.
+#: At least; a quarter of them for each of four tests, so that they run on several cores.
 REQUESTS = 100_000
 METHODS = ["GET", "POST", "HEAD", "PUT", "OPTIONS", "DELETE", "PROPFIND"]
 TARGETS = ["/", "/a/b?x=1&y=%20", "/%41%2f%ff", "/a?b?c", "/?", "/a;b=c"]
@@ -154,10 +155,10 @@ def comparable(environ: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in environ.items() if name not in apart}
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_reads_as_gunicorn_or_hands_over(seed: int) -> None:
-    rng, lean_ones = random.Random(seed), 0
-    for _ in range(REQUESTS // 4):
+@pytest.mark.parametrize("part", range(4))
+def test_reads_as_gunicorn_or_hands_over(part: int) -> None:
+    lean_ones = 0
+    for rng in fuzz.cases("lean heads", REQUESTS, 4):
         data, number, peer = generated(rng), rng.randrange(len(CONFIGS)), rng.choice([PEER, PROXY])
         cfg, reader = CONFIGS[number], READERS[number]
         sock = Socket()
@@ -338,12 +339,11 @@ def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, taken: list[int]
     return found
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("part", range(2))
 @patch.object(lean, "finish_body", wraps=lean.finish_body)
-def test_a_threads_connection_is_read_as_gunicorn_reads_it(finish: Mock, seed: int) -> None:
+def test_a_threads_connection_is_read_as_gunicorn_reads_it(finish: Mock, part: int) -> None:
     """Requests one behind the other, in one piece or many, whose bodies the app reads or leaves."""
-    rng = random.Random(seed)
-    for _ in range(10_000):
+    for rng in fuzz.cases("a thread's connection", 20_000, 2):
         data = b"".join(generated(rng) for _ in range(rng.randrange(1, 4)))
         cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(3)))
         pieces = [data[start:end] for start, end in pairwise([0, *cuts, len(data)]) if start < end]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 
 VERSION = "one"
 FULL = Path("/tmp/full")
@@ -106,8 +106,9 @@ def empty() -> str:
 
 
 @app.get("/large")
-def large() -> bytes:
-    return b"x" * 30_000_000
+def large() -> Response:
+    """30 MB, more than the kernels keep between server and client."""
+    return Response(b"x" * 100_000 for _ in range(300))
 
 
 @app.post("/upload")
