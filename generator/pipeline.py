@@ -14,7 +14,7 @@ from .profile.document import MAX_BYTES
 from .profile.load import Draft, read_profile
 from .profile.schema import Profile
 from .project.hazards import NAMES, Hazard, Serving, find_hazards
-from .project.metadata import Wanted
+from .project.metadata import Selection
 from .project.project import Project, assumed
 from .project.read import Image, read_project
 from .rules.check import check
@@ -40,8 +40,10 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     if closed := _closed_faults(draft, root):
         raise ProfileError(closed)
     image = Image(profile.python, server.pins)
-    wanted = Wanted(app.extras, app.groups)
-    project, faults = read_project(root, app.requirements, app.path, wanted, image, profile.place("app.requirements"))
+    selection = Selection(app.extras, app.groups)
+    project, faults = read_project(
+        root, app.requirements, app.path, selection, image, profile.place("app.requirements")
+    )
     faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)

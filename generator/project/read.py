@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from ..errors import Fault, Mark
 from ..files import read_regular
 from .files import MAX_BYTES, FileError, below, read_bytes
-from .metadata import Wanted, read_metadata, required_by, requirements_of
+from .metadata import Selection, read_metadata, required_by, requirements_of
 from .project import KINDS, LocalProject, Project
 from .requirements_file import Line, LineError, decode, logical_lines, parse_line
 
@@ -39,13 +39,13 @@ class Image:
 
 
 def read_project(
-    root: Path, file: str | None, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str | None, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     """The project below ``root``, the build context, and what is wrong with it; ``at`` is the profile's own line.
 
     ``file`` is the profile's ``app.requirements``, ``app_folder`` its ``app.path``. No code of the project is run.
     """
-    project, faults = _read(root, file, app_folder, wanted, image, at)
+    project, faults = _read(root, file, app_folder, selection, image, at)
     return replace(project, ignored=_ignored(root) if app_folder == "." else ()), faults
 
 
@@ -58,14 +58,14 @@ def _ignored(root: Path) -> tuple[str, ...]:
 
 
 def _read(
-    root: Path, file: str | None, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str | None, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     if file is None:
         return Project(), []
     name = PurePosixPath(file).name
     if name in KINDS:
-        return _metadata(root, file, app_folder, wanted, image, at)
-    if wanted.extras or wanted.groups:
+        return _metadata(root, file, app_folder, selection, image, at)
+    if selection.extras or selection.groups:
         allowed = "no app.extras and app.groups beside a requirements file: they are pyproject.toml's"
         return Project(), [Fault(at, _FIELD, file, allowed, "name pyproject.toml here, or remove them", code="K020")]
     if name in ("Pipfile", "setup.py", "setup.cfg", "environment.yml", "environment.yaml"):
@@ -83,12 +83,12 @@ def _read(
 
 
 def _metadata(
-    root: Path, file: str, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     try:
-        project = read_metadata(root, file, wanted)
-        named = requirements_of(root, file, wanted) if project.kind == "pyproject" else []
-        required = required_by(root, project, wanted)
+        project = read_metadata(root, file, selection)
+        named = requirements_of(root, file, selection) if project.kind == "pyproject" else []
+        required = required_by(root, project, selection)
     except FileError as error:
         return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy, code="K020")]
     project = replace(project, required=required)

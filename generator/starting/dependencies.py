@@ -122,7 +122,7 @@ def debian_packages(names: set[str]) -> tuple[list[str], list[str], str]:
     return list(dict.fromkeys(build)), list(dict.fromkeys(run)), ", ".join(needing)
 
 
-def wanted_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, str]:
+def required_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, str]:
     """The version among ``offered``, oldest first, that the project requires, and where; None where none fits."""
     for name in (".python-version", "runtime.txt"):
         first = text_of(root / name).strip().removeprefix("python-").split(".")

@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from generator.errors import KitError, Mark
-from generator.project.metadata import Wanted
+from generator.project.metadata import Selection
 from generator.project.project import LocalProject, Project
 from generator.project.read import Image, read_project
 
 IMAGE = Image("3.13", {"gunicorn": "27.0.1", "gevent": "26.9.0"})
-NONE = Wanted()
+NONE = Selection()
 AT = Mark("web.yaml", 3, 5)
 PYPROJECT = '[project]\nname = "x"\nversion = "1"\n'
 
 
-def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE) -> Project:
+def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE) -> Project:
     project, faults = read_with_faults(root, files, file, app, wanted)
     assert faults == []
     return project
 
 
 def read_with_faults(
-    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE
+    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE
 ) -> tuple[Project, list[str]]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def test_a_project_without_a_build_backend_is_not_installed(tmp_path: Path) -> N
 def test_what_is_wrong_with_a_file_is_said_at_the_profiles_line(
     tmp_path: Path, files: Mapping[str, str | bytes], file: str, wanted: dict[str, tuple[str, ...]], message: str
 ) -> None:
-    _, faults = read_with_faults(tmp_path, files, file, wanted=Wanted(**wanted))
+    _, faults = read_with_faults(tmp_path, files, file, wanted=Selection(**wanted))
     assert len(faults) == 1 and faults[0].startswith("web.yaml:3:5: app.requirements: ") and message in faults[0]
 
 
