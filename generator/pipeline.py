@@ -18,6 +18,7 @@ from .project.metadata import Wanted
 from .project.project import Project, assumed
 from .project.read import Image, read_project
 from .rules.check import check
+from .runtime.sizing import Numbers
 from .servers import SERVERS
 from .servers.server import Server
 
@@ -45,7 +46,8 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)
-    return make_plan(profile, server, numbers, replace(project, hazards=_hazards(root, profile, server, project)))
+    hazards = _hazards(root, profile, server, numbers, project)
+    return make_plan(profile, server, numbers, replace(project, hazards=hazards))
 
 
 def _closed_faults(draft: Draft, root: Path) -> list[Fault]:
@@ -72,7 +74,9 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
     ]
 
 
-def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> tuple[Hazard, ...]:
+def _hazards(
+    root: Path, profile: Profile, server: Server, numbers: Numbers, project: Project
+) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
     folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
@@ -84,6 +88,8 @@ def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> 
         sleep_blocks=server.sleep_blocks,
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
+        websocket=profile.websocket,
+        several=numbers.workers.value > 1 or profile.kubernetes.replicas != 1,
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
     probed = [(profile.place(path), path) for path in paths]
