@@ -74,9 +74,7 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
     ]
 
 
-def _hazards(
-    root: Path, profile: Profile, server: Server, numbers: Numbers, project: Project
-) -> tuple[Hazard, ...]:
+def _hazards(root: Path, profile: Profile, server: Server, numbers: Numbers, project: Project) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
     folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]

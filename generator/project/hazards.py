@@ -113,10 +113,10 @@ KINDS: tuple[Kind, ...] = (
         "flask-socketio",
         "every server but flask, with more than one worker or pod",
         lambda serving: serving.production and serving.several,
-        "its clients poll before they take WebSocket, and a poll that reaches another worker or pod than the one before "
-        "fails with 400",
-        "set websocket: true and have clients take WebSocket alone (transports: ['websocket']), with a message_queue for "
-        "what one process sends to the clients of another; or workers: 1 and kubernetes.replicas: 1",
+        "its clients poll before they take WebSocket, and a poll that reaches another worker or pod than the one "
+        "before fails with 400",
+        "set websocket: true and have clients take WebSocket alone (transports: ['websocket']), with a message_queue "
+        "for what one process sends to the clients of another; or workers: 1 and kubernetes.replicas: 1",
         ("flask-socketio",),
         ("flask_socketio",),
     ),

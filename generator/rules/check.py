@@ -150,8 +150,8 @@ def _websocket_threads(draft: Draft, profile: Profile, server: Server, numbers: 
     if not profile.websocket or numbers.threads is None or numbers.threads.value > profile.connections:
         return
     allowed = (
-        f"more than connections ({profile.connections}) with {server.name} and websocket: each WebSocket holds a thread "
-        "for its whole life, one worker may get them all, and a probe needs one too"
+        f"more than connections ({profile.connections}) with {server.name} and websocket: each WebSocket holds a "
+        "thread for its whole life, one worker may get them all, and a probe needs one too"
     )
     remedy = f"write threads: {profile.connections + 1}, or choose gevent"
     if profile.connections >= MOST_THREADS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,9 @@ from tests.containers.support.waiting import wait_until
 
 #: Pure Python all of them, so that those of the tests' own Python serve in every image.
 LIBRARIES = ("flask_sock", "simple_websocket", "wsproto", "h11", "flask_socketio", "socketio", "engineio", "bidict")
+#: `make test` boots one; tests/servers has the others' own behaviour, and `make test-apps` boots them all.
+EVERY = [profile for profile in kit.honouring("websocket") if profile != "profiles/large.yaml"]
+CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else ["profiles/small.yaml"]
 
 
 def volumes() -> list[str]:
@@ -51,7 +55,7 @@ def proxied(docker: Docker, plan: Plan, app: kit.Booted, folder: Path) -> Iterat
         assert kit.complaints(nginx.logs().text) == []
 
 
-@pytest.mark.parametrize("profile", [one for one in kit.honouring("websocket") if one != "profiles/large.yaml"])
+@pytest.mark.parametrize("profile", CHOSEN)
 def test_websockets(docker: Docker, image: Callable[[str], str], tmp_path: Path, profile: str) -> None:
     changes = ["websocket=true", "connections=50", "workers=1", "app.module=chat_app:app", "kubernetes={proxy: true}"]
     changes += ["threads=51"] if "gthread" in profile else []
@@ -60,10 +64,10 @@ def test_websockets(docker: Docker, image: Callable[[str], str], tmp_path: Path,
     tmp_path.chmod(0o755)
     mounted = kit.mounted_configuration(plan, tmp_path)
     ports = [plan.profile.port, plan.proxy.port] if production else [plan.profile.port]
-    published = {"publish": [f"127.0.0.1::{port}" for port in ports]}
+    publish = [f"127.0.0.1::{port}" for port in ports]
     with ExitStack() as stack:
         volume = [*volumes(), mounted["volume"]]
-        app = stack.enter_context(kit.booted(docker, image(profile), plan, volume=volume, **published))
+        app = stack.enter_context(kit.booted(docker, image(profile), plan, volume=volume, publish=publish))
         doors = [app.port, *([stack.enter_context(proxied(docker, plan, app, tmp_path))] if production else [])]
         for port in doors:
             by_flask_sock(port)
@@ -72,7 +76,8 @@ def test_websockets(docker: Docker, image: Callable[[str], str], tmp_path: Path,
             streams(kit.Booted(plan, app.container, port))
         if production:
             not_another_protocol(doors[1])
-        assert kit.complaints(app.container.logs().text) == []
+        complaints = kit.complaints(app.container.logs().text)
+        assert [line for line in complaints if "This is a development server" not in line] == []
 
 
 def by_flask_sock(port: int) -> None:

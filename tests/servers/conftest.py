@@ -13,7 +13,7 @@ from tests.servers.started import APP, Gunicorn
 
 @pytest.fixture
 def gunicorn(tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
-    """Starts it with one of the kit's worker classes; ``more`` are lines of its configuration, ``app`` a module's text."""
+    """Starts it with one of the kit's worker classes; ``more`` are lines of its configuration, ``app`` a module."""
     started: list[Gunicorn] = []
 
     def start(worker: str, more: str = "", app: str = APP, **settings: Any) -> Gunicorn:

@@ -91,7 +91,7 @@ def test_messages_of_one_websocket_do_not_mix(serve: Start) -> None:
     assert got == [(bytes([letter]), 3_000_000) for letter in b"abcdefgh"]
 
 
-@pytest.mark.parametrize("transports", [["polling", "websocket"], ["websocket"]], ids=lambda value: "-".join(value))
+@pytest.mark.parametrize("transports", [["polling", "websocket"], ["websocket"]], ids="-".join)
 def test_socketio(serve: Start, transports: list[str]) -> None:
     """One that polls first and changes to WebSocket, as clients do by default, and one that begins with it."""
     server = serve()
@@ -166,7 +166,7 @@ def test_a_websocket_holds_a_thread(serve: Start) -> None:
             waiting.getresponse()
         for ws in held:
             ws.close()
-        assert until(lambda: server.asks()) == b"ok"
+        assert until(server.asks) == b"ok"
         waiting.close()
 
 
