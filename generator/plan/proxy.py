@@ -128,14 +128,9 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
         per_address=proxy_numbers.per_address(profile),
         address_zone=proxy_numbers.address_zone(profile),
         header_timeout=proxy_numbers.header_timeout(profile, server),
-<<<<<<< HEAD
         read_timeout=proxy_numbers.read_timeout(times),
-        stop_seconds=proxy_numbers.stop_seconds(times),
-=======
-        read_timeout=proxy_numbers.read_timeout(profile),
         websocket_timeout=proxy_numbers.websocket_timeout(profile),
-        stop_seconds=proxy_numbers.stop_seconds(profile),
->>>>>>> c9fbe41 (websocket: true: WebSockets through proxy and server, counted in memory and threads; refused where a server has none)
+        stop_seconds=proxy_numbers.stop_seconds(times),
         idle_connections=idle_connections,
         idle_seconds=idle_seconds,
         body_bytes=body_bytes,

@@ -6,7 +6,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import HEADROOM, HEADROOM_PERCENT, MIB, Number, Numbers, ceil_div
 from ..servers.server import Server
 from .texts import cpu_text
-from .times import EXIT_SECONDS, PATIENCE_SECONDS, Times
+from .times import EXIT_SECONDS, PATIENCE_SECONDS, WEBSOCKET_SECONDS, Times
 
 #: At least so many clients: attackers that are slow on purpose come on top of the promised ones. A slot costs 0.4 KiB.
 MINIMUM_CONNECTIONS = 1024
@@ -18,8 +18,6 @@ HEADER_SECONDS = 10
 #: each: headers 33 KiB, body 16 KiB, response 40 KiB, nginx's own 7 KiB. Even then it must stay below its memory limit.
 BASE_BYTES = 32 * MIB
 CONNECTION_BYTES = 96 * 1024
-#: What a WebSocket may be silent; libraries ask for a sign of life each 25 s (Socket.IO's default).
-WEBSOCKET_SECONDS = 3600
 #: Request and response bodies of the largest size that /tmp, which is memory, holds at once.
 SPOOLED_BODIES = 16
 #: Most idle connections to a server without threads.
@@ -92,9 +90,6 @@ def read_timeout(times: Times) -> Number:
     return Number(longest.value + PATIENCE_SECONDS, "timeout chain", reason)
 
 
-<<<<<<< HEAD
-def stop_seconds(times: Times) -> Number:
-=======
 def websocket_timeout(profile: Profile) -> Number | None:
     """Seconds that a WebSocket may be silent; None without them."""
     if not profile.websocket:
@@ -102,8 +97,7 @@ def websocket_timeout(profile: Profile) -> Number | None:
     return Number(WEBSOCKET_SECONDS, "websocket", "seconds without a byte on a WebSocket, in either direction")
 
 
-def stop_seconds(profile: Profile) -> Number:
->>>>>>> c9fbe41 (websocket: true: WebSockets through proxy and server, counted in memory and threads; refused where a server has none)
+def stop_seconds(times: Times) -> Number:
     """Seconds between SIGQUIT and SIGKILL of the proxy."""
     graceful = times.graceful_timeout.value
     reason = f"graceful_timeout ({graceful}) + {EXIT_SECONDS} to exit"
