@@ -18,7 +18,6 @@ from .project.metadata import Wanted
 from .project.project import Project, assumed
 from .project.read import Image, read_project
 from .rules.check import check
-from .runtime.sizing import Numbers
 from .servers import SERVERS
 from .servers.server import Server
 
@@ -46,7 +45,7 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)
-    hazards = _hazards(root, profile, server, numbers, project)
+    hazards = _hazards(root, profile, server, numbers.workers.value, project)
     return make_plan(profile, server, numbers, replace(project, hazards=hazards))
 
 
@@ -74,7 +73,7 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
     ]
 
 
-def _hazards(root: Path, profile: Profile, server: Server, numbers: Numbers, project: Project) -> tuple[Hazard, ...]:
+def _hazards(root: Path, profile: Profile, server: Server, workers: int, project: Project) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
     folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
@@ -87,7 +86,7 @@ def _hazards(root: Path, profile: Profile, server: Server, numbers: Numbers, pro
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
         websocket=profile.websocket,
-        several=numbers.workers.value > 1 or profile.kubernetes.replicas != 1,
+        several=workers > 1 or profile.kubernetes.replicas != 1,
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
     probed = [(profile.place(path), path) for path in paths]

@@ -174,8 +174,7 @@ class Profile(Record):
         "them.",
         default=False,
         explained=True,
-        honoured_by=("gunicorn", "standalone", "development"),
-        shown_by="test_websockets",
+        honoured_by=(),
     )
     header_timeout: int | None = setting(
         f.integer(1, 300, 10).or_null(),

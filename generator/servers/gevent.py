@@ -43,6 +43,7 @@ GEVENT = Server(
     settings=cells(
         "gunicorn",
         {
+            "websocket": honoured("test_websockets"),
             "threads": ignored("gevent serves requests in greenlets, not in threads"),
             "header_timeout": honoured("test_header_timeout_closes_slow_clients"),
         },

@@ -39,6 +39,7 @@ GTHREAD = Server(
     settings=cells(
         "gunicorn",
         {
+            "websocket": honoured("test_websockets"),
             "threads": honoured("test_plan_equals_boot"),
             "header_timeout": ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
         },

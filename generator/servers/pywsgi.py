@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import PYTHONS, Server, ignored
+from .server import PYTHONS, Server, honoured, ignored
 
 _NOTHING_LIKE_IT = ignored("pywsgi is no gunicorn: it has no such setting")
 
@@ -40,6 +40,7 @@ PYWSGI = Server(
     settings=cells(
         "standalone",
         {
+            "websocket": honoured("test_websockets"),
             "threads": ignored("pywsgi serves each connection in a greenlet, not in a thread"),
             "app.hooks": ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
         },
