@@ -48,7 +48,7 @@ fuzz: $(VENV)/dev  ## Fuzz the profile's loader and every parser of HTTP heads f
 	$(BIN)/python -m pytest -s tests/containers/test_hostile.py -k "than_gunicorn and (meinheld or eventlet)"
 
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, and every server on every Python; `make test` takes the most telling
-	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py
+	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py tests/containers/test_websockets.py
 
 cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, else a node of our own (built once, 20 minutes)
 	$(BIN)/python -m tests.cluster up

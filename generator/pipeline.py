@@ -47,7 +47,8 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)
-    return make_plan(profile, server, numbers, replace(project, hazards=_hazards(root, profile, server, project)))
+    hazards = _hazards(root, profile, server, numbers.workers.value, project)
+    return make_plan(profile, server, numbers, replace(project, hazards=hazards))
 
 
 def _closed_faults(draft: Draft, root: Path) -> list[Fault]:
@@ -74,7 +75,7 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
     ]
 
 
-def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> tuple[Hazard, ...]:
+def _hazards(root: Path, profile: Profile, server: Server, workers: int, project: Project) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
     folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
@@ -86,6 +87,8 @@ def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> 
         sleep_blocks=server.sleep_blocks,
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
+        websocket=profile.websocket,
+        several=workers > 1 or profile.kubernetes.replicas != 1,
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
     probed = [(profile.place(path), path) for path in paths]

@@ -62,6 +62,8 @@ class Proxy:
     address_zone: Number
     header_timeout: Number
     read_timeout: Number
+    #: Of a WebSocket; None where the profile has none.
+    websocket_timeout: Number | None
     stop_seconds: Number
     body_bytes: Number
     tmp_bytes: Number
@@ -86,7 +88,7 @@ class Proxy:
     def by_name(self) -> dict[str, Number]:
         """For --explain."""
         names = ["workers", "connections", "descriptors", "per_address", "idle_connections", "idle_seconds"]
-        names += ["header_timeout", "read_timeout", "body_bytes", "tmp_bytes", "memory_bytes"]
+        names += ["header_timeout", "read_timeout", "websocket_timeout", "body_bytes", "tmp_bytes", "memory_bytes"]
         return {f"proxy_{name}": number for name in names if (number := getattr(self, name)) is not None}
 
 
@@ -127,6 +129,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
         address_zone=proxy_numbers.address_zone(profile),
         header_timeout=proxy_numbers.header_timeout(profile, server),
         read_timeout=proxy_numbers.read_timeout(times),
+        websocket_timeout=proxy_numbers.websocket_timeout(profile),
         stop_seconds=proxy_numbers.stop_seconds(times),
         idle_connections=idle_connections,
         idle_seconds=idle_seconds,

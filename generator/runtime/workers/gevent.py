@@ -26,7 +26,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from .. import http_limits
 from ..given_up import given_up
-from . import accepting, gevent_resolver, lean
+from . import accepting, gevent_resolver, lean, websocket
 from .app_errors import OwnErrors
 from .balance import Balance
 from .gevent_client import Client
@@ -237,6 +237,8 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             raise StopIteration("the client has gone")
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
         self.close_if_needed(req, sock)
+        if websocket.wanted(req):
+            sock.become_websocket()
         super().handle_request(listener_name, req, sock, addr)
         if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):
             self.read_to_the_end(req, sock)

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any
 
 from gevent import socket
+from gevent.lock import BoundedSemaphore
 from gunicorn.http.errors import LimitRequestHeaders
 
 from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
@@ -20,7 +21,8 @@ class Client(socket.socket):  # type: ignore[misc]
     - idle: ``idle_since`` is a time, and nothing of the next request has been read;
     - reading a head that gunicorn parses: ``head`` counts its bytes;
     - in a request: the app has it, and may take as long as it likes, but the client may be silent in the middle of the
-      body, or take nothing of the response, for ``transfer_timeout`` at a time.
+      body, or take nothing of the response, for ``transfer_timeout`` at a time;
+    - a WebSocket: the app's library reads and writes it; it may be silent for as long as it likes.
     """
 
     __slots__ = (
@@ -36,6 +38,7 @@ class Client(socket.socket):  # type: ignore[misc]
         "watched",
         "watcher",
         "whole",
+        "writing",
     )
 
     def __init__(self, server: Any, address: Any, fileno: int) -> None:
@@ -50,6 +53,7 @@ class Client(socket.socket):  # type: ignore[misc]
         self.unread = b""  # bytes read that nobody has looked at
         self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
         self.busy = True  # in the pool, not waiting
+        self.writing: BoundedSemaphore | None = None  # of a WebSocket: who sends a message
         self.watcher = server.loop.io(fileno, 1)
         self.watched = False
 
@@ -102,10 +106,13 @@ class Client(socket.socket):  # type: ignore[misc]
         if self.unread:
             data, self.unread = self.unread, b""
             return data
-        try:
-            data = super().recv(*args)
-        except TimeoutError as error:
-            raise self.gone("sent nothing more of the body", error) from None
+        while True:
+            try:
+                data = super().recv(*args)
+                break
+            except TimeoutError as error:
+                if self.writing is None or self.timeout != self.server.worker.transfer_timeout:
+                    raise self.gone("sent nothing more of the body", error) from None
         return data if monotonic() < self.deadline else b""
 
     def read_head(self, data: bytes) -> None:
@@ -129,7 +136,20 @@ class Client(socket.socket):  # type: ignore[misc]
 
     # --- Writing ---
 
+    def become_websocket(self) -> None:
+        self.writing = BoundedSemaphore(1)
+
     def send(self, data: Any, flags: int = 0) -> int:
+        """As a socket that blocks, a WebSocket takes all of it: simple-websocket counts on that, and its messages
+        of some megabytes were cut (its issues 34 and 45). Messages of several greenlets do not mix.
+        """
+        if self.writing is None:
+            return self.send_some(data, flags)
+        with self.writing:
+            self.sendall(data, flags)
+        return len(data)
+
+    def send_some(self, data: Any, flags: int = 0) -> int:
         try:
             return int(super().send(data, flags))
         except TimeoutError as error:
@@ -149,7 +169,7 @@ class Client(socket.socket):  # type: ignore[misc]
         if sent < len(data):
             rest = memoryview(data)[sent:]
             while rest:
-                rest = rest[self.send(rest, flags) :]
+                rest = rest[self.send_some(rest, flags) :]
 
     def gone(self, what: str, timed_out: TimeoutError) -> OSError:
         """gunicorn and Flask take it for a client that has gone, which it is; an app's own timeout stays what it is."""
