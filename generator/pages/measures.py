@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from . import charts
@@ -93,6 +94,21 @@ def courses(
         lambda frame: charts.lines(frame, rows, {"title": x_title}, {"title": y_title, "scale": {"domainMin": 0}}),
         Table(("load", x_title, y_title), cells, numeric=(1, 2)),
     )
+
+
+def medians(title: str, note: str, unit: str, values: Mapping[str, Sequence[float]], kinds: Mapping[str, str]) -> Chart:
+    """The median of each name's values with their spread, coloured by ``kinds``; names without a value are left out."""
+    rows: list[dict[str, Any]] = []
+    for name, known in values.items():
+        if known:
+            low, middle, high = min(known), median(known), max(known)
+            spread = f", {_figure(low)} to {_figure(high)} in {len(known)}" if low < high else ""
+            figures = {"low": low, "middle": middle, "high": high, "label": _figure(middle)}
+            words = f"{name}: {_figure(middle)} {unit}{spread}"
+            rows.append({"name": name, "series": kinds[name], **figures, "text": words})
+    cells = [(row["name"], row["label"], _figure(row["low"]), _figure(row["high"])) for row in rows]
+    table = Table(("of", unit, "least", "most"), cells, numeric=(1, 2, 3))
+    return Chart(title, note, lambda frame: charts.ranges(frame, rows, unit), table)
 
 
 def side_by_side(title: str, note: str, measures: Mapping[str, Mapping[str, float]], full: bool = False) -> Chart:
