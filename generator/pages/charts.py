@@ -168,7 +168,7 @@ def spans(frame: Frame, rows: Sequence[Row], unit: str) -> Spec:
 
 def _to_the_end(frame: Frame, field: str, end: float, unit: str) -> Spec:
     """A scale from 0 with room for the label of the longest bar."""
-    domain = [0, end * (1.25 if frame.narrow else 1.12)]
+    domain = [0, end * (1.12 if frame.width > 1000 else 1.25)]
     axis = {"tickCount": 5 if frame.narrow else 10}
     scale = {"domain": domain, "nice": False}
     return {"field": field, "type": "quantitative", "title": unit, "scale": scale, "axis": axis}
