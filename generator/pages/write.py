@@ -20,7 +20,8 @@ def write_page(page: Page, path: Path) -> Path:
     """Write it, and the folder above it. Raises KitError, and writes nothing, where the extra is missing."""
     text = html(page)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    # An argument that is not UTF-8 reaches Python as lone surrogates, which no file takes.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -141,6 +141,13 @@ def test_nothing_that_a_page_is_given_reaches_it_raw(evil: str, monkeypatch: pyt
     assert evil in found.text["h1"] and evil in found.text["th"]
 
 
+def test_what_is_not_utf_8_is_written_all_the_same(tmp_path: Path) -> None:
+    word = "caf\udce9"
+    chart = measures.courses(word, word, "s", word, {word: [(0, 1)]}, "s")
+    path = write.write_page(Page(word, word, [], [Section(word, charts=[chart] if chart else [])]), tmp_path / "x.html")
+    assert "caf\\udce9" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("profile", SHIPPED, ids=lambda path: path.stem)
 def test_the_plan_of_every_server_is_shown(profile: Path) -> None:
     plan = plan_profile(profile.read_text(), str(profile), root=ROOT)
