@@ -14,9 +14,9 @@ from .parts import Frame, Spec
 HEIGHT = 300
 #: Of one bar or span with the gap to the next.
 STEP, NARROW_STEP = 30, 44
-#: Series are told apart by dashes and shapes too, not by colour alone.
-_DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
-_SHAPES = ["circle", "square", "diamond", "triangle-up", "cross", "triangle-down"]
+#: Series are told apart by shapes and dashes too, not by colour alone; of 5 shapes and 6 colours there are 30 pairs.
+_DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+_SHAPES = ["circle", "square", "diamond", "triangle-up", "cross"]
 _TEXT, _MUTED = "var(--text)", "var(--muted)"
 
 Row = Mapping[str, Any]
