@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from .audit import Report
 from .finding import Finding
@@ -62,7 +63,7 @@ def as_sarif(report: Report, version: str) -> str:
 def _location(one: Finding) -> dict[str, Any]:
     mark = one.span.mark
     region = {"startLine": mark.line, "startColumn": mark.column, "endColumn": mark.column + one.span.width}
-    return {"artifactLocation": {"uri": mark.file.replace(" ", "%20")}, "region": region}
+    return {"artifactLocation": {"uri": quote(mark.file)}, "region": region}
 
 
 def as_github(report: Report) -> Iterator[str]:

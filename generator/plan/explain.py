@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import KitError, nearest
@@ -31,19 +32,24 @@ def explanation(plan: Plan) -> dict[str, Any]:
     }
 
 
-def story(plan: Plan, name: str) -> str:
-    """All that is known of one number or setting: its value, what decided it, how and why, and how to change it.
-
-    Raises KitError, with the nearest name, where the plan has none of that name.
-    """
-    found = explanation(plan)
-    numbers = {
+def every_number(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an explanation: all its derived numbers by their names."""
+    return {
         **found["numbers"],
         **found["times"],
         "stop_seconds": found["stop_seconds"],
         **found["kubernetes"],
         **found["proxy"],
     }
+
+
+def story(plan: Plan, name: str) -> str:
+    """All that is known of one number or setting: its value, what decided it, how and why, and how to change it.
+
+    Raises KitError, with the nearest name, where the plan has none of that name.
+    """
+    found = explanation(plan)
+    numbers = every_number(found)
     values = {key: value for key, value in found["settings"].items() if value is not None}
     if name not in numbers and name not in values:
         near = nearest(name, [*numbers, *values])

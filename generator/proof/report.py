@@ -79,17 +79,13 @@ def timeline(samples: Sequence[Mapping[str, Any]]) -> list[list[float | None]]:
     ]
 
 
-def write_report(report: Mapping[str, Any], root: Path, suffix: str = "") -> tuple[Path, Path]:
-    """build/proof/<profile><suffix>.json and the page beside it, below the output root."""
-    from .page import page
-
+def write_report(report: Mapping[str, Any], root: Path, suffix: str = "") -> Path:
+    """build/proof/<profile><suffix>.json below the output root; the page is written beside it."""
     folder = root / "build" / "proof"
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{report['profile']}{suffix}"
-    found, shown = folder / f"{stem}.json", folder / f"{stem}.html"
-    found.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
-    shown.write_text(page(report), encoding="utf-8")
-    return found, shown
+    path = folder / f"{report['profile']}{suffix}.json"
+    path.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
+    return path
 
 
 def print_table(claims: Sequence[Claim], title: str) -> None:
