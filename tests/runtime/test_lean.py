@@ -439,8 +439,11 @@ def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, taken: list[int]
         except Exception as error:
             return [*found, (type(error), str(error))]
         found.append((comparable(environ), request.headers, request.should_close(), body))
-        if request.should_close() or not parser.finish_body(deadline=float("inf")):
-            return [*found, "closed"]
+        try:
+            if request.should_close() or not parser.finish_body(deadline=float("inf")):
+                return [*found, "closed"]
+        except Exception as error:  # of a chunked body that the app did not read
+            return [*found, (type(error), str(error))]
     return found
 
 
