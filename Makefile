@@ -30,6 +30,7 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 
 # Seconds for all parsers together, and of each a least number of cases (tests/fuzz.py).
 test fuzz: export KIT_FUZZ_SECONDS ?= 60
+fuzz: export KIT_FUZZ_SEED ?= new
 
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest -n auto $(FAST)
