@@ -10,6 +10,10 @@ from gevent.lock import BoundedSemaphore
 from gunicorn.http.errors import LimitRequestHeaders
 
 from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
+from .lean import READ_BYTES
+
+#: Of all requests of a worker that wait for their turn: more stays in the kernel.
+WAITING_BYTES = 4 * 1024 * 1024
 
 
 class Client(socket.socket):  # type: ignore[misc]
@@ -29,6 +33,7 @@ class Client(socket.socket):  # type: ignore[misc]
         "address",
         "busy",
         "deadline",
+        "first",
         "head",
         "idle_since",
         "request",
@@ -50,6 +55,7 @@ class Client(socket.socket):  # type: ignore[misc]
         self.head: int | None = None
         self.request: Any = None
         self.served = False  # it has had a request before
+        self.first: bytes | None = None  # what has come of a request that waits for its turn, if it has been read
         self.unread = b""  # bytes read that nobody has looked at
         self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
         self.busy = True  # in the pool, not waiting
@@ -67,12 +73,31 @@ class Client(socket.socket):  # type: ignore[misc]
             self.watcher.start(self.readable)
 
     def readable(self) -> None:
+        """Read what has come: left in the kernel it would be reported again while this waits for its turn, and to stop
+        and start the watcher are two system calls."""
         if self.busy:
             self.stop_watching()
-        else:
-            self.busy = True
-            self.deadline = float("inf")  # its time runs from its turn on
-            self.server.worker.pool.add(self)
+            return
+        worker = self.server.worker
+        if worker.waiting_bytes < WAITING_BYTES:
+            try:
+                self.first = self._sock.recv(READ_BYTES)
+            except BlockingIOError:  # nothing; the kernel may say so
+                return
+            except OSError:  # it is over
+                self.first = b""
+            worker.waiting_bytes += len(self.first)
+        self.busy = True
+        self.deadline = float("inf")  # its time runs from its turn on
+        worker.pool.add(self)
+
+    def take_first(self) -> bytes:
+        """The bytes that have come, none at the end of the connection; BlockingIOError where there are none yet."""
+        data, self.first = self.first, None
+        if data is None:
+            return bytes(self._sock.recv(READ_BYTES))
+        self.server.worker.waiting_bytes -= len(data)
+        return data
 
     def stop_watching(self) -> None:
         if self.watched:
