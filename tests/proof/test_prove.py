@@ -30,11 +30,12 @@ from generator.load_client.upstream import Upstream
 from generator.proof import images, judge, loads, report, signals
 from generator.proof.against import NAME, seed_text
 from generator.proof.charts import cumulated, line_chart
-from generator.proof.claim import FULL, QUICK, Claim, judged
+from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import page
 from generator.proof.prove import Findings
+from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
 from tests.fast_support import MINIMAL, ROOT, plan_of
@@ -408,6 +409,13 @@ def test_the_page_needs_nothing_else_and_escapes_everything() -> None:
         assert title in text
     assert text.count("<polyline") >= 4
     assert page(make_report(FINE)).count("<svg") <= 1
+
+
+def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
+    print_table([last], "web")
+    said = capsys.readouterr().out
+    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
 
 
 def test_charts_stay_inside_their_drawing() -> None:
