@@ -30,11 +30,12 @@ from generator.load_client.upstream import Upstream
 from generator.pages.write import html
 from generator.proof import images, judge, loads, page_charts, report, signals
 from generator.proof.against import NAME, seed_text
-from generator.proof.claim import FULL, QUICK, Claim, judged
+from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import proof_page
 from generator.proof.prove import Findings
+from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
 from tests.fast_support import MINIMAL, ROOT, plan_of
@@ -443,6 +444,13 @@ def test_memory_lies_beside_the_formula_that_sizing_counts_with() -> None:
     measured = {(row[1], row[2]) for row in chart.table.rows if row[0] == "PSS of all processes"}
     assert measured == {("0", "40.0"), ("1,200", "60.0")}
     assert page_charts.memory(make_report(FINE) | {"samples": []}, plan) is None
+
+
+def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
+    print_table([last], "web")
+    said = capsys.readouterr().out
+    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
 
 
 def test_the_server_gets_the_profiles_limits_and_nothing_more() -> None:
