@@ -23,7 +23,7 @@ from tests.containers.test_faults import in_background
 
 PROFILE = "profiles/servers/gthread.yaml"
 APP = Path(__file__).parent / "support" / "uploading_app.py"
-#: MiB. The smaller ones do not fit the usual /tmp of the app four times over either.
+#: MiB: `make test-apps` takes the larger. Of the smaller upload too four do not fit the app's usual /tmp.
 UPLOAD, DOWNLOAD = (300, 1024) if os.environ.get("KIT_ALL_APPS") else (40, 96)
 OVERRIDES = ("app.module=uploading_app:app", "timeout=3", "request_timeout=10", f"proxy_max_body={UPLOAD + 1}Mi")
 BOUNDARY = b"kit-boundary"
