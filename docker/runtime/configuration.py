@@ -60,6 +60,7 @@ def numbers(
     """
     try:
         request = positive_int(os.environ, "KIT_CPU_MILLICORES")
+        memory = positive_int(os.environ, "KIT_MEMORY_BYTES")
         web_concurrency = positive_int(os.environ, "WEB_CONCURRENCY")
     except BootError as error:
         fail(str(error))
@@ -74,7 +75,7 @@ def numbers(
         fixed["WEB_CONCURRENCY"] = web_concurrency
     return derive(
         Demand(workers=_rule(workers), threads=None if threads is None else _rule(threads), **demand),
-        read_limits(request_millicores=request),
+        read_limits(request_millicores=request, memory_bytes=memory),
         fixed_workers=fixed,
         fixed_threads=_given(given, "threads"),
         fixed_worker_connections=_given(given, "worker_connections"),

@@ -12,14 +12,22 @@ from .sizing import Limits, ceil_div
 _UNLIMITED = 1 << 60
 
 
-def read_limits(root: Path = Path("/"), affinity: int | None = None, request_millicores: int | None = None) -> Limits:
+def read_limits(
+    root: Path = Path("/"),
+    affinity: int | None = None,
+    request_millicores: int | None = None,
+    memory_bytes: int | None = None,
+) -> Limits:
     """The smallest quota and memory limit on the way from this process' cgroup to the root of the tree.
+
+    ``memory_bytes`` (``KIT_MEMORY_BYTES``) is what of the limit the server may count on, where the rest is for files.
 
     ``root`` is where /proc and /sys are found (recorded trees in tests); ``affinity`` defaults to the scheduler's mask.
     """
     mask = len(os.sched_getaffinity(0)) if affinity is None else affinity
     quotas = [q for folder in _folders(root, "cpu") if (q := _quota(folder)) is not None]
     memory = [m for folder in _folders(root, "memory") if (m := _memory(folder)) is not None]
+    memory += [] if memory_bytes is None else [memory_bytes]
     return Limits(
         affinity=mask,
         quota_millicores=min(quotas, default=None),

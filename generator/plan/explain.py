@@ -16,6 +16,7 @@ from .plan import Plan
 def explanation(plan: Plan) -> dict[str, Any]:
     """The same numbers and reasons that the boot report gives in a container with the profile's limits."""
     times = plan.times.by_name() if plan.server.production else {}
+    memory = plan.uploads.by_name() if plan.server.production else {}
     pods = {**plan.kubernetes.by_name(), **plan.probes.by_name()} if plan.server.production else {}
     proxy = plan.proxy.by_name() if plan.server.production else {}
     return {
@@ -24,6 +25,7 @@ def explanation(plan: Plan) -> dict[str, Any]:
         "numbers": {name: number.as_dict() for name, number in plan.numbers.by_name().items()},
         "times": {name: number.as_dict() for name, number in times.items()},
         "stop_seconds": plan.stop_seconds.as_dict(),
+        "memory": {name: number.as_dict() for name, number in memory.items()},
         "kubernetes": {name: number.as_dict() for name, number in pods.items()},
         "proxy": {name: number.as_dict() for name, number in proxy.items()},
         "settings": {**plan.explained, **plan.settings},
@@ -38,6 +40,7 @@ def every_number(found: Mapping[str, Any]) -> dict[str, Any]:
         **found["numbers"],
         **found["times"],
         "stop_seconds": found["stop_seconds"],
+        **found["memory"],
         **found["kubernetes"],
         **found["proxy"],
     }
@@ -104,6 +107,7 @@ def print_tables(plans: list[Plan]) -> None:
         numbers = {**plan.numbers.by_name(), "stop_seconds": plan.stop_seconds}
         if plan.server.production:
             numbers |= plan.times.by_name() | plan.kubernetes.by_name() | plan.probes.by_name() | plan.proxy.by_name()
+            numbers |= plan.uploads.by_name()
         for name, number in numbers.items():
             table.add_row(name, str(number.value), number.decided_by, number.reason)
         for name, value in explanation(plan)["settings"].items():

@@ -13,12 +13,11 @@ from .before_start import BeforeStart
 from .peers import believed, believed_in_a_pod
 from .places import object_name
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
+from .texts import docker_size
 from .times import Times
 
 #: Heartbeat files are a few bytes each; this is memory, hence small.
 SHM_BYTES = 16 * MIB
-#: Uploads over 500 kB are spooled to /tmp by the app.
-TMP_BYTES = 256 * MIB
 #: Begins the names of annotations that ingress-nginx reads; without them it waits 60 s and takes 1 MiB.
 INGRESS_NGINX = "nginx.ingress.kubernetes.io"
 #: Ports of the sidecar: those that its image is known for, and that an unprivileged user may open.
@@ -46,7 +45,6 @@ class KubernetesPlan:
     backend_connections: Number | None
     memory: Number
     shm_bytes: int
-    tmp_bytes: int
     image_pull_policy: str
     image_pull_reason: str
     #: "sleep" (the kubelet waits), "exec" (a process in the container does), "proxy" (it waits for nginx) or None.
@@ -112,7 +110,6 @@ def plan_kubernetes(
         memory=_memory(numbers, profile),
         # Sizing leaves part of the limit to anything but workers (USABLE_MEMORY_PERCENT); /dev/shm fits into it.
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
-        tmp_bytes=min(TMP_BYTES, _whole_mib(memory // 2)),
         image_pull_policy=policy,
         image_pull_reason=why,
         pre_stop=_pre_stop(profile),
@@ -158,11 +155,16 @@ def _route_path(profile: Profile) -> str:
 
 
 def _route_annotations(profile: Profile, times: Times) -> tuple[tuple[str, str], ...]:
-    """An Ingress has no field for times; controllers other than ingress-nginx do not read these names."""
+    """An Ingress has no field for times and sizes; controllers other than ingress-nginx do not read these names."""
     given = dict(profile.kubernetes.route.annotations)
-    if profile.kubernetes.route.kind != "ingress" or times.route_seconds is None:
-        return profile.kubernetes.route.annotations
-    own = {f"{INGRESS_NGINX}/proxy-{side}-timeout": str(times.route_seconds.value) for side in ("read", "send")}
+    if profile.kubernetes.route.kind != "ingress":
+        return tuple(given.items())
+    own: dict[str, str] = {}
+    if times.route_seconds is not None:
+        seconds = str(times.route_seconds.value)
+        own = {f"{INGRESS_NGINX}/proxy-{side}-timeout": seconds for side in ("read", "send")}
+    if profile.is_set("proxy_max_body"):
+        own[f"{INGRESS_NGINX}/proxy-body-size"] = docker_size(profile.proxy_max_body)
     return tuple({**own, **given}.items())
 
 

@@ -24,6 +24,7 @@ from .probes import Probes, plan_probes
 from .proxy import Proxy, plan_proxy
 from .texts import Texts, make_texts
 from .times import Times, plan_times
+from .uploads import Uploads, plan_uploads
 from .volumes import Volumes, plan_volumes
 
 #: The user inside the image; a high number collides with no user of the node.
@@ -57,6 +58,7 @@ class Plan:
     jobs: tuple[Job, ...]
     kubernetes: KubernetesPlan
     proxy: Proxy
+    uploads: Uploads
     settings: Mapping[str, Any]
     texts: Texts
     left_out: LeftOut = LEFT_OUT_TEXTS
@@ -141,6 +143,7 @@ def make_plan(profile: Profile, server: Server, numbers: Numbers, project: Proje
         jobs=plan_jobs(profile),
         kubernetes=plan_kubernetes(profile, server, numbers, times, before_start, USER_ID),
         proxy=proxy,
+        uploads=plan_uploads(profile, proxy),
         settings=dict(profile.gunicorn),
         texts=make_texts(profile, server, preload),
     )

@@ -59,6 +59,8 @@ class Proxy:
     connections: Number
     descriptors: Number
     per_address: Number
+    bodies: Number
+    uploads_per_address: Number
     address_zone: Number
     header_timeout: Number
     read_timeout: Number
@@ -66,13 +68,21 @@ class Proxy:
     websocket_timeout: Number | None
     stop_seconds: Number
     body_bytes: Number
-    tmp_bytes: Number
+    response_bytes: Number
+    #: In Compose each has a room of its own in memory; in a pod, if it has one, they share one on the node's disk.
+    body_room_bytes: Number
+    response_room_bytes: Number
+    pod_tmp_bytes: Number | None
     memory_bytes: Number
+    pod_memory_bytes: Number | None
     #: None where the server closes each connection anyway.
     idle_connections: Number | None
     idle_seconds: Number | None
     port: int = PORT
     health_port: int = HEALTH_PORT
+    tmp_bytes: int = proxy_numbers.SPARE_TMP_BYTES
+    upload_kilobytes: int = proxy_numbers.UPLOAD_BYTES // 1000
+    small_body_pattern: str = proxy_numbers.SMALL_BODY
     user_id: int = USER_ID
 
     def in_a_pod(self, app_port: int) -> Proxy:
@@ -87,8 +97,10 @@ class Proxy:
 
     def by_name(self) -> dict[str, Number]:
         """For --explain."""
-        names = ["workers", "connections", "descriptors", "per_address", "idle_connections", "idle_seconds"]
-        names += ["header_timeout", "read_timeout", "websocket_timeout", "body_bytes", "tmp_bytes", "memory_bytes"]
+        names = ["workers", "connections", "descriptors", "per_address", "uploads_per_address"]
+        names += ["idle_connections", "idle_seconds", "header_timeout", "read_timeout", "websocket_timeout"]
+        names += ["body_bytes", "body_room_bytes", "response_bytes"]
+        names += ["response_room_bytes", "pod_tmp_bytes", "memory_bytes", "pod_memory_bytes"]
         return {f"proxy_{name}": number for name in names if (number := getattr(self, name)) is not None}
 
 
@@ -103,7 +115,15 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
     workers = proxy_numbers.workers(numbers)
     connections, descriptors = proxy_numbers.connections(profile, workers.value)
     idle_connections, idle_seconds = proxy_numbers.idle(profile, server, numbers, workers.value)
-    body_bytes, tmp_bytes, memory_bytes = proxy_numbers.sizes(profile)
+    per_address, bodies = proxy_numbers.per_address(profile), proxy_numbers.bodies(profile)
+    uploads = proxy_numbers.uploads_per_address(bodies)
+    response_bytes = proxy_numbers.response_bytes(profile)
+    body_room = proxy_numbers.body_room(profile, bodies, per_address)
+    response_room = proxy_numbers.response_room(response_bytes)
+    spooled = body_room.value + response_room.value + proxy_numbers.SPARE_TMP_BYTES
+    memory_bytes, pod_memory_bytes = proxy_numbers.memory(profile, spooled)
+    pod_tmp = proxy_numbers.pod_tmp(profile, response_bytes, per_address, uploads)
+    in_a_pod = profile.kubernetes.proxy
     believes = server.honours("forwarded_allow_ips")
     return Proxy(
         image=profile.proxy_image,
@@ -125,7 +145,9 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
         workers=workers,
         connections=connections,
         descriptors=descriptors,
-        per_address=proxy_numbers.per_address(profile),
+        per_address=per_address,
+        bodies=bodies,
+        uploads_per_address=uploads,
         address_zone=proxy_numbers.address_zone(profile),
         header_timeout=proxy_numbers.header_timeout(profile, server),
         read_timeout=proxy_numbers.read_timeout(times),
@@ -133,9 +155,13 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
         stop_seconds=proxy_numbers.stop_seconds(times),
         idle_connections=idle_connections,
         idle_seconds=idle_seconds,
-        body_bytes=body_bytes,
-        tmp_bytes=tmp_bytes,
+        body_bytes=Number(profile.proxy_max_body, "proxy_max_body", "proxy_max_body; a larger body gets a 413"),
+        response_bytes=response_bytes,
+        body_room_bytes=body_room,
+        response_room_bytes=response_room,
+        pod_tmp_bytes=pod_tmp if in_a_pod else None,
         memory_bytes=memory_bytes,
+        pod_memory_bytes=pod_memory_bytes if in_a_pod else None,
     )
 
 

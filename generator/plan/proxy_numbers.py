@@ -18,8 +18,18 @@ HEADER_SECONDS = 10
 #: each: headers 33 KiB, body 16 KiB, response 40 KiB, nginx's own 7 KiB. Even then it must stay below its memory limit.
 BASE_BYTES = 32 * MIB
 CONNECTION_BYTES = 96 * 1024
-#: Request and response bodies of the largest size that /tmp, which is memory, holds at once.
-SPOOLED_BODIES = 16
+#: Request bodies of the largest size that there is room for: as many as 1 GiB holds, at least 4, at most 16.
+BODIES = (4, 16)
+BODIES_BYTES = 1024 * MIB
+#: Bodies from this size on, or of a length that is not known before, are uploads.
+UPLOAD_BYTES = 50_000
+#: Transfer-Encoding, colon, Content-Length of a request with a smaller body or none; nginx compares no numbers.
+SMALL_BODY = "^:0*([0-9]{0,4}|[1-4][0-9]{4})$"
+#: Responses that there is room for, and what at most is kept of one.
+RESPONSES = 8
+RESPONSE_BYTES = 64 * MIB
+#: What else is in /tmp: the process id, folders.
+SPARE_TMP_BYTES = MIB
 #: Most idle connections to a server without threads.
 MAXIMUM_IDLE = 256
 
@@ -40,10 +50,16 @@ def workers(numbers: Numbers) -> Number:
 
 
 def _held(profile: Profile) -> tuple[int, str]:
-    """Clients that must fit, and how a reason names them."""
-    if profile.connections >= MINIMUM_CONNECTIONS:
+    """Clients that must fit, and how a reason names them.
+
+    Beside a small app the proxy does not take more than half of its memory for clients that nobody promised.
+    """
+    half = (profile.resources.memory // 2 - BASE_BYTES) // CONNECTION_BYTES
+    least = min(MINIMUM_CONNECTIONS, half)
+    if profile.connections >= least:
         return profile.connections, f"{profile.connections} connections"
-    return MINIMUM_CONNECTIONS, f"{profile.connections} connections, raised to {MINIMUM_CONNECTIONS} for slow clients"
+    why = "slow clients" if least == MINIMUM_CONNECTIONS else "slow clients, as many as half of the app's memory holds"
+    return least, f"{profile.connections} connections, raised to {least} for {why}"
 
 
 def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
@@ -66,6 +82,21 @@ def per_address(profile: Profile) -> Number:
     if tenth >= 64:
         return Number(tenth, "connections", reason)
     return Number(64, "at_least", f"{reason}; raised to 64: an office may be behind one address")
+
+
+def bodies(profile: Profile) -> Number:
+    """Request bodies of the largest size that there is room for at once."""
+    fewest, most = BODIES
+    size = profile.proxy_max_body
+    value = min(most, max(fewest, BODIES_BYTES // size))
+    reason = f"of {size / MIB:g} MiB (proxy_max_body), as {BODIES_BYTES // MIB} MiB hold, from {fewest} to {most}"
+    return Number(value, "proxy_max_body", reason)
+
+
+def uploads_per_address(room: Number) -> Number:
+    """Uploads that one client address may have in progress."""
+    reason = f"half of the {room.value} bodies that there is room for, so that no address fills it alone"
+    return Number(room.value // 2, "proxy_max_body", reason)
 
 
 def address_zone(profile: Profile) -> Number:
@@ -104,22 +135,51 @@ def stop_seconds(times: Times) -> Number:
     return Number(graceful + EXIT_SECONDS, "timeout chain", reason)
 
 
-def sizes(profile: Profile) -> tuple[Number, Number, Number]:
-    """Bodies, the memory that /tmp is, and all of the container's memory."""
-    body = profile.proxy_max_body
-    spooled = SPOOLED_BODIES * body
+def response_bytes(profile: Profile) -> Number:
+    """What /tmp keeps of one response; beyond that the app waits for its client."""
+    size = profile.proxy_max_body
+    if size <= RESPONSE_BYTES:
+        return Number(size, "proxy_max_body", "as much as a body may have (proxy_max_body)")
+    return Number(RESPONSE_BYTES, "at_most", f"{size / MIB:g} MiB (proxy_max_body), {RESPONSE_BYTES // MIB} at most")
+
+
+def body_room(profile: Profile, room: Number, requests: Number) -> Number:
+    """Memory for request bodies in Compose; what an address may have in progress is less, uploads or not."""
+    size = profile.proxy_max_body
+    reason = f"{room.value} bodies of {size / MIB:g} MiB (proxy_max_body)"
+    small = ceil_div(4 * requests.value * UPLOAD_BYTES, MIB) * MIB
+    if small > room.value * size:
+        reason = f"4 x {requests.value} bodies of {UPLOAD_BYTES // 1000} kB, more than {reason}"
+        return Number(small, "per_address", reason)
+    return Number(room.value * size, "proxy_max_body", reason)
+
+
+def response_room(response: Number) -> Number:
+    """Memory for responses in Compose."""
+    return Number(
+        RESPONSES * response.value, "proxy_max_body", f"{RESPONSES} responses of {response.value / MIB:g} MiB"
+    )
+
+
+def pod_tmp(profile: Profile, response: Number, requests: Number, uploads: Number) -> Number:
+    """What /tmp may take of the node's disk, which nothing reserves."""
+    one = requests.value * response.value + uploads.value * profile.proxy_max_body
+    reason = (
+        f"twice what one address may fill, {requests.value} responses of {response.value / MIB:g} MiB and "
+        f"{uploads.value} bodies of {profile.proxy_max_body / MIB:g} MiB: a pod that exceeds it is evicted"
+    )
+    return Number(ceil_div(2 * one, MIB) * MIB, "per_address", reason)
+
+
+def memory(profile: Profile, spooled: int) -> tuple[Number, Number]:
+    """All of the container's memory in Compose, where ``spooled`` bytes of /tmp are memory too, and in a pod."""
     held, clients = _held(profile)
     # Whole MiB, as every reader of these files writes them.
-    buffers = ceil_div(held * CONNECTION_BYTES, MIB) * MIB
-    reason = (
-        f"{BASE_BYTES // MIB} MiB + {clients} x {CONNECTION_BYTES // 1024} KiB + {spooled / MIB:g} MiB of /tmp, "
-        "which is memory"
-    )
-    return (
-        Number(body, "proxy_max_body", "proxy_max_body; a larger body gets a 413"),
-        Number(spooled, "proxy_max_body", f"{SPOOLED_BODIES} bodies of the largest size at once"),
-        Number(BASE_BYTES + buffers + spooled, "connections", reason),
-    )
+    value = BASE_BYTES + ceil_div(held * CONNECTION_BYTES, MIB) * MIB
+    reason = f"{BASE_BYTES // MIB} MiB + {clients} x {CONNECTION_BYTES // 1024} KiB"
+    whole = f"{reason} + {spooled / MIB:g} MiB of /tmp, which is memory"
+    in_a_pod = f"{reason}; /tmp is on the node's disk"
+    return Number(value + spooled, "connections", whole), Number(value, "connections", in_a_pod)
 
 
 def idle(profile: Profile, server: Server, numbers: Numbers, processes: int) -> tuple[Number | None, Number | None]:

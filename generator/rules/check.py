@@ -46,6 +46,10 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}", code="K010")
     yield from _unhonoured(draft, profile, server)
     yield from _request_timeout(draft, profile, server)
+    limit = server.largest_body_bytes
+    if limit is not None and profile.proxy_max_body > limit and not draft.has_fault("proxy_max_body"):
+        allowed = f"at most {limit // MIB}Mi with {server.name}, which itself refuses a larger body"
+        yield draft.fault("proxy_max_body", allowed, "lower it, or choose gthread or gevent", code="K011")
     if numbers is not None:
         yield from _capacity(draft, profile, server, numbers)
     yield from command_faults(draft, profile, server)

@@ -13,7 +13,7 @@ from ..profile.load import Draft
 from ..profile.schema import Profile
 
 #: Volumes and folders of the kit's own, in the pod.
-_OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files")
+_OWN_VOLUMES = ("configuration", "tmp", "shm", "secret-files", "proxy-tmp")
 _OWN_FOLDERS = ("/dev", CONFIGURATION_FOLDER, ENVIRONMENT_FOLDER, "/proc", "/sys", "/tmp")
 
 

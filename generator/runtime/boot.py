@@ -63,7 +63,7 @@ def listening_port(environ: Mapping[str, str], default: int) -> int:
 
 def check(environ: Mapping[str, str]) -> None:
     """Raise BootError for a variable that no server could start with."""
-    for name in ("WEB_CONCURRENCY", "KIT_CPU_MILLICORES"):
+    for name in ("WEB_CONCURRENCY", "KIT_CPU_MILLICORES", "KIT_MEMORY_BYTES"):
         positive_int(environ, name)
     listening_port(environ, 1)
 

@@ -64,7 +64,8 @@ class Limits:
     """What a container may use; None where nothing limits it.
 
     ``affinity`` is the number of CPUs in the scheduler's mask, ``quota_millicores`` the cgroup's CPU quota,
-    ``request_millicores`` a pod's CPU request (``KIT_CPU_MILLICORES``), ``memory_bytes`` the cgroup's memory limit.
+    ``request_millicores`` a pod's CPU request (``KIT_CPU_MILLICORES``), ``memory_bytes`` the cgroup's memory limit, or
+    ``KIT_MEMORY_BYTES`` where that is less.
     """
 
     affinity: int | None = None

@@ -42,6 +42,7 @@ MEINHELD = Server(
     closes_while_draining=True,
     closes_idle_on_stop=True,
     needs_proxy=True,
+    largest_body_bytes=16 * MIB,  # max_content_length, in C
     settings=cells(
         "gunicorn",
         {

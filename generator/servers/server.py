@@ -76,6 +76,8 @@ class Server:
     sleep_blocks: bool = False
     #: Whether a worker's heartbeat goes on however many requests it has, so that a missing one tells that it hangs.
     beats_while_busy: bool = True
+    #: Largest request body that it takes; None where it has no limit of its own.
+    largest_body_bytes: int | None = None
     production: bool = True
     #: Why it is not built for one of PYTHONS.
     pythons_refused: str = ""

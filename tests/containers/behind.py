@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from generator.containers.client import Client
 from generator.containers.container import Container
@@ -53,16 +55,24 @@ class Behind:
 
 
 @contextmanager
-def behind_the_proxy(client: Client, profile: str, image: str, scratch: Path) -> Iterator[Behind]:
-    """Any but the literal one gets a network of its own, so that two sessions of tests do not meet."""
+def behind_the_proxy(
+    client: Client, profile: str, image: str, scratch: Path, overrides: Sequence[str] = (), app: Path | None = None
+) -> Iterator[Behind]:
+    """Any but the literal one gets a network of its own, so that two sessions of tests do not meet.
+
+    ``app`` is a module that lies in the image's /app as well, with the configuration that ``overrides`` make.
+    """
     environment = {"NGINX_IMAGE": NGINX_TAG, "PROXY_PORT": "0", "APP_IMAGE": image}
     root, plan = kit.ROOT, kit.plan_of(profile)
     if profile == LITERAL:
         environment |= {**host_build_args(), "APP_IMAGE": f"kit-test-compose-{secrets.token_hex(4)}:dev"}
     else:
         number = secrets.randbelow(2**13) * 8
-        root, plan = scratch, kit.plan_of(profile, f"proxy_subnet=10.214.{number >> 8}.{number & 255}/29")
+        subnet = f"proxy_subnet=10.214.{number >> 8}.{number & 255}/29"
+        root, plan = scratch, kit.plan_of(profile, subnet, *overrides)
         write(root, plan)
+        if app is not None:
+            mount(root, plan, app)
     try:
         with ExitStack() as stack:
             if profile == LITERAL:
@@ -74,6 +84,15 @@ def behind_the_proxy(client: Client, profile: str, image: str, scratch: Path) ->
     finally:
         if profile == LITERAL:
             client.call("image", "rm", "--no-prune", environment["APP_IMAGE"], check=False)  # its layers are a cache
+
+
+def mount(root: Path, plan: Plan, app: Path) -> None:
+    """As a pod has its configuration: over the image's."""
+    compose = root / plan.folder / "compose.yaml"
+    project = yaml.safe_load(compose.read_text())
+    names = {app: f"/app/{app.name}", f"./{plan.server.configuration}": f"/etc/kit/{plan.server.configuration}"}
+    project["services"]["app"]["volumes"] = [f"{source}:{target}:ro" for source, target in names.items()]
+    compose.write_text(yaml.safe_dump(project))
 
 
 def write(root: Path, plan: Plan) -> None:

@@ -18,13 +18,14 @@ from generator.render.render import render
 from tests.containers import kit
 from tests.containers.behind import LITERAL, Behind, behind_the_proxy
 from tests.containers.support.docker import health, host_port, run_once
-from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
+from tests.containers.support.images import LOAD_TAG, NGINX_TAG, ensure_nginx_image, run_beside
 from tests.containers.support.plugins import ensure_compose
 from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 SLOW_CLIENTS = 500
+SLOW_UPLOADS = Path(__file__).parent / "support" / "slow_uploads.py"
 #: Whom a slow client holds up, waits for its timeout: seconds. On two cores that others use too a median of 1 ms may
 #: become some tens by noise alone.
 NOISE_MS = 500
@@ -261,6 +262,32 @@ def test_one_address_cannot_take_all(behind: Behind, docker: Docker) -> None:
     assert many["statuses"].keys() == {"200"}, "an address that stands for many clients is not limited"
 
 
+@pytest.mark.parametrize("behind", ["profiles/small.yaml"], indirect=True)
+def test_slow_uploads_leave_room_for_others(behind: Behind, docker: Docker) -> None:
+    """From one address, more than the room for bodies would hold: it may have half of it."""
+    count, limit = 24, behind.plan.proxy.uploads_per_address.value
+    found = slow_uploads(behind, docker, count, count - limit, "203.0.113.9")
+    assert found["refused"] == [429] * (count - limit)
+    assert (found["given_up"], found["response"], found["upload"]) == ([], [200, 2_000_000], [200, True])
+
+
+@pytest.mark.parametrize("behind", ["profiles/small.yaml"], indirect=True)
+def test_uploads_that_fill_their_room_cut_no_response(behind: Behind, docker: Docker) -> None:
+    """The case that must fail: from an address that stands for many clients, which are not limited."""
+    found = slow_uploads(behind, docker, 24, 0)
+    assert set(found["given_up"]) == {500}
+    assert found["response"] == [200, 2_000_000]
+
+
+def slow_uploads(behind: Behind, docker: Docker, count: int, refused: int, *name: str) -> dict[str, Any]:
+    """What became of so many uploads of the largest size that do not end, and of others' requests meanwhile."""
+    numbers = (behind.plan.proxy.port, behind.plan.proxy.body_bytes.value, count, refused)
+    options: dict[str, Any] = {"volume": f"{SLOW_UPLOADS}:/kit/slow_uploads.py:ro", "image": LOAD_TAG}
+    words = ("python3", "-B", "/kit/slow_uploads.py", *map(str, numbers), *name)
+    found: dict[str, Any] = json.loads(run_beside(docker, behind.proxy, *words, **options).stdout)
+    return found
+
+
 def test_stops_in_time_and_finishes_what_is_in_flight(behind: Behind) -> None:
     """The last one: it ends the project."""
     answer = in_background(lambda: behind.door.get("/sleep?ms=2000"))
@@ -272,4 +299,5 @@ def test_stops_in_time_and_finishes_what_is_in_flight(behind: Behind) -> None:
         assert container.state()["ExitCode"] == 0, container.describe()
     assert kit.complaints(behind.app.logs().stderr) == []
     said = behind.proxy.logs().stderr
-    assert not [line for line in said.splitlines() if "too large body" not in line], said
+    expected = ("too large body", '"/tmp/body/')  # the room for bodies was full on purpose
+    assert not [line for line in said.splitlines() if not any(text in line for text in expected)], said

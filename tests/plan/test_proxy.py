@@ -19,6 +19,7 @@ from tests.fast_support import HOSTILE_STRINGS, MINIMAL, SHIPPED, faults_of, pla
 
 SYNC = MINIMAL.replace("server: gevent", "server: sync")
 GTHREAD = MINIMAL.replace("server: gevent", "server: gthread")
+POD = ("kubernetes.proxy=true",)
 LARGE = ("connections=10000", "resources.cpu=2", "resources.memory=1Gi")
 
 NUMBERS = [
@@ -52,8 +53,27 @@ NUMBERS = [
     ("idle_seconds", (), 60, "four fifths of the app's keepalive of 75 s"),
     ("idle_seconds", ("keepalive=5",), 4, "four fifths of the app's keepalive of 5 s"),
     ("body_bytes", ("proxy_max_body=2Mi",), 2 * 2**20, "a larger body gets a 413"),
-    ("tmp_bytes", ("proxy_max_body=2Mi",), 32 * 2**20, "16 bodies of the largest size at once"),
-    ("memory_bytes", (), 401 * 2**20, "32 MiB + 1200 connections x 96 KiB + 256 MiB of /tmp, which is memory"),
+    ("bodies", (), 16, "of 16 MiB (proxy_max_body), as 1024 MiB hold, from 4 to 16"),
+    ("bodies", ("proxy_max_body=100Mi",), 10, "of 100 MiB"),
+    ("bodies", ("proxy_max_body=300Mi",), 4, "of 300 MiB"),
+    ("uploads_per_address", (), 8, "half of the 16 bodies"),
+    ("uploads_per_address", ("proxy_max_body=300Mi",), 2, "half of the 4 bodies"),
+    ("body_room_bytes", (), 256 * 2**20, "16 bodies of 16 MiB (proxy_max_body)"),
+    ("body_room_bytes", ("proxy_max_body=1Mi",), 23 * 2**20, "4 x 120 bodies of 50 kB, more than 16 bodies of 1 MiB"),
+    ("response_bytes", (), 16 * 2**20, "as much as a body may have"),
+    ("response_bytes", ("proxy_max_body=300Mi",), 64 * 2**20, "300 MiB (proxy_max_body), 64 at most"),
+    ("response_room_bytes", (), 128 * 2**20, "8 responses of 16 MiB"),
+    ("memory_bytes", (), 530 * 2**20, "32 MiB + 1200 connections x 96 KiB + 385 MiB of /tmp, which is memory"),
+    ("pod_memory_bytes", POD, 145 * 2**20, "32 MiB + 1200 connections x 96 KiB; /tmp is on the node's disk"),
+    ("pod_memory_bytes", (*POD, "proxy_max_body=300Mi"), 145 * 2**20, "/tmp is on the node's disk"),
+    (
+        "pod_memory_bytes",
+        (*POD, "connections=100", "resources.memory=128Mi"),
+        64 * 2**20,
+        "100 connections, raised to 341 for slow clients, as many as half of the app's memory holds x 96 KiB",
+    ),
+    ("pod_memory_bytes", (*POD, "connections=100", "resources.memory=256Mi"), 128 * 2**20, "raised to 1024 for slow"),
+    ("pod_tmp_bytes", POD, 2 * (120 + 8) * 16 * 2**20, "twice what one address may fill, 120 responses of 16 MiB and"),
     ("cpus", LARGE, 1000, "half of the app's 2"),
     ("cpus", (), 500, "half of the app's 1"),
 ]

@@ -220,9 +220,9 @@ def test_cpu_is_request_and_limit(cpu: str, quantity: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory", "tmp", "shm"), [("256Mi", "128Mi", "16Mi"), ("160Mi", "80Mi", "10Mi"), ("4Gi", "256Mi", "16Mi")]
+    ("memory", "tmp", "shm"), [("256Mi", "256Mi", "16Mi"), ("160Mi", "256Mi", "10Mi"), ("4Gi", "256Mi", "16Mi")]
 )
-def test_folders_fit_the_memory(memory: str, tmp: str, shm: str) -> None:
+def test_folders_in_memory_fit_it_and_others_are_on_disk(memory: str, tmp: str, shm: str) -> None:
     folders = {
         v["name"]: v.get("emptyDir") for v in pod("", "connections=100", f"resources.memory={memory}")["volumes"]
     }

@@ -21,7 +21,7 @@ NUMBERS = ["", "abc", "0", "-1", "+1", " 2", "2 ", "2\n", "1.5", "1e3", "0x2", "
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=lambda value: ascii(value)[:12])
-@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "KIT_CPU_MILLICORES"])
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "KIT_CPU_MILLICORES", "KIT_MEMORY_BYTES"])
 def test_a_number_that_is_none_is_refused(name: str, value: str) -> None:
     with pytest.raises(boot.BootError) as caught:
         boot.check({name: value})

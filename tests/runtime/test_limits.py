@@ -181,6 +181,13 @@ def test_quota_and_affinity_together(quota: str, affinity: int, value: int, deci
     assert (number.value, number.decided_by) == (value, decided_by)
 
 
+@pytest.mark.parametrize(("limit", "given", "expected"), [("max", 256, 256), (GIB, 256, 256), (str(64 * MIB), 256, 64)])
+def test_what_is_for_files_is_not_counted(limit: str, given: int, expected: int, tmp_path: Path) -> None:
+    """KIT_MEMORY_BYTES, where the container's limit holds files of /tmp too."""
+    limits = read_limits(tree(tmp_path, "0::/", [V2_POD], v2_files("", None, limit)), memory_bytes=given * MIB)
+    assert limits.memory_bytes == expected * MIB
+
+
 def test_no_proc_at_all(tmp_path: Path) -> None:
     limits = read_limits(tmp_path, affinity=2)
     assert (limits.quota_millicores, limits.memory_bytes) == (None, None)

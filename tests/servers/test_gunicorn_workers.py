@@ -96,6 +96,16 @@ def test_killed_worker_is_replaced(start: Start) -> None:
     assert int(until(server.asks)) != pid
 
 
+def test_a_request_may_take_longer_than_timeout(start: Start) -> None:
+    """It waits, and the worker's heart beats: timeout finds what hangs, request_timeout is for who waits."""
+    server = start(timeout=2)
+    pid = server.asks()
+    with server.connect() as conn:
+        send(conn, "/sleep/5")
+        assert whole_answer(conn)[1] == pid
+    assert server.asks() == pid
+
+
 def received(conn: socket.socket) -> int:
     """Packets with data that have come, which the kernel counts: tcpi_data_segs_in."""
     return int(struct.unpack_from("I", conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 156), 152)[0])
