@@ -21,7 +21,7 @@ PIP = {
         for name in ("Flask", "gevent")
     ]
 }
-_WITH_PACKAGES = {server.name for server in SERVERS.values() if server.packages}
+_WITH_PACKAGES = {server.lock for server in lock.every_server()}
 EVERY = {*_WITH_PACKAGES, *(f"{name}-constraints" for name in _WITH_PACKAGES), *lock.TOOLS}
 
 
@@ -39,6 +39,7 @@ def test_every_lock_and_the_settings_are_renewed(places: Path, monkeypatch: pyte
     monkeypatch.setattr(subprocess, "run", pip)
     result = CliRunner().invoke(commands, ["locks"])
     assert result.exit_code == 0, result.output
+    assert "sync-gunicorn-26.2.0" in EVERY
     assert {path.name for path in places.iterdir()} == {f"{name}.txt" for name in EVERY} | {"settings.json"}
     assert (places / "gevent.txt").read_text().splitlines()[1:3] == ["flask==1 \\", "    --hash=sha256:aa"]
     pins = [f"{name}=={version}" for name, version in SERVERS["gevent"].pins.items()]
