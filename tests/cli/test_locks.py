@@ -66,7 +66,8 @@ def test_what_pip_cannot_find_ends_with_2(places: Path, monkeypatch: pytest.Monk
 
 def test_the_places_are_those_that_are_read() -> None:
     assert {path.stem for path in lock.LOCKS.glob("*.txt")} == EVERY
-    for name in _WITH_PACKAGES:
-        first = (lock.LOCKS / f"{name}.txt").read_text().splitlines()[0]
-        assert first.endswith(f"; Python {', '.join(SERVERS[name].pythons)} on x86_64 and aarch64.")
+    for server in lock.every_server():
+        first, *packages = (lock.LOCKS / f"{server.lock}.txt").read_text().splitlines()
+        assert first.endswith(f"; Python {', '.join(server.pythons)} on x86_64 and aarch64.")
+        assert {f"{one} \\" for one in server.packages} <= set(packages)
     assert json.loads(lock.SETTINGS.read_text()) == known_settings()
