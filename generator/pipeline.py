@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,12 +34,13 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     faults = [*draft.faults, *check(draft, server, numbers)]
     if faults or server is None or numbers is None:
         raise ProfileError(faults)
+    server = server.with_packages(dict(profile.server_packages))
     if root is None:
         return make_plan(profile, server, numbers, assumed(profile.app.requirements))
     app = profile.app
     if closed := _closed_faults(draft, root):
         raise ProfileError(closed)
-    image = Image(profile.python, server.pins)
+    image = Image(profile.python, server.pins, tuple(_other_packages()))
     selection = Selection(app.extras, app.groups)
     project, faults = read_project(
         root, app.requirements, app.path, selection, image, profile.place("app.requirements")
@@ -73,6 +74,12 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
         for name, _ in draft.profile.app.warnings_ignored
         if name not in NAMES
     ]
+
+
+def _other_packages() -> Iterator[tuple[str, str, str]]:
+    for server in SERVERS.values():
+        for name, versions in server.other_packages.items():
+            yield from ((server.name, name, version) for version in versions)
 
 
 def _hazards(root: Path, profile: Profile, server: Server, workers: int, project: Project) -> tuple[Hazard, ...]:

@@ -44,6 +44,9 @@ _LOW_PORT = (
 _VARIABLES = f.mapping_of(VARIABLE, f.text("text of one line", "hello", r"[^\r\n\x00]*"))
 #: Unquoted, an editor reads 3.13 as a number; the reader takes the text as it is written.
 _PYTHON = replace(f.text("a Python version", "3.13", r"3\.[0-9]{1,2}", 6), schema={"type": ["string", "number"]})
+_PACKAGE = f.text("a package of the server", "gunicorn", r"[a-z0-9]+(-[a-z0-9]+)*", 40)
+#: Unquoted, 26.2 is a number to YAML; the reader takes the text as it is written.
+_VERSION = replace(f.text("a version", "26.2.0", r"[0-9]+(\.[0-9]+){1,3}", 20), schema={"type": ["string", "number"]})
 #: For so long load balancers and nginx keep an idle connection to the server, unless they are configured otherwise.
 PROXY_IDLE_SECONDS = 60
 _EVERY_PRODUCTION_SERVER = ("gunicorn", "standalone")
@@ -249,6 +252,11 @@ class Profile(Record):
         default=8000,
         gunicorn="bind",
         reported=True,
+    )
+    server_packages: tuple[tuple[str, str], ...] = setting(
+        f.mapping_of(_PACKAGE, _VERSION),
+        "Versions of the server's own packages for an app that refuses the newest, of those that the tests boot.",
+        default=(),
     )
     python: str = setting(
         _PYTHON,

@@ -36,6 +36,8 @@ class Image:
     python: str
     #: Version by name of the packages that are the server's own.
     pins: Mapping[str, str]
+    #: Other versions of these that ``server_packages`` may name: (server, package, version).
+    others: tuple[tuple[str, str, str], ...] = ()
 
     def takes(self, marker: Marker | None) -> bool:
         """Whether the marker is true in the image."""
@@ -147,6 +149,9 @@ def server_clash(requirement: Requirement, image: Image) -> tuple[str, str] | No
     if requirement.url is None and requirement.specifier.contains(pin, prereleases=True):
         return None
     do = f"remove the line: the image brings {name}; keep it in a file for development if that needs it"
+    for server, package, version in image.others:
+        if package == name and requirement.specifier.contains(version):
+            do += f'; or write server: {server} and server_packages: {{{name}: "{version}"}}'
     return f"{name} {pin}, the server's own, installed by its hash", do
 
 

@@ -44,6 +44,7 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         why = server.pythons_refused or "those that its lock has packages for"
         allowed = f"one of {', '.join(server.pythons)} for {server.name}: {why}"
         yield draft.fault("python", allowed, f"write {_nearest_python(profile.python, server.pythons)}", code="K010")
+    yield from _server_packages(draft, profile, server)
     yield from _unhonoured(draft, profile, server)
     yield from _request_timeout(draft, profile, server)
     limit = server.largest_body_bytes
@@ -108,6 +109,20 @@ def _contradictions(draft: Draft, profile: Profile) -> Iterator[Fault]:
     if profile.backlog > profile.somaxconn and not draft.has_fault("backlog", "somaxconn"):
         allowed = f"at most somaxconn ({profile.somaxconn}): the kernel silently uses no more"
         yield draft.fault("backlog", allowed, "lower it, or set somaxconn to what the node allows", code="K013")
+
+
+def _server_packages(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
+    """Only what the tests boot: the kit's workers build on the insides of their server."""
+    for name, version in profile.server_packages:
+        versions = server.versions(name)
+        if not versions:
+            own = ", ".join(server.pins) or "none"
+            yield draft.fault(f"server_packages.{name}", f"a package of {server.name}: {own}", "remove it", code="K010")
+        elif version not in versions:
+            others = [one.name for one in SERVERS.values() if version in one.versions(name)]
+            do = f"take one of these, or server: {others[0]}" if others else "take one of these"
+            allowed = f"{name} {' or '.join(versions)} for {server.name}: what the tests boot"
+            yield draft.fault(f"server_packages.{name}", allowed, do, code="K010")
 
 
 def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:

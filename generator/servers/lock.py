@@ -139,16 +139,24 @@ def gunicorn_settings() -> dict[str, dict[str, Any]]:
     return table
 
 
+def every_server() -> Iterator[Server]:
+    """Those with packages of their own, each also with the other versions of one package that profiles may take."""
+    for server in SERVERS.values():
+        if server.packages:
+            yield server
+            for name, versions in server.other_packages.items():
+                yield from (server.with_packages({name: version}) for version in versions)
+
+
 def renew() -> Iterator[str]:
     """Renew every lock, then the table of the installed gunicorn's settings; yields each path when it is written.
 
     Raises KitError where pip finds no solution.
     """
-    for server in SERVERS.values():
-        if server.packages:
-            text, locked = lock(server.packages, server.pythons)
-            yield _written(LOCKS / f"{server.name}.txt", text)
-            yield _written(LOCKS / f"{server.name}-constraints.txt", constraints(server, locked))
+    for server in every_server():
+        text, locked = lock(server.packages, server.pythons)
+        yield _written(LOCKS / f"{server.lock}.txt", text)
+        yield _written(LOCKS / f"{server.lock}-constraints.txt", constraints(server, locked))
     for name, packages in TOOLS.items():
         yield _written(LOCKS / f"{name}.txt", lock(packages, PYTHONS)[0])
     SETTINGS.write_text(json.dumps(gunicorn_settings(), indent=1, sort_keys=True) + "\n", encoding="utf-8")

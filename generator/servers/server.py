@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..profile.schema import SETTINGS, Profile
@@ -70,6 +70,10 @@ class Server:
     closes_idle_on_stop: bool
     needs_proxy: bool
     settings: Mapping[str, Cell]
+    #: Other versions of its packages that the tests boot, by name; the profile's ``server_packages`` take one.
+    other_packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Those that a profile has taken.
+    chosen_packages: tuple[tuple[str, str], ...] = ()
     #: Whether a connection occupies a whole worker, so that workers is all the server can hold.
     holds_one_each: bool = False
     #: Whether a worker is one event loop without a patched standard library: time.sleep stops all of its requests.
@@ -93,6 +97,23 @@ class Server:
         named = (package.split("==") for package in self.packages)
         own = {name: version for name, version in named if name not in MERELY_NEEDED}
         return {**own, **({"meinheld": MEINHELD_VERSION} if self.name == "meinheld" else {})}
+
+    @property
+    def lock(self) -> str:
+        """Name of its lock (locks/<name>.txt, <name>-constraints.txt)."""
+        return "-".join([self.name, *(word for chosen in self.chosen_packages for word in chosen)])
+
+    def versions(self, package: str) -> tuple[str, ...]:
+        """What ``server_packages`` may name of a package: the newest first; none of one that is not the server's."""
+        own = dict(one.split("==") for one in self.packages)
+        return (own[package], *self.other_packages.get(package, ())) if package in own else ()
+
+    def with_packages(self, wanted: Mapping[str, str]) -> Server:
+        """The same server of other versions, which ``versions`` has."""
+        chosen = {name: version for name, version in wanted.items() if version != self.versions(name)[0]}
+        own = dict(one.split("==") for one in self.packages) | chosen
+        packages = tuple(f"{name}=={version}" for name, version in own.items())
+        return replace(self, packages=packages, chosen_packages=tuple(sorted(chosen.items())))
 
     @property
     def program(self) -> str:

@@ -37,6 +37,7 @@ SYNC = Server(
     needs_proxy=True,
     holds_one_each=True,
     beats_while_busy=False,  # it beats between requests
+    other_packages={"gunicorn": ("26.2.0",)},
     settings=cells(
         "gunicorn",
         {

@@ -21,7 +21,7 @@ PIP = {
         for name in ("Flask", "gevent")
     ]
 }
-_WITH_PACKAGES = {server.name for server in SERVERS.values() if server.packages}
+_WITH_PACKAGES = {server.lock for server in lock.every_server()}
 EVERY = {*_WITH_PACKAGES, *(f"{name}-constraints" for name in _WITH_PACKAGES), *lock.TOOLS}
 
 
@@ -39,6 +39,7 @@ def test_every_lock_and_the_settings_are_renewed(places: Path, monkeypatch: pyte
     monkeypatch.setattr(subprocess, "run", pip)
     result = CliRunner().invoke(commands, ["locks"])
     assert result.exit_code == 0, result.output
+    assert "sync-gunicorn-26.2.0" in EVERY
     assert {path.name for path in places.iterdir()} == {f"{name}.txt" for name in EVERY} | {"settings.json"}
     assert (places / "gevent.txt").read_text().splitlines()[1:3] == ["flask==1 \\", "    --hash=sha256:aa"]
     pins = [f"{name}=={version}" for name, version in SERVERS["gevent"].pins.items()]
@@ -65,7 +66,8 @@ def test_what_pip_cannot_find_ends_with_2(places: Path, monkeypatch: pytest.Monk
 
 def test_the_places_are_those_that_are_read() -> None:
     assert {path.stem for path in lock.LOCKS.glob("*.txt")} == EVERY
-    for name in _WITH_PACKAGES:
-        first = (lock.LOCKS / f"{name}.txt").read_text().splitlines()[0]
-        assert first.endswith(f"; Python {', '.join(SERVERS[name].pythons)} on x86_64 and aarch64.")
+    for server in lock.every_server():
+        first, *packages = (lock.LOCKS / f"{server.lock}.txt").read_text().splitlines()
+        assert first.endswith(f"; Python {', '.join(server.pythons)} on x86_64 and aarch64.")
+        assert {f"{one} \\" for one in server.packages} <= set(packages)
     assert json.loads(lock.SETTINGS.read_text()) == known_settings()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from gunicorn import version_info
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import InvalidChunkSize, InvalidHeader, InvalidHeaderName, InvalidRequestLine, NoMoreData
 from gunicorn.http.message import Message, Request
@@ -21,6 +22,12 @@ _LINE_BYTES = 8190
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _EXTENSION = re.compile(rb"(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*" % (_TOKEN, _TOKEN, _QUOTED))
+
+
+def tighten_if_old() -> None:
+    """``tighten`` where the profile's server_packages name a gunicorn before 27."""
+    if version_info < (27,):
+        tighten()
 
 
 def tighten() -> None:

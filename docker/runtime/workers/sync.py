@@ -8,7 +8,7 @@ from gunicorn.workers.sync import SyncWorker
 
 from .. import http_limits
 from ..given_up import given_up
-from . import accepting
+from . import accepting, old_gunicorn
 from . import response as gunicorn_response
 from .app_errors import OwnErrors
 from .heads import HeadSocket
@@ -24,6 +24,7 @@ class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         gunicorn_response.install()
+        old_gunicorn.tighten_if_old()
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         super().run()
         if self.nr < self.max_requests or self.cfg.reuse_port:  # else the other workers share the queue
