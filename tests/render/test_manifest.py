@@ -115,8 +115,9 @@ def test_the_server_stops_after_the_proxy_in_front_of_it() -> None:
     stop = {each["name"]: each["lifecycle"]["preStop"]["exec"]["command"] for each in (proxy, app)}
     assert stop["proxy"] == ["sh", "-c", "sleep 7; kill -QUIT 1"]
     (folder,) = (mount for mount in proxy["volumeMounts"] if mount["mountPath"] == "/tmp")
-    (whole,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
-    shared = f"{whole['mountPath']}/{folder['subPath']}/nginx.pid"
+    (seen,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
+    assert seen["readOnly"] and "subPath" not in seen and "subPath" not in folder
+    shared = f"{seen['mountPath']}/nginx.pid"
     assert stop["app"] == ["sh", "-c", f"while [ -e {shared} ]; do sleep 0.2; done"]
     conf = objects(extra)["ConfigMap"]["data"]["nginx.conf"]
     assert "pid /tmp/nginx.pid;" in conf
