@@ -30,6 +30,7 @@ check: $(VENV)/run  ## Fail if anything generated is not up to date
 
 # Seconds for all parsers together, and of each a least number of cases (tests/fuzz.py).
 test fuzz: export KIT_FUZZ_SECONDS ?= 60
+fuzz: export KIT_FUZZ_SEED ?= new
 
 test: $(VENV)/dev policy  ## Run all tests: policies, fast, on started servers, on booted containers (finds or installs a Docker engine)
 	$(BIN)/python -m pytest -n auto $(FAST)
@@ -48,7 +49,12 @@ fuzz: $(VENV)/dev  ## Fuzz the profile's loader and every parser of HTTP heads f
 	$(BIN)/python -m pytest -s tests/containers/test_hostile.py -k "than_gunicorn and (meinheld or eventlet)"
 
 test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps and every server on every Python, send 300 MB, fetch 1 GB; `make test` takes the most telling
-	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py tests/containers/test_long_requests.py
+	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py \
+	  tests/containers/test_websockets.py tests/containers/test_long_requests.py
+
+.PHONY: test-pages
+test-pages: $(VENV)/browser  ## Look at the pages in a browser: needs chromium (apt-get install chromium)
+	$(BIN)/python -m pytest tests/browser/pages.py
 
 cluster: $(VENV)/dev  ## Start a Kubernetes: $KUBECONFIG's if set, else a node of our own (built once, 20 minutes)
 	$(BIN)/python -m tests.cluster up
@@ -83,7 +89,8 @@ policy: $(VENV)/policy  ## Ask checkov for its policies of every generated manif
 locks: $(VENV)/dev  ## Renew all locks: servers (generator/servers/locks/), tools (pyproject.toml), gunicorn's settings
 	$(BIN)/python -m generator locks
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra pages --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group browser -c requirements-dev.txt -o requirements-browser.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --group policy -o requirements-policy.txt
 
 clean:  ## Remove the virtual environment and build leftovers
@@ -99,6 +106,10 @@ $(VENV)/run: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/browser: requirements-browser.txt $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.txt
 	@touch $@
 
 $(VENV)/policy: requirements-policy.txt $(VENV)/run

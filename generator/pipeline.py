@@ -14,7 +14,7 @@ from .profile.document import MAX_BYTES
 from .profile.load import Draft, read_profile
 from .profile.schema import Profile
 from .project.hazards import NAMES, Hazard, Serving, find_hazards
-from .project.metadata import Wanted
+from .project.metadata import Selection
 from .project.project import Project, assumed
 from .project.read import Image, read_project
 from .rules.check import check
@@ -40,12 +40,15 @@ def plan_profile(text: str, file: str, overrides: Sequence[str] = (), root: Path
     if closed := _closed_faults(draft, root):
         raise ProfileError(closed)
     image = Image(profile.python, server.pins)
-    wanted = Wanted(app.extras, app.groups)
-    project, faults = read_project(root, app.requirements, app.path, wanted, image, profile.place("app.requirements"))
+    selection = Selection(app.extras, app.groups)
+    project, faults = read_project(
+        root, app.requirements, app.path, selection, image, profile.place("app.requirements")
+    )
     faults += _ignored_faults(draft)
     if faults:
         raise ProfileError(faults)
-    return make_plan(profile, server, numbers, replace(project, hazards=_hazards(root, profile, server, project)))
+    hazards = _hazards(root, profile, server, numbers.workers.value, project)
+    return make_plan(profile, server, numbers, replace(project, hazards=hazards))
 
 
 def _closed_faults(draft: Draft, root: Path) -> list[Fault]:
@@ -72,7 +75,7 @@ def _ignored_faults(draft: Draft) -> list[Fault]:
     ]
 
 
-def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> tuple[Hazard, ...]:
+def _hazards(root: Path, profile: Profile, server: Server, workers: int, project: Project) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
     folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
@@ -84,6 +87,8 @@ def _hazards(root: Path, profile: Profile, server: Server, project: Project) -> 
         sleep_blocks=server.sleep_blocks,
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
+        websocket=profile.websocket,
+        several=workers > 1 or profile.kubernetes.replicas != 1,
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
     probed = [(profile.place(path), path) for path in paths]

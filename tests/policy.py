@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from generator.pipeline import plan_profile
@@ -48,12 +49,15 @@ def main() -> int:
         ):
             folder.mkdir()
             (folder / "manifest.yaml").write_text(manifest, encoding="utf-8")
-        for title, done, good in (
-            ("shipped profiles", check(ROOT / "k8s", *SKIPPED), True),
-            ("with digest and namespace, nothing skipped", check(signed), True),
-            ("jobs, without probes", check(jobs, *OF_JOBS), True),
-            ("made worse", check(worse), False),
-        ):
+        runs: tuple[tuple[str, Path, tuple[str, ...], bool], ...] = (
+            ("shipped profiles", ROOT / "k8s", SKIPPED, True),
+            ("with digest and namespace, nothing skipped", signed, (), True),
+            ("jobs, without probes", jobs, OF_JOBS, True),
+            ("made worse", worse, (), False),
+        )
+        with ThreadPoolExecutor(2) as threads:
+            ended = list(threads.map(lambda run: check(run[1], *run[2]), runs))
+        for (title, _, _, good), done in zip(runs, ended, strict=True):
             # Without output checkov found no manifest at all.
             as_wanted = (done.returncode == 0) is good and "Passed checks" in done.stdout
             failed = failed or not as_wanted

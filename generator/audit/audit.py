@@ -253,8 +253,8 @@ class _Audit:
         run.given = [one for one in run.given if one.name != "config" or one.how != "option"]
 
     def _find(self, origin: str, path: str) -> Source | None:
-        wanted = PurePosixPath(path).name
-        given = [one for one in self.sources if PurePosixPath(one.name).name == wanted]
+        base_name = PurePosixPath(path).name
+        given = [one for one in self.sources if PurePosixPath(one.name).name == base_name]
         return given[0] if len(given) == 1 else self.beside(origin, path)
 
     def _judge(self, run: Run) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
+from ..errors import printable
 from .audit import Report
 from .finding import Finding
 from .kinds import KINDS
@@ -62,7 +64,7 @@ def as_sarif(report: Report, version: str) -> str:
 def _location(one: Finding) -> dict[str, Any]:
     mark = one.span.mark
     region = {"startLine": mark.line, "startColumn": mark.column, "endColumn": mark.column + one.span.width}
-    return {"artifactLocation": {"uri": mark.file.replace(" ", "%20")}, "region": region}
+    return {"artifactLocation": {"uri": quote(mark.file)}, "region": region}
 
 
 def as_github(report: Report) -> Iterator[str]:
@@ -76,7 +78,7 @@ def as_github(report: Report) -> Iterator[str]:
 
 
 def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

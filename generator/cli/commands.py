@@ -26,6 +26,7 @@ COMMANDS = {
     "generate": "generate",
     "check": "generate",
     "explain": "generate",
+    "report": "report",
     "audit": "audit",
     "prove": "prove",
     "tune": "tune",

@@ -19,10 +19,12 @@ from ..output.paths import output_root
 from ..pipeline import read_plans
 from ..proof.env_file import hide, read_env_file
 from ..proof.kubectl import Kubectl
+from ..proof.page import proof_page
 from ..proof.prove import Findings, run_on_cluster, run_proof
 from ..proof.report import About, make_report, print_table, write_report
 from ..proof.request import make_request
 from . import options
+from .pages import page_beside
 
 #: Of --request: the load client sends it whole from memory, once a connection.
 MAX_REQUEST_BYTES = 16 * 1024**2
@@ -65,7 +67,8 @@ def prove(
     """Prove what PROFILE (a YAML file) claims: boot its image under its own limits, load it, measure.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. Writes
-    build/proof/<profile>.json and .html. The server should expect this load: use an app without a live database.
+    build/proof/<profile>.json and, with the extra `pages`, .html. The server should expect this load: use an app
+    without a live database.
 
     With --kubernetes it needs kubectl instead, and an image that the nodes can pull or have: it applies the manifests
     (but for Ingress and HTTPRoute), restarts, deletes and evicts their pods under a load on the Service, and removes
@@ -100,9 +103,10 @@ def prove(
         found.machine,
     )
     report = make_report(plan, request, about, found.claims, found.samples)
-    files = write_report(report, output_root(output), "-kubernetes" if kubernetes else "")
+    written = write_report(report, output_root(output), "-kubernetes" if kubernetes else "")
     print_table(found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}")
-    click.echo("\n".join(str(file) for file in files))
+    click.echo(str(written))
+    page_beside(written, lambda: proof_page(report, plan))
     return 0 if report["passed"] else 1
 
 

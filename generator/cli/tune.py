@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from ..profile.document import MAX_BYTES
 from ..proof.request import make_request
 from ..servers import SERVERS
 from ..tune.candidates import find
+from ..tune.page import tune_page
 from ..tune.report import make_report, print_report, settings, write_report
 from ..tune.tune import MAX_MINUTES, Findings, Order, candidate_of, run_tune
-from ..tune.write import replace, written
+from ..tune.write import Setting, replace, written
 from . import options
+from .pages import page_beside
 from .prove import end_on_signals, progress, read_text
 
 _SERVERS = [name for name, server in SERVERS.items() if server.production]
@@ -68,7 +71,7 @@ def tune(
     Boots candidates in turn, each holding the profile's connections, and raises the rate of requests until 1 % of them
     are too late or one fails. Of those that the figures do not tell apart the simplest is chosen; where the machine is
     too noisy to tell, none is. Measures what the profile assumes of the app, too. Writes
-    build/proof/tune-<profile>.json.
+    build/proof/tune-<profile>.json and, with the extra `pages`, .html.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. The
     server should expect this load: use an app without a live database.
@@ -101,14 +104,18 @@ def tune(
     }
     report = make_report(own, field, request, found, about)
     print_report(report)
-    click.echo(str(write_report(report, order.root)))
+    report_file = write_report(report, order.root)
+    click.echo(str(report_file))
+    page_beside(report_file, lambda: tune_page(report, own))
     chosen = candidate_of(field.candidates, found.verdict)
     made = settings(own, chosen, found.verdict, found.facts)
     if write:
-        replace(Path(profile), written(text, profile, made, Path(output)))
+        replace(Path(profile), written(text, profile, made, Path(output)), text, _would_set(made))
         click.echo(f"wrote {', '.join(one.path for one in made if one.value is not None)} to {profile}")
     else:
-        click.echo(
-            "--write would set: " + ", ".join(f"{one.path}: {one.value}" for one in made if one.value is not None)
-        )
+        click.echo(f"--write would set: {_would_set(made)}")
     return 0 if chosen else 1
+
+
+def _would_set(made: Sequence[Setting]) -> str:
+    return ", ".join(f"{one.path}: {one.value}" for one in made if one.value is not None)

@@ -87,8 +87,8 @@ class Docker:
 
     def leftovers(self, run_id: str | None = None) -> list[str]:
         """Ids of containers of a run: this one, another one's id, or of any with '*'."""
-        wanted = run_id or self.run_id
-        label = self.label if wanted == "*" else f"{self.label}={wanted}"
+        run = run_id or self.run_id
+        label = self.label if run == "*" else f"{self.label}={run}"
         listed = self.call("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}")
         return listed.stdout.split()
 

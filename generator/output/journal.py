@@ -62,7 +62,7 @@ def write_new(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
-def stage(root: Path, wanted: list[tuple[str, bytes | None, bytes | None]]) -> Journal:
+def stage(root: Path, changes: list[tuple[str, bytes | None, bytes | None]]) -> Journal:
     """Put each (path, old, new) into the folder, and then the journal.
 
     Raises OSError, FileExistsError where an interrupted run was not recovered, and TargetError where a file is not
@@ -71,7 +71,7 @@ def stage(root: Path, wanted: list[tuple[str, bytes | None, bytes | None]]) -> J
     home = root / FOLDER
     home.mkdir()
     entries: list[Entry] = []
-    for number, (path, old, new) in enumerate(wanted):
+    for number, (path, old, new) in enumerate(changes):
         entries.append(Entry(path, _hash(old), _hash(new)))
         if new is not None:
             write_new(home / f"{number}.new", new)

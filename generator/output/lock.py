@@ -72,16 +72,16 @@ def _stops_raised() -> Iterator[None]:
         yield  # signals reach the main thread alone
         return
     # Not where the parent had them ignored, as nohup does.
-    taken = [number for number in _STOPS if signal.getsignal(number) is signal.SIG_DFL]
+    numbers = [number for number in _STOPS if signal.getsignal(number) is signal.SIG_DFL]
     received = None
     try:
-        for number in taken:
+        for number in numbers:
             signal.signal(number, _raise_stopped)
         yield
     except _Stopped as stopped:
         received = stopped.number
     finally:
-        for number in taken:
+        for number in numbers:
             signal.signal(number, signal.SIG_DFL)
     if received is not None:
         os.kill(os.getpid(), received)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import Any
 
-from ..errors import KitError, nearest
+from ..errors import KitError, nearest, printable
 from ..profile.schema import SETTINGS
 from .plan import Plan
 
@@ -33,13 +34,9 @@ def explanation(plan: Plan) -> dict[str, Any]:
     }
 
 
-def story(plan: Plan, name: str) -> str:
-    """All that is known of one number or setting: its value, what decided it, how and why, and how to change it.
-
-    Raises KitError, with the nearest name, where the plan has none of that name.
-    """
-    found = explanation(plan)
-    numbers = {
+def every_number(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an explanation: all its derived numbers by their names."""
+    return {
         **found["numbers"],
         **found["times"],
         "stop_seconds": found["stop_seconds"],
@@ -47,6 +44,15 @@ def story(plan: Plan, name: str) -> str:
         **found["kubernetes"],
         **found["proxy"],
     }
+
+
+def story(plan: Plan, name: str) -> str:
+    """All that is known of one number or setting: its value, what decided it, how and why, and how to change it.
+
+    Raises KitError, with the nearest name, where the plan has none of that name.
+    """
+    found = explanation(plan)
+    numbers = every_number(found)
     values = {key: value for key, value in found["settings"].items() if value is not None}
     if name not in numbers and name not in values:
         near = nearest(name, [*numbers, *values])
@@ -107,7 +113,7 @@ def print_tables(plans: list[Plan]) -> None:
         for name, value in explanation(plan)["settings"].items():
             if name not in numbers and value is not None:
                 section = "profile" if profile.is_set(name) or name in plan.settings else "default"
-                table.add_row(name, str(value), section, "")
+                table.add_row(name, printable(str(value)), section, "")
         console.print(table)
         notes = [*plan.numbers.warnings, *plan.times.warnings, f"on stop it {plan.server.graceful_stop}"]
         notes += [note for note in (plan.texts.proxy_note, plan.times.request_note) if note]

@@ -49,6 +49,9 @@ class KubernetesPlan:
     image_pull_reason: str
     #: "sleep" (the kubelet waits), "exec" (a process in the container does), "proxy" (it waits for nginx) or None.
     pre_stop: str | None
+    #: What a shell does before the proxy and the server of one pod stop: the first tells the second by files.
+    stop_proxy: str
+    wait_for_proxy: str
     user_id: int | None
     fs_group: int | None
     #: Arguments of the server, beside those of the image.
@@ -110,6 +113,10 @@ def plan_kubernetes(
         image_pull_policy=policy,
         image_pull_reason=why,
         pre_stop=_pre_stop(profile),
+        stop_proxy=f": > /tmp/stopping; sleep {section.pre_stop_seconds}; kill -QUIT 1",
+        # The pid file is there while nginx runs; one newer than the other file is of an nginx that was restarted.
+        wait_for_proxy=f"sleep {section.pre_stop_seconds}; cd /tmp/proxy; "
+        "while [ -e nginx.pid ] && [ stopping -nt nginx.pid ]; do sleep 0.2; done",
         user_id=None if section.openshift else user_id,
         fs_group=user_id
         if any(v.claim for v in (*profile.volumes, *section.volumes)) and not section.openshift

@@ -21,6 +21,7 @@ def size(profile: Profile, server: Server) -> Numbers:
 def demand(profile: Profile, server: Server) -> Demand:
     """What the profile demands of the sizing rules, with the server's measured needs."""
     worker_memory = profile.resources.worker_memory
+    websocket_memory = server.websocket_memory_bytes if profile.websocket else None
     return Demand(
         connections=profile.connections,
         workers=_count(profile.workers, server.workers) or server.workers,
@@ -32,7 +33,7 @@ def demand(profile: Profile, server: Server) -> Demand:
         # Preloading loads it in the master, whose pages the workers share.
         master_memory_bytes=server.master_memory_bytes + (profile.resources.shared_memory or 0),
         worker_memory_bytes=server.worker_memory_bytes if worker_memory is None else worker_memory,
-        connection_memory_bytes=server.connection_memory_bytes,
+        connection_memory_bytes=websocket_memory or server.connection_memory_bytes,
     )
 
 

@@ -64,6 +64,8 @@ class Proxy:
     address_zone: Number
     header_timeout: Number
     read_timeout: Number
+    #: Of a WebSocket; None where the profile has none.
+    websocket_timeout: Number | None
     stop_seconds: Number
     body_bytes: Number
     response_bytes: Number
@@ -96,8 +98,8 @@ class Proxy:
     def by_name(self) -> dict[str, Number]:
         """For --explain."""
         names = ["workers", "connections", "descriptors", "per_address", "uploads_per_address"]
-        names += ["idle_connections", "idle_seconds"]
-        names += ["header_timeout", "read_timeout", "body_bytes", "body_room_bytes", "response_bytes"]
+        names += ["idle_connections", "idle_seconds", "header_timeout", "read_timeout", "websocket_timeout"]
+        names += ["body_bytes", "body_room_bytes", "response_bytes"]
         names += ["response_room_bytes", "pod_tmp_bytes", "memory_bytes", "pod_memory_bytes"]
         return {f"proxy_{name}": number for name in names if (number := getattr(self, name)) is not None}
 
@@ -149,6 +151,7 @@ def plan_proxy(profile: Profile, server: Server, numbers: Numbers, times: Times,
         address_zone=proxy_numbers.address_zone(profile),
         header_timeout=proxy_numbers.header_timeout(profile, server),
         read_timeout=proxy_numbers.read_timeout(times),
+        websocket_timeout=proxy_numbers.websocket_timeout(profile),
         stop_seconds=proxy_numbers.stop_seconds(times),
         idle_connections=idle_connections,
         idle_seconds=idle_seconds,

@@ -6,7 +6,7 @@ from ..profile.schema import Profile
 from ..runtime.sizing import HEADROOM, HEADROOM_PERCENT, MIB, Number, Numbers, ceil_div
 from ..servers.server import Server
 from .texts import cpu_text
-from .times import EXIT_SECONDS, PATIENCE_SECONDS, Times
+from .times import EXIT_SECONDS, PATIENCE_SECONDS, WEBSOCKET_SECONDS, Times
 
 #: At least so many clients: attackers that are slow on purpose come on top of the promised ones. A slot costs 0.4 KiB.
 MINIMUM_CONNECTIONS = 1024
@@ -119,6 +119,13 @@ def read_timeout(times: Times) -> Number:
     why = "a response that the server sends in its last second still arrives"
     reason = f"{longest.reason} + {PATIENCE_SECONDS} s: {why}"
     return Number(longest.value + PATIENCE_SECONDS, "timeout chain", reason)
+
+
+def websocket_timeout(profile: Profile) -> Number | None:
+    """Seconds that a WebSocket may be silent; None without them."""
+    if not profile.websocket:
+        return None
+    return Number(WEBSOCKET_SECONDS, "websocket", "seconds without a byte on a WebSocket, in either direction")
 
 
 def stop_seconds(times: Times) -> Number:

@@ -15,6 +15,9 @@ EXIT_SECONDS = 5
 #: Whoever waits for a response gives up so much later than the next one behind, so that the one behind decides.
 PATIENCE_SECONDS = 5
 
+#: What a WebSocket may be silent; libraries ask for a sign of life each 25 s (Socket.IO's default).
+WEBSOCKET_SECONDS = 3600
+
 
 @dataclass(frozen=True)
 class Times:
@@ -84,7 +87,12 @@ def _request_note(profile: Profile, server: Server) -> str:
 
 def _route_seconds(profile: Profile) -> Number | None:
     """After the proxy in the pod, where there is one, so that what it says of a slow app arrives."""
-    if profile.request_timeout is None or profile.kubernetes.route.kind == "none":
+    kind = profile.kubernetes.route.kind
+    if profile.websocket and kind == "httproute":
+        return Number(0, "websocket", "no limit: a Gateway's is for all of a response, and would end a WebSocket too")
+    if profile.websocket and kind == "ingress" and (profile.request_timeout or 0) < WEBSOCKET_SECONDS:
+        return Number(WEBSOCKET_SECONDS, "websocket", "seconds without a byte, for WebSockets and requests alike")
+    if profile.request_timeout is None or kind == "none":
         return None
     inner = PATIENCE_SECONDS if profile.kubernetes.proxy else 0
     reason = f"request_timeout ({profile.request_timeout}) + {inner + PATIENCE_SECONDS} s"

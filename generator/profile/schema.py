@@ -59,7 +59,9 @@ class CpuRule(Record):
     at_most: int | None = setting(f.integer(1, 1024, 9).or_null(), "Never more.", default=None)
 
 
-_COUNT = record_or(CpuRule, f.integer(1, 1024, 4).or_null(), "a CPU rule")
+#: Of a worker; as many workers.
+MOST_THREADS = 1024
+_COUNT = record_or(CpuRule, f.integer(1, MOST_THREADS, 4).or_null(), "a CPU rule")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,14 @@ class Profile(Record):
         explained=True,
         honoured_by=_EVERY_PRODUCTION_SERVER,
         shown_by="test_keepalive_closes_idle_connections",
+    )
+    websocket: bool = setting(
+        f.boolean(),
+        "Whether connections may be WebSockets: proxy and route pass them on, and memory and threads are counted for "
+        "them.",
+        default=False,
+        explained=True,
+        honoured_by=(),
     )
     header_timeout: int | None = setting(
         f.integer(1, 300, 10).or_null(),

@@ -27,6 +27,10 @@ class Serving:
     sleep_blocks: bool
     #: The profile's ``app.hooks``.
     hooks: str | None
+    #: The profile's ``websocket``.
+    websocket: bool
+    #: Whether a client's next request may reach another process than the one before: several workers, or pods.
+    several: bool
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,34 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "flask-socketio",
-        "every server but flask",
-        lambda serving: serving.production,
-        "without WebSocket its clients poll, and a poll that reaches another worker than the one before fails with 400",
-        "set workers: 1 and one replica, or let the balancer keep each client at one pod of one worker",
+        "every server but flask, with more than one worker or pod",
+        lambda serving: serving.production and serving.several,
+        "its clients poll before they take WebSocket, and a poll that reaches another worker or pod than the one "
+        "before fails with 400",
+        "set websocket: true and have clients take WebSocket alone (transports: ['websocket']), with a message_queue "
+        "for what one process sends to the clients of another; or workers: 1 and kubernetes.replicas: 1",
         ("flask-socketio",),
         ("flask_socketio",),
+    ),
+    Kind(
+        "websocket",
+        "every server but flask, without websocket: true",
+        lambda serving: serving.production and not serving.websocket,
+        "the proxy does not pass WebSockets on, and memory is counted for requests: a WebSocket takes several times as "
+        "much, and its slot or thread for its whole life",
+        "set websocket: true, with server: gevent or another that has it",
+        ("flask-socketio", "flask-sock", "simple-websocket"),
+        ("flask_socketio", "flask_sock", "simple_websocket"),
+    ),
+    Kind(
+        "gevent-websocket",
+        "every server but flask",
+        lambda serving: serving.production,
+        "Flask-SocketIO takes it where it is installed, and it needs a server class of its own: each WebSocket ends "
+        "with 500",
+        "remove it: simple-websocket, which Flask-SocketIO brings, needs no server of its own",
+        ("gevent-websocket",),
+        ("geventwebsocket",),
     ),
     Kind(
         "client-at-import",

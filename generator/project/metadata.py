@@ -21,14 +21,14 @@ _DATA = "a file that its tool wrote, unchanged"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Selection:
     """What the profile asks of pyproject.toml beside its dependencies."""
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
-def read_metadata(root: Path, file: str, wanted: Wanted) -> Project:
+def read_metadata(root: Path, file: str, selection: Selection) -> Project:
     """A pyproject.toml, with the lock that lies beside it, or a lock file. Raises FileError."""
     path = PurePosixPath(file)
     folder = str(path.parent)
@@ -42,13 +42,13 @@ def read_metadata(root: Path, file: str, wanted: Wanted) -> Project:
     if "pyproject.toml" not in there:
         raise FileError("a lock beside its pyproject.toml", "keep both in one folder")
     pyproject = _toml(root, there["pyproject.toml"])
-    _require_names(pyproject, wanted, kind)
-    own = _own(pyproject, folder, wanted)
+    _require_names(pyproject, selection, kind)
+    own = _own(pyproject, folder, selection)
     if kind == "pyproject":
         project = pyproject.get("project", {})
         static = bool(project) and "dependencies" not in project.get("dynamic", ())
         files = [there[name] for name in ("pyproject.toml", "uv.toml") if name in there]
-        git = any("git+" in entry for entry in _entries(pyproject, wanted))
+        git = any("git+" in entry for entry in _entries(pyproject, selection))
         return Project(kind, file, folder, tuple(files), local=own, static=static, needs_git=git)
     lock = "uv.lock" if kind == "uv" else "poetry.lock"
     packages = _toml(root, there[lock]).get("package", [])
@@ -63,20 +63,20 @@ def read_metadata(root: Path, file: str, wanted: Wanted) -> Project:
 def _toml(root: Path, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(read_bytes(root, path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FileError(f"TOML ({path}: {error})", "correct the file") from error
 
 
-def _require_names(pyproject: dict[str, Any], wanted: Wanted, kind: str) -> None:
+def _require_names(pyproject: dict[str, Any], selection: Selection, kind: str) -> None:
     poetry = pyproject.get("tool", {}).get("poetry", {})
     extras = {**pyproject.get("project", {}).get("optional-dependencies", {}), **poetry.get("extras", {})}
     groups = {**pyproject.get("dependency-groups", {}), **poetry.get("group", {})}
-    for what, names, known in (("extras", wanted.extras, extras), ("groups", wanted.groups, groups)):
+    for what, names, known in (("extras", selection.extras, extras), ("groups", selection.groups, groups)):
         for name in names:
             if _plain(name) not in map(_plain, known):
                 there = ", ".join(sorted(known)) or "none"
                 raise FileError(f"{what} that pyproject.toml has: {there}; not {name}", f"correct app.{what}")
-    if kind == "poetry" and (wanted.extras or wanted.groups):
+    if kind == "poetry" and (selection.extras or selection.groups):
         raise FileError(
             "a poetry.lock without app.extras and app.groups: what reads it takes the main dependencies only",
             "export them to a requirements file (poetry export), or lock with uv",
@@ -87,30 +87,30 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _own(pyproject: dict[str, Any], folder: str, wanted: Wanted) -> tuple[LocalProject, ...]:
+def _own(pyproject: dict[str, Any], folder: str, selection: Selection) -> tuple[LocalProject, ...]:
     """The project itself, if it is a package: where it names a build backend, as uv decides it."""
     tool = pyproject.get("tool", {})
     packaged = "build-system" in pyproject and tool.get("poetry", {}).get("package-mode", True) is not False
     if tool.get("uv", {}).get("package", packaged) is not True:
         return ()
-    return (LocalProject(folder, f"[{','.join(wanted.extras)}]" if wanted.extras else "", editable=True),)
+    return (LocalProject(folder, f"[{','.join(selection.extras)}]" if selection.extras else "", editable=True),)
 
 
-def _entries(pyproject: dict[str, Any], wanted: Wanted) -> Iterator[str]:
+def _entries(pyproject: dict[str, Any], selection: Selection) -> Iterator[str]:
     """Every requirement that pyproject.toml lists, as far as they are of interest."""
     project = pyproject.get("project", {})
     lists = [project.get("dependencies", [])]
-    lists += [project.get("optional-dependencies", {}).get(name, []) for name in wanted.extras]
-    lists += [pyproject.get("dependency-groups", {}).get(name, []) for name in wanted.groups]
+    lists += [project.get("optional-dependencies", {}).get(name, []) for name in selection.extras]
+    lists += [pyproject.get("dependency-groups", {}).get(name, []) for name in selection.groups]
     yield from (entry for entries in lists for entry in entries if isinstance(entry, str))
     for source in pyproject.get("tool", {}).get("uv", {}).get("sources", {}).values():
         yield from (["git+"] if isinstance(source, dict) and "git" in source else [])
 
 
-def requirements_of(root: Path, file: str, wanted: Wanted) -> list[Requirement]:
+def requirements_of(root: Path, file: str, selection: Selection) -> list[Requirement]:
     """The requirements that a pyproject.toml lists itself. Raises FileError."""
     found = []
-    for entry in _entries(_toml(root, file), wanted):
+    for entry in _entries(_toml(root, file), selection):
         if entry == "git+":
             continue
         try:
@@ -120,7 +120,7 @@ def requirements_of(root: Path, file: str, wanted: Wanted) -> list[Requirement]:
     return found
 
 
-def required_by(root: Path, project: Project, wanted: Wanted) -> tuple[tuple[str, Mark], ...]:
+def required_by(root: Path, project: Project, selection: Selection) -> tuple[tuple[str, Mark], ...]:
     """The distributions that pyproject.toml, or a Pipfile.lock, lists itself, each with its line. Raises FileError.
 
     Of a Pipfile.lock that is every package, since it does not say which of them the Pipfile names.
@@ -131,7 +131,7 @@ def required_by(root: Path, project: Project, wanted: Wanted) -> tuple[tuple[str
         file = f"{project.folder}/pyproject.toml" if project.folder != "." else "pyproject.toml"
         pyproject = _toml(root, file)
         poetry = pyproject.get("tool", {}).get("poetry", {}).get("dependencies", {})
-        entries = [entry for entry in _entries(pyproject, wanted) if entry != "git+"]
+        entries = [entry for entry in _entries(pyproject, selection) if entry != "git+"]
         names = [match[0] for entry in entries if (match := re.match(r"[A-Za-z0-9._-]+", entry))] + list(poetry)
     lines = read_bytes(root, file).decode("utf-8", "replace").splitlines()
     found: dict[str, Mark] = {}
@@ -163,7 +163,7 @@ def _pipenv(root: Path, file: str, folder: str) -> Project:
         packages = json.loads(read_bytes(root, file))["default"]
         git = any("git" in package for package in packages.values())
         paths = [package["path"] for package in packages.values() if "path" in package]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(f"{_DATA} ({file}: {error})", "run pipenv lock") from error
     local = tuple(LocalProject(below(root, folder, path), editable=True) for path in paths)
     return Project("pipenv", file, folder, (file,), local=local, needs_git=git)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -14,11 +14,18 @@ from packaging.utils import canonicalize_name
 from ..errors import Fault, Mark
 from ..files import read_regular
 from .files import MAX_BYTES, FileError, below, read_bytes
-from .metadata import Wanted, read_metadata, required_by, requirements_of
+from .metadata import Selection, read_metadata, required_by, requirements_of
 from .project import KINDS, LocalProject, Project
 from .requirements_file import Line, LineError, decode, logical_lines, parse_line
 
 _FIELD = "app.requirements"
+#: That -r and -c name, one the other: a chain of thousands ends in the interpreter's own limit.
+MAX_FILES = 200
+_ADDRESS = re.compile(r"""(?i)(?:[a-z]+\+)?https?://[^\s"'<>]+""")
+_NO_PASSWORD = (
+    "an address without a password: the file goes into the build and its cache",
+    "remove user and password, and export the dependencies to a requirements file, in which ${TOKEN} may stand",
+)
 _NO_GIT = ("hg+", "svn+", "bzr+")
 
 
@@ -39,13 +46,13 @@ class Image:
 
 
 def read_project(
-    root: Path, file: str | None, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str | None, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     """The project below ``root``, the build context, and what is wrong with it; ``at`` is the profile's own line.
 
     ``file`` is the profile's ``app.requirements``, ``app_folder`` its ``app.path``. No code of the project is run.
     """
-    project, faults = _read(root, file, app_folder, wanted, image, at)
+    project, faults = _read(root, file, app_folder, selection, image, at)
     return replace(project, ignored=_ignored(root) if app_folder == "." else ()), faults
 
 
@@ -58,14 +65,14 @@ def _ignored(root: Path) -> tuple[str, ...]:
 
 
 def _read(
-    root: Path, file: str | None, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str | None, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     if file is None:
         return Project(), []
     name = PurePosixPath(file).name
     if name in KINDS:
-        return _metadata(root, file, app_folder, wanted, image, at)
-    if wanted.extras or wanted.groups:
+        return _metadata(root, file, app_folder, selection, image, at)
+    if selection.extras or selection.groups:
         allowed = "no app.extras and app.groups beside a requirements file: they are pyproject.toml's"
         return Project(), [Fault(at, _FIELD, file, allowed, "name pyproject.toml here, or remove them", code="K020")]
     if name in ("Pipfile", "setup.py", "setup.cfg", "environment.yml", "environment.yaml"):
@@ -83,17 +90,20 @@ def _read(
 
 
 def _metadata(
-    root: Path, file: str, app_folder: str, wanted: Wanted, image: Image, at: Mark
+    root: Path, file: str, app_folder: str, selection: Selection, image: Image, at: Mark
 ) -> tuple[Project, list[Fault]]:
     try:
-        project = read_metadata(root, file, wanted)
-        named = requirements_of(root, file, wanted) if project.kind == "pyproject" else []
-        required = required_by(root, project, wanted)
+        project = read_metadata(root, file, selection)
+        named = requirements_of(root, file, selection) if project.kind == "pyproject" else []
+        required = required_by(root, project, selection)
     except FileError as error:
         return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy, code="K020")]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        allowed = f"tables and lists as its tool reads them ({type(error).__name__}: {error})"
+        return Project(), [Fault(at, _FIELD, file, allowed, "correct the file, or have its tool write it", code="K020")]
     project = replace(project, required=required)
     text = read_bytes(root, file).decode("utf-8", "replace") if named else ""
-    faults = []
+    faults = [*_passwords(root, project)]
     for requirement in named:
         if clash := server_clash(requirement, image):
             place = text.find(str(requirement.name))
@@ -107,6 +117,25 @@ def _metadata(
             )
         )
     return project, faults
+
+
+def _passwords(root: Path, project: Project) -> Iterator[Fault]:
+    """Of addresses in the files that are copied into the build; what is refused there, in comments too."""
+    for file in project.files:
+        if not (root / file).is_file():  # whoever copies it says so
+            continue
+        for number, line in enumerate(read_bytes(root, file).decode("utf-8", "replace").splitlines(), 1):
+            for address in _ADDRESS.findall(line):
+                if _password(address):
+                    yield Fault(
+                        Mark(file, number), _FIELD, _without_password(address)[:200], *_NO_PASSWORD, code="K020"
+                    )
+
+
+def _password(address: str) -> bool:
+    """Whether the address has a user or a password that is no variable."""
+    user = re.match(r"(?i)(?:[a-z]+\+)?https?://([^/@]*)@", address)
+    return user is not None and not re.fullmatch(r"([^:]*:)?\$\{[A-Z0-9_]+\}", user[1])
 
 
 def server_clash(requirement: Requirement, image: Image) -> tuple[str, str] | None:
@@ -140,6 +169,8 @@ class _Reader:
         """One file and those that it names. Raises FileError where it cannot be read."""
         if file in self.files:
             return
+        if len(self.files) >= MAX_FILES or sum(map(len, self.files.values())) > MAX_BYTES:
+            raise FileError(f"at most {MAX_FILES} files that name one another, of 32 MiB together", "join some of them")
         try:
             text = self.files[file] = decode(read_bytes(self.root, file))
         except UnicodeDecodeError as error:
@@ -187,12 +218,8 @@ class _Reader:
 
     def _reachable(self, address: str) -> None:
         """Refuse what a build cannot reach, and what it must not have: a secret in a file that is copied into it."""
-        user = re.match(r"(?i)(?:[a-z]+\+)?https?://([^/@]*)@", address)
-        if user and not re.fullmatch(r"([^:]*:)?\$\{[A-Z0-9_]+\}", user[1]):
-            raise FileError(
-                "an address without a password: the file goes into the build and its cache",
-                "write https://user:${TOKEN}@… and give the build --build-arg TOKEN",
-            )
+        if _password(address):
+            raise FileError(_NO_PASSWORD[0], "write https://user:${TOKEN}@… and give the build --build-arg TOKEN")
         if re.match(r"(?i)[a-z+]+://([^/@]*@)?(localhost|127\.|\[::1\])", address):
             raise FileError(
                 "an address that a build reaches; there this one is the build's own container", "name the host"
@@ -271,4 +298,4 @@ def _is_project(folder: Path) -> bool:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
+    return re.sub(r"(://)[^/\s]*@", r"\1…@", text)

@@ -125,11 +125,11 @@ def parse_line(number: int, text: str, single: bool = True) -> Line:
     }
     if given.editable is not None and words:
         raise LineError("a requirement and -e in one line")
-    wanted = given.editable if given.editable is not None else words
-    if not wanted:
+    spec = given.editable if given.editable is not None else words
+    if not spec:
         return Line(number, text, **shared)
     editable = given.editable is not None
-    return Line(number, text, **_requirement(wanted, editable), editable=editable, **shared)
+    return Line(number, text, **_requirement(spec, editable), editable=editable, **shared)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def read_source(root: Path, bases: Sequence[str], modules: Sequence[str]) -> Sou
         if file and tree is not None:
             module = _Module(file, name, PurePosixPath(file).name == "__init__.py", found)
             module.read(tree)
-            waiting += sorted(module.wanted)
+            waiting += sorted(module.references)
     return found
 
 
@@ -123,7 +123,7 @@ class _Module:
     is_package: bool
     found: Source
     #: Dotted names of modules that may be the project's own.
-    wanted: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
     #: What a name of the module stands for: np -> numpy, Session -> requests.Session.
     aliases: dict[str, str] = field(default_factory=dict)
     #: What the module's variables were made by.
@@ -146,14 +146,14 @@ class _Module:
     def _anywhere(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                self.wanted.add(alias.name)
+                self.references.add(alias.name)
                 top = alias.name.partition(".")[0]
                 self.aliases[alias.asname or top] = alias.name if alias.asname else top
                 self.found.imports.setdefault(top, self._mark(node))
         elif isinstance(node, ast.ImportFrom):
             module = self._absolute(node)
             for alias in node.names:
-                self.wanted |= {module, f"{module}.{alias.name}"}
+                self.references |= {module, f"{module}.{alias.name}"}
                 self.aliases[alias.asname or alias.name] = f"{module}.{alias.name}"
             if not node.level:
                 self.found.imports.setdefault(module.partition(".")[0], self._mark(node))
@@ -164,7 +164,7 @@ class _Module:
             texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
             if name == "from_object" or texts[:1] == ["DJANGO_SETTINGS_MODULE"]:
                 for text in texts[-1:]:
-                    self.wanted |= {text, text.rpartition(".")[0]} if re.fullmatch(r"[\w.]+", text) else set()
+                    self.references |= {text, text.rpartition(".")[0]} if re.fullmatch(r"[\w.]+", text) else set()
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:

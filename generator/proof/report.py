@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import printable
 from ..plan.explain import explanation
 from ..plan.plan import Plan
 from .claim import FAILED, Claim
@@ -79,17 +80,13 @@ def timeline(samples: Sequence[Mapping[str, Any]]) -> list[list[float | None]]:
     ]
 
 
-def write_report(report: Mapping[str, Any], root: Path, suffix: str = "") -> tuple[Path, Path]:
-    """build/proof/<profile><suffix>.json and the page beside it, below the output root."""
-    from .page import page
-
+def write_report(report: Mapping[str, Any], root: Path, suffix: str = "") -> Path:
+    """build/proof/<profile><suffix>.json below the output root; the page is written beside it."""
     folder = root / "build" / "proof"
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{report['profile']}{suffix}"
-    found, shown = folder / f"{stem}.json", folder / f"{stem}.html"
-    found.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
-    shown.write_text(page(report), encoding="utf-8")
-    return found, shown
+    path = folder / f"{report['profile']}{suffix}.json"
+    path.write_text(json.dumps(report, indent=1, default=str) + "\n", encoding="utf-8")
+    return path
 
 
 def print_table(claims: Sequence[Claim], title: str) -> None:
@@ -102,8 +99,11 @@ def print_table(claims: Sequence[Claim], title: str) -> None:
     for column in ("claim", "promised", "measured", "verdict"):
         table.add_column(column, overflow="fold")
     for claim in claims:
-        table.add_row(claim.name, claim.promised, claim.measured, claim.verdict, style=STYLES[claim.verdict])
+        words = (printable(word, "\n") for word in (claim.name, claim.promised, claim.measured, claim.verdict))
+        table.add_row(*words, style=STYLES[claim.verdict])
     console.print(table)
     for claim in claims:
         if claim.verdict == FAILED:
-            console.print(f"{claim.name}: {claim.measured}\n    do: {claim.advice}", soft_wrap=True)
+            # The advice may end with the app's last words.
+            text = f"{claim.name}: {claim.measured}\n    do: {claim.advice}"
+            console.print(printable(text, "\n"), soft_wrap=True)

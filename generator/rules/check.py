@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import Fault, nearest
 from ..profile.load import Draft
-from ..profile.schema import ASGI_REMEDY, CpuRule, Profile
+from ..profile.schema import ASGI_REMEDY, MOST_THREADS, CpuRule, Profile
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
@@ -149,6 +149,20 @@ def _one_each(draft: Draft, profile: Profile, server: Server, workers: int) -> I
     yield draft.fault("connections", allowed, remedy, code="K013")
 
 
+def _websocket_threads(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
+    """A WebSocket holds a thread for its whole life; who waits for one behind it would wait for as long."""
+    if not profile.websocket or numbers.threads is None or numbers.threads.value > profile.connections:
+        return
+    allowed = (
+        f"more than connections ({profile.connections}) with {server.name} and websocket: each WebSocket holds a "
+        "thread for its whole life, one worker may get them all, and a probe needs one too"
+    )
+    remedy = f"write threads: {profile.connections + 1}, or choose gevent"
+    if profile.connections >= MOST_THREADS:
+        remedy = f"choose gevent, or lower connections below {MOST_THREADS}"
+    yield draft.fault("threads", allowed, remedy, code="K013")
+
+
 def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) -> Iterator[Fault]:
     """The derived numbers must hold the connections."""
     if not server.production:
@@ -166,6 +180,7 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
         minimum = f"{ceil_div(needed, MIB)}Mi"
         allowed = f"at least {minimum} for {profile.connections} connections with one {server.name} worker"
         yield draft.fault("resources.memory", allowed, "raise it, or lower connections", code="K013")
+    yield from _websocket_threads(draft, profile, server, numbers)
     if server.holds_one_each:
         yield from _one_each(draft, profile, server, numbers.workers.value)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import PYTHONS, Server, ignored
+from .server import PYTHONS, Server, harmful, ignored
 
 EVENTLET = Server(
     name="eventlet",
@@ -40,6 +40,10 @@ EVENTLET = Server(
     settings=cells(
         "gunicorn",
         {
+            "websocket": harmful(
+                "its sockets take a part of a message of some megabytes, the rest is lost (measured with "
+                "simple-websocket): choose server: gevent"
+            ),
             "threads": ignored("eventlet serves each connection in a greenlet, not in a thread"),
             "header_timeout": ignored("the keepalive timer also bounds the headers"),
         },

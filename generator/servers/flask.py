@@ -36,7 +36,11 @@ FLASK = Server(
     production=False,
     settings=cells(
         "development",
-        {"workers": honoured("test_flask_processes"), "threads": honoured("test_flask_threads")},
+        {
+            "workers": honoured("test_flask_processes"),
+            "threads": honoured("test_flask_threads"),
+            "websocket": honoured("test_websockets"),
+        },
         otherwise=_DEVELOPMENT,
     ),
 )

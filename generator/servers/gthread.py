@@ -30,6 +30,7 @@ GTHREAD = Server(
     master_memory_bytes=20 * MIB,
     worker_memory_bytes=28 * MIB,
     connection_memory_bytes=6 * 1024,
+    websocket_memory_bytes=216 * 1024,  # measured: 210
     timeout_note=HANG,
     graceful_stop="keeps idle connections for 2 s, lets requests finish, exits when the last one has",
     closes_while_draining=False,
@@ -38,6 +39,7 @@ GTHREAD = Server(
     settings=cells(
         "gunicorn",
         {
+            "websocket": honoured("test_websockets"),
             "threads": honoured("test_plan_equals_boot"),
             "header_timeout": ignored("gthread waits for headers without a limit: put a buffering proxy in front"),
         },

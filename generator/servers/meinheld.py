@@ -47,6 +47,10 @@ MEINHELD = Server(
         "gunicorn",
         {
             **dict.fromkeys(("limit_request_line", "limit_request_fields", "limit_request_field_size"), _IN_C),
+            "websocket": ignored(
+                "meinheld keeps the connection to itself, so libraries find no socket and each handshake ends with "
+                "500: choose server: gevent"
+            ),
             "threads": ignored("meinheld serves each request in a greenlet, not in a thread"),
             "keepalive": _KEEPALIVE,
             "header_timeout": ignored("meinheld waits 30 s for each piece, without a limit for all: needs the proxy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..runtime.sizing import MIB, Rule
 from .common import HANG, cells
-from .server import PYTHONS, Server, ignored
+from .server import PYTHONS, Server, honoured, ignored
 
 _NOTHING_LIKE_IT = ignored("pywsgi is no gunicorn: it has no such setting")
 
@@ -31,6 +31,7 @@ PYWSGI = Server(
     master_memory_bytes=22 * MIB,
     worker_memory_bytes=20 * MIB,
     connection_memory_bytes=26 * 1024,
+    websocket_memory_bytes=176 * 1024,  # measured: 169
     timeout_note=HANG,
     graceful_stop="closes idle connections after 2 s at most, lets requests finish, exits when the last one has",
     closes_while_draining=True,
@@ -39,6 +40,7 @@ PYWSGI = Server(
     settings=cells(
         "standalone",
         {
+            "websocket": honoured("test_websockets"),
             "threads": ignored("pywsgi serves each connection in a greenlet, not in a thread"),
             "app.hooks": ignored("hooks are gunicorn's; open pools lazily, in the first request of a worker"),
         },

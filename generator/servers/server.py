@@ -81,6 +81,9 @@ class Server:
     production: bool = True
     #: Why it is not built for one of PYTHONS.
     pythons_refused: str = ""
+    #: Of a WebSocket, for its whole life, as Flask-SocketIO has it with a client that asks for compression, as every
+    #: browser does (measured; without, two fifths of it); None where the server has none.
+    websocket_memory_bytes: int | None = None
     #: Not recommended for anything new; the generator says so.
     legacy: bool = False
 

@@ -40,6 +40,7 @@ SYNC = Server(
     settings=cells(
         "gunicorn",
         {
+            "websocket": harmful("a WebSocket holds a whole worker, and timeout kills that: choose server: gevent"),
             "threads": harmful("more than 1 turns the worker into gthread without a word: choose server: gthread"),
             "worker_connections": ignored("a sync worker holds one connection, so workers is the number"),
             "keepalive": ignored("a sync worker closes each connection after its response"),

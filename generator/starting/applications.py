@@ -145,10 +145,10 @@ def _of(module: Module, own: dict[str, Module]) -> Iterator[Application]:
         yield Application(module.name, name, Mark(module.path, instances[name]), module.folder)
     if names:
         return
-    for wanted in FACTORIES:
+    for factory in FACTORIES:
         for node in module.tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name == wanted and _is_callable_bare(node):
-                yield Application(module.name, f"{wanted}()", Mark(module.path, node.lineno), module.folder)
+            if isinstance(node, ast.FunctionDef) and node.name == factory and _is_callable_bare(node):
+                yield Application(module.name, f"{factory}()", Mark(module.path, node.lineno), module.folder)
                 return
 
 

@@ -11,12 +11,12 @@ from ..pipeline import plan_profile
 from ..plan.plan import Plan
 from ..profile.schema import SETTINGS
 from ..profile.writing import Entry, profile_text
-from ..project.metadata import Wanted
+from ..project.metadata import Selection
 from ..project.read import Image, read_project
 from ..servers import SERVERS
 from ..servers.server import Server
 from .applications import Application
-from .dependencies import blocking_driver, debian_packages, package_names, text_of, wanted_python
+from .dependencies import blocking_driver, debian_packages, package_names, required_python, text_of
 from .look import Found, place_of, readiness, requirements_of
 from .procfile import process_entries
 
@@ -68,20 +68,20 @@ def _dependency_files(root: Path, requirements: str | None, folder: str) -> tupl
     if requirements is None:
         return ()
     image = Image(SETTINGS["python"].default, {})
-    project, _ = read_project(root, requirements, folder, Wanted(), image, Mark("app.requirements"))
+    project, _ = read_project(root, requirements, folder, Selection(), image, Mark("app.requirements"))
     return project.files or (requirements,)
 
 
 def python_entries(root: Path, server: Server) -> list[Entry]:
     """The image's Python, where the project requires another than the default."""
-    wanted, where = wanted_python(root, server.pythons)
+    python, where = required_python(root, server.pythons)
     default = SETTINGS["python"].default
-    if wanted is None:
+    if python is None:
         chosen = default if default in server.pythons else server.pythons[-1]
         return [Entry("python", chosen, f"{where} requires another; {server.name} has {', '.join(server.pythons)}")]
     if not where:
-        wanted = default if default in server.pythons else server.pythons[-1]
-    return [] if wanted == default else [Entry("python", wanted, where)]
+        python = default if default in server.pythons else server.pythons[-1]
+    return [] if python == default else [Entry("python", python, where)]
 
 
 def settle(head: Sequence[str], entries: Iterable[Entry], file: str, root: Path) -> Written:

@@ -80,12 +80,12 @@ def _settings(server: Server, numbers: tuple[int, int | None]) -> Iterator[str]:
 def _grid(server: Server, own: Plan) -> Iterator[tuple[int, int | None]]:
     """Workers from one a CPU to twice that and one; threads from a quarter of the server's rule to its limit."""
     cpus = own.numbers.cpus.value
-    least, most = max(cpus, server.workers.at_least), 2 * cpus + 1
+    low, high = max(cpus, server.workers.at_least), 2 * cpus + 1
     threads: list[int | None] = [None]
     if server.threads is not None:
         default = server.threads.apply(cpus).value
         threads = [*sorted({max(_LEAST_THREADS, default // 4), default, server.threads.at_most or default})]
-    for workers in sorted({least, (least + most) // 2, max(least, most)}):
+    for workers in sorted({low, (low + high) // 2, max(low, high)}):
         yield from ((workers, count) for count in threads)
 
 

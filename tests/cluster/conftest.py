@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 
@@ -12,7 +11,7 @@ import yaml
 from generator.containers.docker import Docker
 from generator.render.render import render
 from tests.cluster import cluster as clusters
-from tests.cluster.cluster import NAMESPACE, Cluster, wait
+from tests.cluster.cluster import NAMESPACE, Cluster
 from tests.cluster.scenarios import Deployed
 from tests.containers import kit
 from tests.containers.conftest import docker as docker  # the engine that builds the images
@@ -89,8 +88,9 @@ def deploy(cluster: Cluster, load_image: LoadImage) -> Iterator[Deploy]:
         if applied.get(app) != manifest:
             cluster.run("apply", "-f", "-", text=manifest)
             applied[app] = manifest
-        wait(lambda: cluster.kubectl.settled(app), 180, f"{app} is ready: {json.dumps(cluster.pods(app))[-3000:]}")
-        return Deployed(cluster, plan, app, plan.image, manifest)
+        deployed = Deployed(cluster, plan, app, plan.image, manifest)
+        deployed.settle()
+        return deployed
 
     yield find
     for manifest in applied.values():

@@ -27,6 +27,6 @@ def settings(cluster: Cluster, docker: Docker) -> tuple[str, ...]:
         context = Path(folder)
         shutil.copy(BIN / "statsd_exporter", context)
         (context / "Dockerfile").write_text(_DOCKERFILE)
-        docker.build(context, context / "Dockerfile", TAG)
+        docker.build(context, context / "Dockerfile", TAG, no_cache=True)
     cluster.load_image(docker, TAG, TAG)
     return ("kubernetes.metrics=prometheus", f"kubernetes.metrics_image={TAG}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from generator.containers.command import Completed
 from generator.plan.plan import Plan
-from generator.proof.kubectl import ready
+from generator.proof.kubectl import ready, trouble
 from generator.proof.steady_load import SteadyLoad
 
 from .cluster import NAMESPACE, Cluster, wait
@@ -33,7 +33,13 @@ class Deployed:
     manifest: str
 
     def settle(self, seconds: float = 240) -> None:
-        wait(lambda: self.cluster.kubectl.settled(self.app), seconds, f"{self.app} settles")
+        """Wait until all wanted pods are ready, and no other is left."""
+        try:
+            wait(lambda: self.cluster.kubectl.settled(self.app), seconds, f"{self.app} settles")
+        except AssertionError as error:
+            pods = {pod["metadata"]["name"]: trouble(pod) or pod["status"] for pod in self.pods()}
+            deployment, scalers = self.cluster.get("deployment", self.app), self.cluster.get("hpa")["items"]
+            raise AssertionError(f"{error}: {json.dumps([pods, deployment['status'], scalers])}") from None
 
     def pods(self) -> list[Any]:
         return self.cluster.pods(self.app)

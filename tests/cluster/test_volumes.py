@@ -9,13 +9,13 @@ import pytest
 
 from generator.proof.kubectl import ready
 from tests.cluster import notes_app
-from tests.cluster.cluster import Cluster, wait
+from tests.cluster.cluster import NAMESPACE, Cluster, wait
 from tests.cluster.conftest import Deploy
 from tests.cluster.mounted import mount
 from tests.cluster.node import node
 
 CLAIM = "kit-test-data"
-LOCAL = "kit-test-local"
+LOCAL = f"{NAMESPACE}-local"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def claim(cluster: Cluster) -> Iterator[str]:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}
     metadata = {"name": CLAIM}
     if cluster.own:
-        folder = node.RUN / CLAIM
+        folder = node.RUN / LOCAL
         folder.mkdir(mode=0o755, exist_ok=True)
         cluster.kubectl.apply(*local_volume(folder))
         spec["storageClassName"] = LOCAL

@@ -100,7 +100,9 @@ class Booted:
             pids = self.worker_pids()
             return pids if len(pids) == count and not set(pids) & set(gone) else []
 
-        return wait_until(settled, PATIENCE, self.container, what=f"{count} workers, without {list(gone)}")
+        return wait_until(
+            settled, PATIENCE, self.container, what=f"{count} workers, without {list(gone)}", interval=0.2
+        )
 
 
 def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str] | None = None) -> Answer:

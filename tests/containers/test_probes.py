@@ -15,6 +15,10 @@ from tests.containers.support.waiting import wait_until
 PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
 
 
+#: A look is a Python in the container: back to back they would take a CPU of the machine.
+LOOK = 0.5
+
+
 def passes(container: kit.Booted, command: Sequence[str]) -> bool:
     return container.container.exec(*command, check=False).returncode == 0
 
@@ -30,12 +34,17 @@ def test_a_frozen_master_fails_liveness_alone(boot: Boot, profile: str) -> None:
             kit.PATIENCE,
             container.container,
             what="liveness sees it",
+            interval=LOOK,
         )
         assert passes(container, probes.ready_command), "its workers serve on"
         assert container.get("/").status == 200
         container.container.kill("CONT")
         wait_until(
-            lambda: passes(container, probes.live_command), kit.PATIENCE, container.container, what="liveness recovers"
+            lambda: passes(container, probes.live_command),
+            kit.PATIENCE,
+            container.container,
+            what="liveness recovers",
+            interval=LOOK,
         )
 
 
@@ -47,12 +56,20 @@ def test_hung_workers_fail_readiness_alone(boot: Boot, profile: str) -> None:
         before = container.wait_workers(container.plan.numbers.workers.value)
         container.container.exec("python", "-c", f"import os; [os.kill(pid, 19) for pid in {before}]")
         wait_until(
-            lambda: not passes(container, probes.ready_command), kit.PATIENCE, container.container, what="readiness"
+            lambda: not passes(container, probes.ready_command),
+            kit.PATIENCE,
+            container.container,
+            what="readiness",
+            interval=LOOK,
         )
         assert passes(container, probes.live_command), "the master will replace them"
         container.wait_workers(len(before), gone=before)
         wait_until(
-            lambda: passes(container, probes.ready_command), kit.PATIENCE, container.container, what="ready again"
+            lambda: passes(container, probes.ready_command),
+            kit.PATIENCE,
+            container.container,
+            what="ready again",
+            interval=LOOK,
         )
 
 

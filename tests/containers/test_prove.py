@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,9 +18,10 @@ from generator.proof.images import LABEL
 from tests.containers import kit
 
 SMALL = "profiles/small.yaml"
-#: large wants both CPUs and 10,000 connections.
-PROVED: list[Any] = [SMALL, pytest.param("profiles/large.yaml", marks=pytest.mark.serial)]
-PROVED += [f"profiles/servers/{name}.yaml" for name in ("meinheld", "pywsgi", "sync")]
+LARGE = "profiles/large.yaml"
+PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server.production]
+#: Every production server; large wants both CPUs and 10,000 connections.
+PROVED = [pytest.param(name, marks=pytest.mark.serial if name == LARGE else ()) for name in PRODUCTION]
 SECONDS = 500
 #: Keeps half a megabyte of every request: with 1,200 connections more than twice the limit of small.yaml.
 GREEDY = """

@@ -54,7 +54,7 @@ def test_nginx_accepts_every_file(composing: Client, docker: Docker, tmp_path: P
     """As an unprivileged user, with settings that change the file."""
     networks = "forwarded_allow_ips=10.0.0.0/8,2001:db8::/32"
     changes = [(), ("access_log=json", "keepalive=0"), ("access_log=text", networks)]
-    changes += [("forwarded_allow_ips='*'", "connections=64", "proxy_max_body=1500k")]
+    changes += [("forwarded_allow_ips='*'", "connections=64", "proxy_max_body=1500k"), ("websocket=true",)]
     for number, profile in enumerate(PRODUCTION):
         for variant, overrides in enumerate(changes if profile == LITERAL else changes[:1]):
             plan = kit.plan_of(profile, *overrides)

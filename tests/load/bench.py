@@ -17,10 +17,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from generator.containers.docker import Docker
+from generator.pages.parts import Section
 from generator.proof import images
 from generator.proof.stage import Stage
 from tests.containers.kit import ROOT
-from tests.load import others, tables
+from tests.load import others, page, tables
 from tests.load.goals import GROUPS, Goal
 from tests.load.rivals import LARGE, Rival, plan_of
 from tests.load.works import Figures, rest
@@ -72,8 +73,8 @@ class Bench:
     def size(self, image: str) -> int:
         return int(self.docker.call("image", "inspect", "--format", "{{.Size}}", image).stdout)
 
-    def measure(self, goal: Goal, rounds: int, seconds: float) -> Iterator[str]:
-        """Round after round of all rivals, each on a fresh server; then its table."""
+    def measure(self, goal: Goal, rounds: int, seconds: float) -> tuple[list[str], Section]:
+        """Round after round of all rivals, each on a fresh server; then its table, as Markdown and for the page."""
         found: dict[str, list[Figures]] = {}
         with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
             for number in range(rounds):
@@ -84,8 +85,8 @@ class Bench:
                         "  " + ", ".join(f"{name} {value:,.1f}" for name, value in figures.items() if value is not None)
                     )
                     found.setdefault(rival.name, []).append(figures)
-        yield from tables.table(goal.title, found)
-        yield from tables.compared(found)
+        compared = list(tables.compared(found))
+        return [*tables.table(goal.title, found), *compared], page.section(goal.title, found, compared)
 
     def about(self, rivals: list[Rival], rounds: int, seconds: float) -> str:
         with Stage(self.docker, plan_of(LARGE), "", self.load.id) as stage:
@@ -117,16 +118,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of the short pieces of work; others take longer")
     options = parser.parse_args()
-    bench = Bench()
+    bench, about, sections = Bench(), list[str](), list[Section]()
     for group in options.group or GROUPS:
         found = [goal for goal in GROUPS[group]() if re.search(options.only, goal.title)]
         goals = [replace(goal, rivals=[r for r in goal.rivals if re.search(options.rivals, r.name)]) for goal in found]
         ours = {rival.plan.server.name: rival for goal in goals for rival in goal.rivals if not rival.command}
         lines = [bench.about(list(ours.values()), options.rounds, options.seconds) + "."]
+        about.append(lines[0])
         print(lines[0], flush=True)
         for goal in goals:
-            lines += (new := list(bench.measure(goal, options.rounds, options.seconds)))
+            new, section = bench.measure(goal, options.rounds, options.seconds)
+            lines += new
+            sections.append(section)
             print("\n".join(new), flush=True)
+            page.write(about, sections)  # what is known so far: it takes an hour and a half
         if options.docs:
             tables.into_docs(group, lines)
 

@@ -15,7 +15,7 @@ from generator.version import __version__
 from tests.fast_support import MINIMAL, ROOT, SHIPPED
 from tests.packaging.conftest import clean_environment
 
-#: ProblemsError the package, what lies in these folders of the checkout.
+#: Folders of the checkout, and where what lies in them lies in the package.
 MAPPED = {"generator": "container_kit", "templates": "container_kit/templates"}
 
 

@@ -119,6 +119,21 @@ def test_shipped_profiles_fit_each_other_and_their_servers(path: Any) -> None:
         assert "proxy_set_header Connection close;" in nginx
 
 
+def test_a_websocket_has_its_own_place_and_time() -> None:
+    plan = plan_of("", "websocket=true", "connections=500")
+    _, nginx = served(plan)
+    ordinary, _, own = nginx.partition("location @websocket {")
+    assert "proxy_read_timeout 35s;" in ordinary and "error_page 418 = @websocket;" in ordinary
+    assert "proxy_read_timeout 3600s;" in own and "proxy_set_header Upgrade $kit_upgrade;" in own
+    for line in ("limit_conn kit_addresses", "proxy_set_header X-Forwarded-For $remote_addr;", 'Forwarded "";'):
+        assert line in ordinary and line in own
+    assert list(nginx_problems(nginx)) == []
+    assert explanation(plan)["proxy"]["proxy_websocket_timeout"]["value"] == 3600
+    assert plan.numbers.demand.connection_memory_bytes == plan.server.websocket_memory_bytes == 176 * 1024
+    plain = plan_of("")
+    assert "pgrade" not in served(plain)[1] and "proxy_websocket_timeout" not in explanation(plain)["proxy"]
+
+
 def test_networks_of_shipped_profiles_are_apart() -> None:
     plans = [plan_profile(path.read_text(), str(path)) for path in SHIPPED]
     assert len({plan.proxy.subnet for plan in plans}) == len(plans)

@@ -103,3 +103,16 @@ def test_a_stop_that_cuts_promised_requests_is_said() -> None:
     (warning,) = explanation(plan)["warnings"]
     assert "graceful_timeout (20 s) is shorter than request_timeout (300 s)" in warning
     assert not plan_of("", "request_timeout=300", "graceful_timeout=300").times.warnings
+
+
+@pytest.mark.parametrize(("request_timeout", "seconds"), [("null", 3600), ("300", 3600), ("3600", 3605)])
+def test_the_route_does_not_end_a_silent_websocket(request_timeout: str, seconds: int) -> None:
+    more = f"websocket: true\nconnections: 500\nrequest_timeout: {request_timeout}\n"
+    base = MINIMAL.replace("connections: 1200\n", "")
+    ingress = plan_of(f"{more}kubernetes: {{{CONTROLLER}route: {{kind: ingress, host: a.b}}}}\n", base=base)
+    annotations = of_kind(render(ingress)[ingress.manifest], "Ingress")["metadata"]["annotations"]
+    for side in ("read", "send"):
+        assert annotations[f"nginx.ingress.kubernetes.io/proxy-{side}-timeout"] == str(seconds)
+    route = plan_of(f"{more}kubernetes: {{{CONTROLLER}route: {{kind: httproute, host: a.b, gateway: g}}}}\n", base=base)
+    rule = of_kind(render(route)[route.manifest], "HTTPRoute")["spec"]["rules"][0]
+    assert rule["timeouts"] == {"request": "0s"}

@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from generator.errors import KitError, Mark
-from generator.project.metadata import Wanted
+from generator.project.metadata import Selection
 from generator.project.project import LocalProject, Project
 from generator.project.read import Image, read_project
 
 IMAGE = Image("3.13", {"gunicorn": "27.0.1", "gevent": "26.9.0"})
-NONE = Wanted()
+NONE = Selection()
 AT = Mark("web.yaml", 3, 5)
 PYPROJECT = '[project]\nname = "x"\nversion = "1"\n'
 
 
-def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE) -> Project:
+def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE) -> Project:
     project, faults = read_with_faults(root, files, file, app, wanted)
     assert faults == []
     return project
 
 
 def read_with_faults(
-    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Wanted = NONE
+    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE
 ) -> tuple[Project, list[str]]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def test_a_project_without_a_build_backend_is_not_installed(tmp_path: Path) -> N
 def test_what_is_wrong_with_a_file_is_said_at_the_profiles_line(
     tmp_path: Path, files: Mapping[str, str | bytes], file: str, wanted: dict[str, tuple[str, ...]], message: str
 ) -> None:
-    _, faults = read_with_faults(tmp_path, files, file, wanted=Wanted(**wanted))
+    _, faults = read_with_faults(tmp_path, files, file, wanted=Selection(**wanted))
     assert len(faults) == 1 and faults[0].startswith("web.yaml:3:5: app.requirements: ") and message in faults[0]
 
 
@@ -199,3 +199,55 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
     (root / "r.txt").symlink_to("../secret")
     _, faults = read_with_faults(root, {}, "r.txt")
     assert "leads outside by a link" in faults[0]
+
+
+def test_a_chain_of_thousands_of_files_is_refused(tmp_path: Path) -> None:
+    files = {f"r{number}.txt": f"-r r{number + 1}.txt\n" for number in range(3000)}
+    _, faults = read_with_faults(tmp_path, {**files, "r3000.txt": "flask\n"}, "r0.txt")
+    assert len(faults) == 1 and "at most 200 files that name one another" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", "a = " + "[" * 5000),
+        ("pyproject.toml", "project = [1]\n"),
+        ("pyproject.toml", "project = {dependencies = {a = 1}, dynamic = 3}\ntool = 4\n"),
+        ("pyproject.toml", "[project]\n[tool]\nuv = [1]\npoetry = 'x'\n"),
+        ("Pipfile.lock", "[" * 100_000),
+        ("Pipfile.lock", '{"default": [1]}'),
+        ("Pipfile.lock", '{"default": {"a": 3}}'),
+    ],
+)
+def test_what_no_tool_wrote_is_a_fault(tmp_path: Path, file: str, text: str) -> None:
+    _, faults = read_with_faults(tmp_path, {file: text}, file)
+    assert len(faults) == 1 and "app.requirements" in faults[0]
+
+
+SECRET = "https://me:hunter2@h/simple"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", f'{PYPROJECT}dependencies = ["x @ {SECRET}"]\n'),
+        ("pyproject.toml", f'{PYPROJECT}dependencies = []\n[[tool.uv.index]]\nurl = "{SECRET}"\n'),
+        ("pyproject.toml", f"{PYPROJECT}dependencies = []\n# was {SECRET}\n"),
+        ("pyproject.toml", f'{PYPROJECT}dependencies = ["x @ git+https://token@h/x.git"]\n'),
+        ("Pipfile.lock", f'{{"_meta": {{"sources": [{{"url": "{SECRET}"}}]}}, "default": {{}}}}'),
+    ],
+)
+def test_a_password_in_any_file_of_the_build_is_refused(tmp_path: Path, file: str, text: str) -> None:
+    _, faults = read_with_faults(tmp_path, {file: text}, file)
+    assert len(faults) == 1 and "an address without a password" in faults[0]
+    assert "hunter2" not in faults[0] and "token@" not in faults[0]
+
+
+def test_a_variable_in_an_address_is_no_password(tmp_path: Path) -> None:
+    lock = '{"_meta": {"sources": [{"url": "https://${USER}:${TOKEN}@h/simple"}]}, "default": {}}'
+    assert read(tmp_path, {"Pipfile.lock": lock}, "Pipfile.lock").kind == "pipenv"
+
+
+def test_no_part_of_a_password_is_repeated(tmp_path: Path) -> None:
+    _, faults = read_with_faults(tmp_path, {"r.txt": "--index-url https://me:hun@ter2@h/simple\n"}, "r.txt")
+    assert len(faults) == 1 and "hun" not in faults[0] and "ter2" not in faults[0]

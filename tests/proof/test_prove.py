@@ -27,14 +27,15 @@ from generator.errors import KitError
 from generator.load_client.inside import wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
-from generator.proof import images, judge, loads, report, signals
+from generator.pages.write import html
+from generator.proof import images, judge, loads, page_charts, report, signals
 from generator.proof.against import NAME, seed_text
-from generator.proof.charts import cumulated, line_chart
-from generator.proof.claim import FULL, QUICK, Claim, judged
+from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
-from generator.proof.page import page
+from generator.proof.page import proof_page
 from generator.proof.prove import Findings
+from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
 from tests.fast_support import MINIMAL, ROOT, plan_of
@@ -399,26 +400,57 @@ def test_the_report_keeps_to_its_schema() -> None:
         jsonschema.Draft202012Validator(schema).validate(make_report() | {"claims": [asdict(FINE) | {"verdict": "?"}]})
 
 
-def test_the_page_needs_nothing_else_and_escapes_everything() -> None:
+def test_without_the_extra_the_json_is_written_and_a_line_says_what_to_install(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pretend(*arguments: Any) -> None:
+        arguments[-1].claims, arguments[-1].machine = [FINE], MACHINE
+
+    monkeypatch.setattr("generator.cli.prove.run_proof", pretend)
+    monkeypatch.setattr("generator.cli.pages.available", lambda: False)
+    root = Path(profile).parent
+    found = run(profile, "--output", str(root))
+    assert found.exit_code == 0
+    (line,) = [line for line in found.stderr.splitlines() if "page" in line]
+    assert "pip install 'flask-container-kit[pages]'" in line
+    assert [path.name for path in (root / "build/proof").iterdir()] == ["web.json"]
+
+
+def test_the_page_shows_what_was_measured_as_charts_and_tables() -> None:
     evil = judged("holds its connections", "<script>alert(1)</script>", "x", {}, load=result())
-    text = page(make_report(evil, WRONG, rivals()))
-    assert not re.search(r"(?i)https?://|src=|@import|url\(|<link|<script", text)
-    assert "&lt;script&gt;" in text
-    for title in ("Latency: responses within", "Connections held over time", "Memory over connections", "copied"):
-        assert title in text
-    assert text.count("<polyline") >= 4
-    assert page(make_report(FINE)).count("<svg") <= 1
+    found = proof_page(make_report(evil, WRONG, rivals()), plan_of())
+    charts = {chart.title: chart for section in found.sections for chart in section.charts}
+    assert {"Latency while all connections are busy", "Connections held", "Responses", "Throughput"} <= charts.keys()
+    copied = {row[:2]: row[2] for row in charts["Beside the copied configuration"].table.rows}
+    assert copied["connections that never got one", "the copied configuration"] == "9"
+    assert copied["connections that got a response", "this profile"] == "1,200"
+    held = [row[1:] for row in charts["Connections held"].table.rows if row[0] == "holds its connections"]
+    assert held == [("0", "900"), ("1", "1,200")]
+    assert "9 (the copied configuration)" in charts["Responses"].note
+    text = html(found)
+    assert "&lt;script&gt;alert" in text and "<script>alert" not in text
+    assert found.verdict == "failed" and proof_page(make_report(FINE), plan_of()).verdict == "passed"
 
 
-def test_charts_stay_inside_their_drawing() -> None:
-    rows = [[0.05, 1], [3.0, 5], [9000.0, 4]]
-    assert cumulated(rows)[-1] == (9000.0, 100.0)
-    chart = line_chart("t", "x", "y", {"a": cumulated(rows), "none": []}, log_x=True)
-    assert chart and [line.name for line in chart.lines] == ["a"]
-    for point in chart.lines[0].points.split():
-        x, y = map(float, point.split(","))
-        assert 0 <= x <= 640 and 0 <= y <= 260
-    assert line_chart("t", "x", "y", {"a": [(1, 1)]}) is None
+def test_memory_lies_beside_the_formula_that_sizing_counts_with() -> None:
+    plan = plan_of()
+    chart = page_charts.memory(make_report(FINE), plan)
+    assert chart is not None
+    formula = {row[1]: float(row[2]) for row in chart.table.rows if row[0] == "the formula"}
+    demand = plan.numbers.demand
+    for connections, counted in ((0, formula["0"]), (1200, formula["1,200"])):
+        used = demand.master_memory_bytes + plan.numbers.workers.value * demand.worker_memory_bytes
+        assert counted == pytest.approx((used + connections * demand.connection_memory_bytes) / 2**20, abs=0.06)
+    measured = {(row[1], row[2]) for row in chart.table.rows if row[0] == "PSS of all processes"}
+    assert measured == {("0", "40.0"), ("1,200", "60.0")}
+    assert page_charts.memory(make_report(FINE) | {"samples": []}, plan) is None
+
+
+def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
+    print_table([last], "web")
+    said = capsys.readouterr().out
+    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
 
 
 def test_the_server_gets_the_profiles_limits_and_nothing_more() -> None:

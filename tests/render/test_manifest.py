@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,24 +111,47 @@ def test_pre_stop_by_version(minor: str, action: dict[str, Any]) -> None:
     assert container("", f"kubernetes.minimum_version={minor}")["lifecycle"]["preStop"] == action
 
 
+STOPS = "graceful_timeout: 50\nkubernetes: {proxy: true, pre_stop_seconds: 7}\n"
+
+
 def test_the_server_stops_after_the_proxy_in_front_of_it() -> None:
     """nginx removes its pid file when it ends; the server sees that by the folder they share."""
-    extra = "graceful_timeout: 50\nkubernetes: {proxy: true, pre_stop_seconds: 7}\n"
-    found = pod(extra)
+    found = pod(STOPS)
     (proxy,), (app,) = found["initContainers"], found["containers"]
-    stop = {each["name"]: each["lifecycle"]["preStop"]["exec"]["command"] for each in (proxy, app)}
-    assert stop["proxy"] == ["sh", "-c", "sleep 7; kill -QUIT 1"]
+    assert proxy["lifecycle"]["preStop"]["exec"]["command"] == ["sh", "-c", ": > /tmp/stopping; sleep 7; kill -QUIT 1"]
     (folder,) = (mount for mount in proxy["volumeMounts"] if mount["mountPath"] == "/tmp")
     (seen,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
     assert seen["readOnly"] and "subPath" not in seen and "subPath" not in folder
-    shared = f"{seen['mountPath']}/nginx.pid"
-    assert stop["app"] == ["sh", "-c", f"while [ -e {shared} ]; do sleep 0.2; done"]
-    conf = objects(extra)["ConfigMap"]["data"]["nginx.conf"]
+    *shell, script = app["lifecycle"]["preStop"]["exec"]["command"]
+    assert shell == ["sh", "-c"] and script.startswith(f"sleep 7; cd {seen['mountPath']}; ")
+    conf = objects(STOPS)["ConfigMap"]["data"]["nginx.conf"]
     assert "pid /tmp/nginx.pid;" in conf
     # nginx is the process 1 that the signal goes to.
     assert proxy["command"][0] == "nginx" and "daemon off;" in proxy["command"]
     # Its own patience ends before the pod's.
     assert "worker_shutdown_timeout 50s;" in conf and found["terminationGracePeriodSeconds"] == 7 + 50 + 5
+
+
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash", "busybox") if shutil.which(name)])
+def test_the_server_waits_for_nginx_only_while_the_pod_ends(shell: str, tmp_path: Path) -> None:
+    script = container(STOPS)["lifecycle"]["preStop"]["exec"]["command"][-1].replace("sleep 7", "sleep 0")
+    words = [shell, *(["sh"] if shell == "busybox" else []), "-c", script.replace("/tmp/proxy", str(tmp_path))]
+
+    def ended() -> None:
+        assert subprocess.run(words, check=False, timeout=60, capture_output=True).stderr == b""
+
+    (tmp_path / "nginx.pid").touch()
+    ended()  # its container alone is restarted
+    (tmp_path / "stopping").touch()
+    os.utime(tmp_path / "nginx.pid", ns=(1, 1))
+    waiting = subprocess.Popen(words)
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(1)
+    (tmp_path / "nginx.pid").unlink()
+    assert waiting.wait(60) is not None
+    (tmp_path / "nginx.pid").touch()
+    os.utime(tmp_path / "stopping", ns=(1, 1))
+    ended()  # nginx was stopped once, and runs again
 
 
 def test_shutdown_chain_and_rollout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,9 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 
 from generator.runtime.workers import gthread, lean, response
+from generator.runtime.workers.access_log import TextLogger
+from generator.runtime.workers.app_errors import AppWithOwnErrors
+from generator.runtime.workers.exchange import Exchange
 from tests import fuzz
 
 PEER, PROXY, SERVER = ("10.1.2.3", 40000), ("127.0.0.1", 40001), ("0.0.0.0", 8000)
@@ -144,6 +148,7 @@ def by_gunicorn(cfg: Config, data: bytes, peer: Any) -> Any:
     try:
         request = next(parser)
         _, environ = lean._create(request, sock, peer, SERVER, cfg)
+        environ["wsgi.multithread"] = True  # as the workers do that read requests the short way
     except Exception:
         return None
     body = request.body.read()
@@ -183,6 +188,8 @@ def test_reads_as_gunicorn_or_hands_over(part: int) -> None:
 class Log:
     """Notes what the worker tells its logger."""
 
+    error_log = logging.getLogger("gunicorn.error")
+
     def __init__(self) -> None:
         self.lines: list[Any] = []
 
@@ -192,28 +199,44 @@ class Log:
     def exception(self, *args: Any) -> None:
         self.lines.append(("exception", args))
 
+    def debug(self, *args: Any) -> None:
+        if self.error_log.isEnabledFor(logging.DEBUG):
+            self.lines.append(("debug", args))
+
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **_: self.lines.append((name, args))
 
 
-def worker(cfg: Config, app: Any, alive: bool, hooks: list[Any]) -> Any:
+def worker(cfg: Config, app: Any, alive: bool, max_requests: int = 10**6) -> Any:
     found = AsyncWorker.__new__(AsyncWorker)
-    found.cfg, found.wsgi, found.log = cfg, app, Log()
-    found.nr, found.max_requests, found.alive = 0, 10**6, alive
+    found.cfg, found.wsgi, found.log = cfg, AppWithOwnErrors(app), Log()
+    found.nr, found.max_requests, found.alive = 0, max_requests, alive
     return found
 
 
-def run(make: Any, cfg: Config, app: Any, alive: bool, request: Any, sock: Socket) -> tuple[Any, ...]:
-    found = worker(cfg, app, alive, [])
-    with patch.object(wsgi, "create", make), patch.object(util, "http_date", lambda: "now"):
+def outcome(found: Any, sock: Socket, handle: Any) -> tuple[Any, ...]:
+    """How handling a request ended, what was sent, what was logged, and what became of the worker."""
+    with patch.object(util, "http_date", lambda: "now"):
         try:
-            AsyncWorker.handle_request(found, SERVER, request, sock, PEER)
+            handle()
             end: Any = "kept"
         except StopIteration:
             end = "closed"
         except Exception as error:
             end = type(error)
-    return end, sock.sent, found.log.lines
+    return end, sock.sent, found.log.lines, found.nr, found.alive
+
+
+def by_stock(found: Any, data: bytes) -> tuple[Any, ...]:
+    sock = Socket(data)
+    request = next(RequestParser(found.cfg, sock, PEER))
+    return outcome(found, sock, lambda: AsyncWorker.handle_request(found, SERVER, request, sock, PEER))
+
+
+def by_exchange(found: Any, data: bytes) -> tuple[Any, ...]:
+    request = READERS[0].read(data, sock := Socket(), PEER, SERVER)
+    assert request is not None
+    return outcome(found, sock, lambda: Exchange(found).handle(request, sock))
 
 
 STATUSES = [
@@ -287,7 +310,7 @@ def quiet() -> Iterator[None]:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("seed", range(2))
 def test_responds_as_gunicorn_does(seed: int) -> None:
-    rng, reader = random.Random(seed), READERS[0]
+    rng, cfg = random.Random(seed), CONFIGS[0]
     for _ in range(10_000):
         method, connection = (
             rng.choice(["GET", "HEAD", "POST"]),
@@ -295,17 +318,98 @@ def test_responds_as_gunicorn_does(seed: int) -> None:
         )
         data = f"{method} /a?b HTTP/1.1\r\nHost: h\r\n{connection}\r\n".encode()
         plan, alive = generated_app(rng), rng.random() < 0.9
-        cfg = CONFIGS[0]
-        theirs = Socket(data)
-        stock = run(lean._create, cfg, app_of(plan), alive, next(RequestParser(cfg, theirs, PEER)), theirs)
-        request = reader.read(data, ours := Socket(), PEER, SERVER)
-        assert request is not None
-        found = run(lean.create, cfg, app_of(plan), alive, request, ours)
+        with patch.object(wsgi, "create", lean._create):
+            stock = by_stock(worker(cfg, app_of(plan), alive), data)
+        found = by_exchange(worker(cfg, app_of(plan), alive), data)
         if stock[1].endswith(b"\r\n\r\n<shut down><closed>"):
             # The app failed between header and body: where the header waits for the body, it has not left yet.
             assert found == stock or found[1] == b"", (data, plan)
         else:
             assert found == stock, (data, plan)
+
+
+REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"hello"]
+
+
+def test_hooks_are_called_as_by_gunicorn() -> None:
+    calls: list[Any] = []
+
+    def pre_request(worker: Any, req: Any) -> None:
+        calls.append(("pre", worker.nr, req.method, req.path, req.headers))
+
+    def post_request(worker: Any, req: Any, environ: Any, resp: Any) -> None:
+        calls.append(("post", worker.nr, req.path, comparable(environ), resp.status, resp.sent))
+        raise ValueError("logged, no more")
+
+    cfg = config(pre_request=pre_request, post_request=post_request)
+    stock = by_stock(worker(cfg, hello, True), REQUEST)
+    half = len(calls)
+    assert by_exchange(worker(cfg, hello, True), REQUEST) == stock
+    assert half == 2 and calls[:half] == calls[half:]
+    assert ("exception", ("Exception in post_request hook",)) in stock[2]
+
+
+def test_gunicorns_own_hooks_log_when_debugging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Log, "error_log", Mock(isEnabledFor=lambda level: level >= logging.DEBUG))
+    stock = by_stock(worker(CONFIGS[0], hello, True), REQUEST)
+    assert by_exchange(worker(CONFIGS[0], hello, True), REQUEST) == stock
+    assert ("debug", ("%s %s", "GET", "/a")) in stock[2]
+
+
+def test_max_requests_ends_the_worker() -> None:
+    stock = by_stock(worker(CONFIGS[0], hello, True, max_requests=1), REQUEST)
+    assert by_exchange(worker(CONFIGS[0], hello, True, max_requests=1), REQUEST) == stock
+    assert stock[0] == "closed" and b"Connection: close" in stock[1] and not stock[4]
+
+
+def test_an_application_that_a_hook_has_put_in_place_is_called() -> None:
+    found = worker(CONFIGS[0], hello, True)
+    inner = found.wsgi
+
+    def middleware(environ: dict[str, Any], start_response: Any) -> Any:
+        return inner(environ, lambda status, headers: start_response("203 Changed", headers))
+
+    exchange = Exchange(found)
+    for place in ("after", "before"):
+        found.wsgi = middleware
+        request = READERS[0].read(REQUEST, sock := Socket(), PEER, SERVER)
+        (Exchange(found) if place == "before" else exchange).handle(request, sock)  # type: ignore[arg-type]
+        assert sock.sent.startswith(b"HTTP/1.1 203 Changed\r\n"), place
+
+
+@pytest.mark.parametrize("access_log", ["-", None])
+def test_a_logger_is_called_only_where_it_writes(access_log: str | None) -> None:
+    cfg = config(accesslog=access_log)
+    found = worker(cfg, hello, True)
+    found.log = TextLogger(cfg)
+    assert Exchange(found).logs == bool(access_log)
+    found.log = Log()  # a class of its own, as that for statsd: it may count where nothing is written
+    assert Exchange(found).logs
+
+
+def test_what_gunicorns_response_begins_with() -> None:
+    stock, ours = wsgi.Response(None, None, CONFIGS[0]), lean.LeanResponse(None, None, CONFIGS[0])
+    assert {name: getattr(ours, name) for name in vars(stock)} == vars(stock)
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    found = worker(CONFIGS[0], hello, True)
+    found.log = TextLogger(config(accesslog=None))
+    exchange = Exchange(found)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            request = READERS[0].read(REQUEST, sock := Socket(), PEER, SERVER)
+            exchange.handle(request, sock)  # type: ignore[arg-type]
+        assert gc.collect() < 100
+    finally:
+        gc.enable()
 
 
 class Pieces(Socket):
@@ -330,12 +434,16 @@ def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, taken: list[int]
         try:
             request = next(parser)
             _, environ = lean.create(request, sock, peer, SERVER, cfg)
+            environ["wsgi.multithread"] = True
             body = request.body.read(size)
         except Exception as error:
             return [*found, (type(error), str(error))]
         found.append((comparable(environ), request.headers, request.should_close(), body))
-        if request.should_close() or not parser.finish_body(deadline=float("inf")):
-            return [*found, "closed"]
+        try:
+            if request.should_close() or not parser.finish_body(deadline=float("inf")):
+                return [*found, "closed"]
+        except Exception as error:  # of a chunked body that the app did not read
+            return [*found, (type(error), str(error))]
     return found
 
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.servers.started import Gunicorn
+from tests.servers.started import APP, Gunicorn
 
 
 @pytest.fixture
 def gunicorn(tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
-    """Starts it with one of the kit's worker classes; ``more`` are lines of its configuration."""
+    """Starts it with one of the kit's worker classes; ``more`` are lines of its configuration, ``app`` a module."""
     started: list[Gunicorn] = []
 
-    def start(worker: str, more: str = "", **settings: Any) -> Gunicorn:
-        started.append(Gunicorn(tmp_path, worker, {"workers": 1, "keepalive": 75, **settings}, more))
+    def start(worker: str, more: str = "", app: str = APP, **settings: Any) -> Gunicorn:
+        started.append(Gunicorn(tmp_path, worker, {"workers": 1, "keepalive": 75, **settings}, more, app))
         return started[-1].ready()
 
     yield start

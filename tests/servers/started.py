@@ -143,10 +143,10 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 
 class Gunicorn:
-    def __init__(self, folder: Path, worker: str, settings: dict[str, Any], more: str) -> None:
+    def __init__(self, folder: Path, worker: str, settings: dict[str, Any], more: str, app: str = APP) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        (folder / "tiny.py").write_text(APP)
+        (folder / "tiny.py").write_text(app)
         config = CONFIG.format(root=str(ROOT), here=str(folder), port=self.port) + WORKERS[worker] + more
         config += "".join(f"{name} = {value!r}\n" for name, value in settings.items())
         (folder / "gunicorn.conf.py").write_text(config)

@@ -13,12 +13,14 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.errors import KitError
+from generator.pages.write import html
 from generator.pipeline import plan_profile
 from generator.proof import images
 from generator.proof.request import Request
 from generator.runtime.sizing import MIB
 from generator.tune.candidates import Field, find
 from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
+from generator.tune.page import tune_page
 from generator.tune.report import capacity, make_report, sentences, settings
 from generator.tune.search import Standing, judge
 from generator.tune.trial import Trial, of_steps, rates_around, rates_from
@@ -37,6 +39,7 @@ FACTS = Facts(
     cpu_ms=1.5,
     alone_ms=52.0,
 )
+ABOUT = {"began": "2026-01-01T00:00:00+00:00", "seconds": 300.0, "minutes": 5.0}
 
 
 def field_of(*overrides: str, servers: tuple[str, ...] = ()) -> Field:
@@ -171,8 +174,11 @@ def test_the_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "web.yaml"
     path.write_text("old")
     path.chmod(0o640)
-    replace_file(path, "new")
+    replace_file(path, "new", "old", "workers: 2")
     assert (path.read_text(), path.stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == ("new", 0o640, 1)
+    with pytest.raises(KitError, match=r"was changed meanwhile, .* it would be workers: 2"):
+        replace_file(path, "newer", "old", "workers: 2")
+    assert path.read_text() == "new"
 
 
 def test_without_a_choice_only_what_was_measured_of_the_app_is_written() -> None:
@@ -207,6 +213,21 @@ def test_the_report_says_what_follows() -> None:
     assert "the app BLOCKS it: shop/db.py:12 (query)" in said
     assert "one pod: 905 requests/s over 1200 connections" in said
     assert "30 MiB after load" in said and "left out: sync: " in said
+
+
+def test_the_page_shows_every_candidate_with_its_spread() -> None:
+    field, found = decided()
+    report = json.loads(json.dumps(make_report(field.candidates[0].plan, field, Request(), found, ABOUT), default=str))
+    report["machine"] = {"cpus": 2}
+    page = tune_page(report, field.candidates[0].plan)
+    charts = {chart.title: chart for section in page.sections for chart in section.charts}
+    rows = charts["Throughput of each candidate"].table.rows
+    assert [row[0] for row in rows] == [row["name"] for row in report["candidates"]]
+    best = next(row for row in rows if row[0] == BETTER)
+    figures = next(row["figures"] for row in report["candidates"] if row["name"] == BETTER)[1:]
+    assert best[2:4] == (f"{min(figures):,.0f}", f"{max(figures):,.0f}")
+    assert BETTER in page.heading and "Capacity" in [section.title for section in page.sections]
+    assert BETTER in html(page)
 
 
 def test_it_starts_five_times_slower_than_here_or_in_ten_seconds() -> None:

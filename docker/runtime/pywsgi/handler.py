@@ -157,7 +157,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         self.application = self.server.application
         try:
             self.run_application()
-            if not self.headers_sent:
+            if not (self.headers_sent or self.wsgi_input.taken):
                 raise AssertionError("the app has not called start_response")
         except ClientGone:
             self.closed_by_client = self.close_connection = True
@@ -171,6 +171,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 )
             self._fail("500 Internal Server Error")
         finally:
+            if self.wsgi_input.taken:
+                self._orig_status, self.close_connection = "101 Switching Protocols", True
             self.time_finish = time()
             self.log_request()
         if not self.close_connection:
@@ -182,7 +184,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def _fail(self, status: str) -> None:
         """Answer instead of the app, if nothing of its response has gone out; in both cases the connection ends."""
         self.close_connection = True
-        if self.headers_sent:
+        if self.headers_sent or self.wsgi_input.taken:
             return
         self.response_use_chunked, self.body_bytes, self.result = False, 0, None
         body = status.partition(" ")[2].encode()
@@ -247,6 +249,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             self._write_with_headers(data)
 
     def _sendall(self, data: bytes) -> None:
+        if self.wsgi_input.taken:  # frames, not HTTP; what the app returns in the end is nobody's
+            return
         if self.closed_by_client:
             raise ClientGone(errno.EPIPE, "the client has gone")
         try:

@@ -11,6 +11,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from gevent.lock import BoundedSemaphore
 from gevent.pywsgi import _InvalidClientInput
 from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
@@ -73,6 +74,29 @@ class BrokenBody(_InvalidClientInput):  # type: ignore[misc]
         self.status = refusal(cause)
 
 
+class WebSocket:
+    """The connection, as a WebSocket library has it: no limit for silence, and what it sends is sent whole.
+
+    simple-websocket takes ``send`` for one that blocks until all is sent, which gevent's does not (its issues 34, 45).
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock, self._writing = sock, BoundedSemaphore(1)
+        sock.settimeout(None)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        with self._writing:
+            self._sock.sendall(data, flags)
+        return len(data)
+
+    def dup(self) -> WebSocket:
+        """The same: the handler reads and writes no more, and closes it when the app is done."""
+        return self
+
+
 class Input:
     """wsgi.input. Once it has failed, where the next request begins is unknown, and the connection must end."""
 
@@ -81,11 +105,14 @@ class Input:
         #: The client waits for "100 Continue" before it sends the body.
         self.awaited = head._expected_100_continue
         self.failed = False
+        #: Whether the app has taken the connection over, so that nothing of HTTP may follow on it.
+        self.taken = False
 
     @property
     def raw(self) -> Any:
         """Where simple-websocket finds the connection (``wsgi.input.raw._sock``) on gevent's server."""
-        return SimpleNamespace(_sock=self._sock)
+        self.taken = True
+        return SimpleNamespace(_sock=WebSocket(self._sock))
 
     @property
     def over(self) -> bool:

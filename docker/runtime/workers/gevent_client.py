@@ -6,9 +6,14 @@ from time import monotonic
 from typing import Any
 
 from gevent import socket
+from gevent.lock import BoundedSemaphore
 from gunicorn.http.errors import LimitRequestHeaders
 
 from ..http_limits import FEW_HEAD_BYTES, UNFINISHED_HEADS_BYTES
+from .lean import READ_BYTES
+
+#: Of all requests of a worker that wait for their turn: more stays in the kernel.
+WAITING_BYTES = 4 * 1024 * 1024
 
 
 class Client(socket.socket):  # type: ignore[misc]
@@ -20,13 +25,15 @@ class Client(socket.socket):  # type: ignore[misc]
     - idle: ``idle_since`` is a time, and nothing of the next request has been read;
     - reading a head that gunicorn parses: ``head`` counts its bytes;
     - in a request: the app has it, and may take as long as it likes, but the client may be silent in the middle of the
-      body, or take nothing of the response, for ``transfer_timeout`` at a time.
+      body, or take nothing of the response, for ``transfer_timeout`` at a time;
+    - a WebSocket: the app's library reads and writes it; it may be silent for as long as it likes.
     """
 
     __slots__ = (
         "address",
         "busy",
         "deadline",
+        "first",
         "head",
         "idle_since",
         "request",
@@ -36,6 +43,7 @@ class Client(socket.socket):  # type: ignore[misc]
         "watched",
         "watcher",
         "whole",
+        "writing",
     )
 
     def __init__(self, server: Any, address: Any, fileno: int) -> None:
@@ -47,9 +55,11 @@ class Client(socket.socket):  # type: ignore[misc]
         self.head: int | None = None
         self.request: Any = None
         self.served = False  # it has had a request before
+        self.first: bytes | None = None  # what has come of a request that waits for its turn, if it has been read
         self.unread = b""  # bytes read that nobody has looked at
         self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
         self.busy = True  # in the pool, not waiting
+        self.writing: BoundedSemaphore | None = None  # of a WebSocket: who sends a message
         self.watcher = server.loop.io(fileno, 1)
         self.watched = False
 
@@ -63,12 +73,31 @@ class Client(socket.socket):  # type: ignore[misc]
             self.watcher.start(self.readable)
 
     def readable(self) -> None:
+        """Read what has come: left in the kernel it would be reported again while this waits for its turn, and to stop
+        and start the watcher are two system calls."""
         if self.busy:
             self.stop_watching()
-        else:
-            self.busy = True
-            self.deadline = float("inf")  # its time runs from its turn on
-            self.server.worker.pool.add(self)
+            return
+        worker = self.server.worker
+        if worker.waiting_bytes < WAITING_BYTES:
+            try:
+                self.first = self._sock.recv(READ_BYTES)
+            except BlockingIOError:  # nothing; the kernel may say so
+                return
+            except OSError:  # it is over
+                self.first = b""
+            worker.waiting_bytes += len(self.first)
+        self.busy = True
+        self.deadline = float("inf")  # its time runs from its turn on
+        worker.pool.add(self)
+
+    def take_first(self) -> bytes:
+        """The bytes that have come, none at the end of the connection; BlockingIOError where there are none yet."""
+        data, self.first = self.first, None
+        if data is None:
+            return bytes(self._sock.recv(READ_BYTES))
+        self.server.worker.waiting_bytes -= len(data)
+        return data
 
     def stop_watching(self) -> None:
         if self.watched:
@@ -102,10 +131,13 @@ class Client(socket.socket):  # type: ignore[misc]
         if self.unread:
             data, self.unread = self.unread, b""
             return data
-        try:
-            data = super().recv(*args)
-        except TimeoutError as error:
-            raise self.gone("sent nothing more of the body", error) from None
+        while True:
+            try:
+                data = super().recv(*args)
+                break
+            except TimeoutError as error:
+                if self.writing is None or self.timeout != self.server.worker.transfer_timeout:
+                    raise self.gone("sent nothing more of the body", error) from None
         return data if monotonic() < self.deadline else b""
 
     def read_head(self, data: bytes) -> None:
@@ -129,7 +161,20 @@ class Client(socket.socket):  # type: ignore[misc]
 
     # --- Writing ---
 
+    def become_websocket(self) -> None:
+        self.writing = BoundedSemaphore(1)
+
     def send(self, data: Any, flags: int = 0) -> int:
+        """As a socket that blocks, a WebSocket takes all of it: simple-websocket counts on that, and its messages
+        of some megabytes were cut (its issues 34 and 45). Messages of several greenlets do not mix.
+        """
+        if self.writing is None:
+            return self.send_some(data, flags)
+        with self.writing:
+            self.sendall(data, flags)
+        return len(data)
+
+    def send_some(self, data: Any, flags: int = 0) -> int:
         try:
             return int(super().send(data, flags))
         except TimeoutError as error:
@@ -149,7 +194,7 @@ class Client(socket.socket):  # type: ignore[misc]
         if sent < len(data):
             rest = memoryview(data)[sent:]
             while rest:
-                rest = rest[self.send(rest, flags) :]
+                rest = rest[self.send_some(rest, flags) :]
 
     def gone(self, what: str, timed_out: TimeoutError) -> OSError:
         """gunicorn and Flask take it for a client that has gone, which it is; an app's own timeout stays what it is."""

@@ -16,7 +16,7 @@ from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadW
 
 from .. import http_limits
 from ..given_up import given_up
-from . import accepting, lean
+from . import accepting, lean, websocket
 from .app_errors import OwnErrors
 from .heads import HeadSocket
 
@@ -142,6 +142,8 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         if isinstance(conn.sock, HeadSocket):
             conn.sock.head = None
+            if not isinstance(req, lean.LeanRequest) and websocket.wanted(req):
+                conn.sock.become_websocket()
         if given_up(conn.sock):
             return False
         return super().handle_request(req, conn)

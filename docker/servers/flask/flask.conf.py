@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='2de7f5821bf4')
+_kit.begin(runtime='56b57bdf2272')
 
 _numbers = _kit.numbers(
     connections=10,

@@ -26,18 +26,21 @@ class OwnErrors:
 
     def load_wsgi(self) -> None:
         super().load_wsgi()  # type: ignore[misc]
-        self.wsgi = with_own_errors(self.wsgi)
+        self.wsgi = AppWithOwnErrors(self.wsgi)
 
 
-def with_own_errors(app: App) -> App:
+class AppWithOwnErrors:
     """The app, with AppError for each OSError that does not come from the client's connection.
 
     StopIteration stays: flask-sock and python-engineio raise it after a WebSocket, so that gunicorn only hangs up.
     """
 
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
-            body = app(environ, start_response)
+            body = self.app(environ, start_response)
         except OSError as error:
             raise_if_own(error)
             raise
@@ -45,8 +48,6 @@ def with_own_errors(app: App) -> App:
         if body.__class__ in (list, tuple, object) or isinstance(body, environ["wsgi.file_wrapper"]):
             return body
         return Pieces(body)
-
-    return application
 
 
 class Pieces:
@@ -79,9 +80,12 @@ class Pieces:
 
 
 def raise_if_own(error: OSError) -> None:
-    """Raise AppError unless the error came up through gunicorn or a worker of the kit, called by the app."""
+    """Raise AppError unless the error came up through gunicorn or a worker of the kit, called by the app.
+
+    For who called the app and has caught the error.
+    """
     place: TracebackType | None = error.__traceback__
-    place = place and place.tb_next  # the first is this module's
+    place = place and place.tb_next  # the first is the caller's
     while place:
         if str(place.tb_frame.f_globals.get("__name__")).startswith(SERVER):
             return

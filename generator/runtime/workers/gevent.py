@@ -26,9 +26,10 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from .. import http_limits
 from ..given_up import given_up
-from . import accepting, gevent_resolver, lean
+from . import accepting, gevent_resolver, lean, websocket
 from .app_errors import OwnErrors
 from .balance import Balance
+from .exchange import Exchange
 from .gevent_client import Client
 from .gevent_server import FairServer
 from .pool import Pool
@@ -62,8 +63,9 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         self.beaten, self.begun = 0.0, 0
         tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
         self.lean = lean.fits(self.cfg)
-        self.keepalive, self.reader = self.cfg.keepalive, lean.Reader(self.cfg)
+        self.keepalive, self.reader, self.exchange = self.cfg.keepalive, lean.Reader(self.cfg), Exchange(self)
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
+        self.waiting_bytes = 0  # of all requests that have been read, and wait for their turn
         self.unfinished_bytes = 0  # of all heads that gunicorn's parser is reading
         self.somebody_waited, self.places_needed, self.surplus = False, 0, 0
         gevent_resolver.install()
@@ -175,7 +177,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         """Answer what has come on a connection, then have it wait for more, or close it; in a greenlet of the pool."""
         data, client.unread = client.unread, b""
         try:
-            data = data or client._sock.recv(lean.READ_BYTES)
+            data = data or client.take_first()
         except BlockingIOError:  # the event was of bytes that are read already
             client.deadline = (client.idle_since or monotonic()) + self.keepalive
             client.wait()
@@ -211,8 +213,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         self.beat()
         self.close_if_needed(request, client)
         try:
-            # gevent's goes on after a stop that interrupts the app; here that is the connection's end.
-            AsyncWorker.handle_request(self, server.address, request, client, address)
+            self.exchange.handle(request, client)
             client.deadline = monotonic() + self.header_timeout
             return lean.finish_body(request, client)
         except (StopIteration, gevent.GreenletExit, SystemExit):
@@ -237,6 +238,8 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             raise StopIteration("the client has gone")
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
         self.close_if_needed(req, sock)
+        if websocket.wanted(req):
+            sock.become_websocket()
         super().handle_request(listener_name, req, sock, addr)
         if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):
             self.read_to_the_end(req, sock)

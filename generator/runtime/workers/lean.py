@@ -53,6 +53,7 @@ class LeanRequest(Request):  # type: ignore[misc]
 
     def __init__(self, environ: dict[str, Any], lines: list[str]) -> None:
         self.environ = environ
+        self.asks_to_close = environ.get("HTTP_CONNECTION", "").lower() == "close"
         self.lines = lines
         self.trailers: list[tuple[str, str]] = []
 
@@ -63,7 +64,7 @@ class LeanRequest(Request):  # type: ignore[misc]
         return [(name.upper(), value.strip(" \t")) for name, _, value in split]
 
     def should_close(self) -> bool:
-        return self.must_close or self.environ.get("HTTP_CONNECTION", "").lower() == "close"
+        return self.must_close or self.asks_to_close
 
 
 class Reader:
@@ -84,7 +85,12 @@ class Reader:
 
     def renew(self) -> None:
         """What gunicorn makes for each request anew, though only a reopened log changes it."""
-        self.base = {**wsgi.base_environ(self.cfg), "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": self.script_name}
+        self.base = {
+            **wsgi.base_environ(self.cfg),
+            "wsgi.multithread": True,  # set by both workers that read requests here
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SCRIPT_NAME": self.script_name,
+        }
 
     def read(self, data: bytes, sock: Any, peer: Any, server: Any) -> LeanRequest | None:
         """The request at the start of ``data``, and None where gunicorn has to look at it.
@@ -156,7 +162,7 @@ class Reader:
 def fits(cfg: Any) -> bool:
     """Whether requests may take the short way: with these a connection's parser remembers, or reads ahead, what a new
     one would not know."""
-    return bool(cfg.proxy_protocol == "off" and cfg.http2_cleartext == "off")
+    return bool(cfg.proxy_protocol == "off" and cfg.http2_cleartext == "off" and cfg.protocol == "http")
 
 
 def has_whole_body(request: LeanRequest) -> bool:
@@ -182,7 +188,31 @@ class LeanResponse(response.Response):
 
     #: Header names that were checked: whether they are ordinary.
     names: ClassVar[dict[str, bool]] = {}
-    headers_sent: bool
+    #: Status lines that were checked, of responses that may have a body.
+    codes: ClassVar[dict[str, int]] = {}
+    # What gunicorn sets for each response.
+    version = SERVER
+    status: str | None = None
+    status_code: int | None
+    response_length: int | None = None
+    headers_sent = chunked = must_close = upgrade = _omits_body = _omits_body_warned = False
+    sent = 0
+
+    def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
+        self.req, self.sock, self.cfg = req, sock, cfg
+        self.headers: list[tuple[str, str]] = []
+
+    def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Any:
+        code = self.codes.get(status) if status.__class__ is str else None
+        if code is None or exc_info or self.status is not None or self.req.method == "HEAD":
+            write = super().start_response(status, headers, exc_info)
+            if code is None and not self._omits_body and len(self.codes) < _REMEMBERED:
+                self.codes[status] = int(self.status_code or 0)
+            return write
+        self.status, self.status_code = status, code
+        self.process_headers(headers)
+        self.chunked = self.response_length is None
+        return self.write
 
     def process_headers(self, headers: Sequence[tuple[str, str]]) -> None:
         if type(headers) is not list:
@@ -217,6 +247,11 @@ class LeanResponse(response.Response):
         if self.upgrade:
             super().send_headers()
             return
+        self.held = self.head()
+        if self.direct or self._omits_body or self.response_length == 0:
+            self.flush()
+
+    def head(self) -> bytes:
         lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
         connection = "close" if self.should_close() else "keep-alive"
         coding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
@@ -224,9 +259,17 @@ class LeanResponse(response.Response):
             f"HTTP/1.1 {self.status}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
             f"Connection: {connection}\r\n{coding}{lines}\r\n"
         )
-        self.held = text.encode("latin-1")
-        if self.direct or self._omits_body or self.response_length == 0:
-            self.flush()
+        return text.encode("latin-1")
+
+    def write(self, arg: Any) -> None:
+        if self.headers_sent or self.held or self.upgrade or self._omits_body or arg.__class__ is not bytes:
+            super().write(arg)
+        elif len(arg) == self.response_length and 0 < len(arg) <= response.COPIED:  # the whole body
+            head = self.head()
+            self.headers_sent, self.sent = True, len(arg)
+            self.sock.sendall(head + arg)
+        else:
+            super().write(arg)
 
     def _emit_body(self, data: bytes) -> None:
         if self.held and not self.chunked and len(data) <= response.COPIED:
@@ -234,6 +277,10 @@ class LeanResponse(response.Response):
             self.sock.sendall(held + data)
         else:
             super()._emit_body(data)
+
+    def close(self) -> None:
+        if self.chunked or not self.headers_sent:
+            super().close()
 
 
 _create: Callable[..., Any] = wsgi.create
@@ -243,9 +290,10 @@ def create(req: Any, sock: Any, client: Any, server: Any, cfg: Any, *args: Any, 
     """gunicorn's pair of response and environ; a LeanRequest brings its environ along."""
     if req.__class__ is not LeanRequest:
         return _create(req, sock, client, server, cfg, *args, **options)
-    resp = LeanResponse(req, sock, cfg)
-    req.environ["wsgi.early_hints"] = wsgi._make_early_hints_callback(req, sock, resp)
-    return resp, req.environ
+    resp, environ = LeanResponse(req, sock, cfg), req.environ
+    del req.environ  # the callback refers to the request: a circle would be left to the garbage collector
+    environ["wsgi.early_hints"] = wsgi._make_early_hints_callback(req, sock, resp)
+    return resp, environ
 
 
 def install() -> None:

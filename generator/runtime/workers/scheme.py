@@ -17,12 +17,13 @@ class SchemeReader:
             for name, value in cfg.secure_scheme_headers.items()
             if name.isupper() and "_" not in name  # gunicorn compares names in upper case
         ]
+        self.names = frozenset(key for key, _ in self.keys)
 
     def read(self, environ: dict[str, Any], peer: str) -> str | None:
         """http or https, as the proxy at the address ``peer`` says; None where its headers contradict each other."""
-        said = [value == environ[key] for key, value in self.keys if key in environ]
-        if not said:
+        if self.names.isdisjoint(environ):
             return "http"
+        said = [value == environ[key] for key, value in self.keys if key in environ]
         if not _ip_in_allow_list(peer, self.cfg.forwarded_allow_ips, self.cfg.forwarded_allow_networks()):
             return "http"
         if len(set(said)) > 1:
