@@ -120,9 +120,10 @@ def test_the_server_stops_after_the_proxy_in_front_of_it() -> None:
     (proxy,), (app,) = found["initContainers"], found["containers"]
     assert proxy["lifecycle"]["preStop"]["exec"]["command"] == ["sh", "-c", ": > /tmp/stopping; sleep 7; kill -QUIT 1"]
     (folder,) = (mount for mount in proxy["volumeMounts"] if mount["mountPath"] == "/tmp")
-    (whole,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
+    (seen,) = (mount for mount in app["volumeMounts"] if mount["name"] == folder["name"])
+    assert seen["readOnly"] and "subPath" not in seen and "subPath" not in folder
     *shell, script = app["lifecycle"]["preStop"]["exec"]["command"]
-    assert shell == ["sh", "-c"] and script.startswith(f"sleep 7; cd {whole['mountPath']}/{folder['subPath']}; ")
+    assert shell == ["sh", "-c"] and script.startswith(f"sleep 7; cd {seen['mountPath']}; ")
     conf = objects(STOPS)["ConfigMap"]["data"]["nginx.conf"]
     assert "pid /tmp/nginx.pid;" in conf
     # nginx is the process 1 that the signal goes to.
