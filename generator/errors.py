@@ -10,11 +10,14 @@ from typing import Any
 FAULTS_SHOWN = 50
 
 
-def printable(text: str) -> str:
-    """The text on one line: a file or a key may be named with control characters, which would act on a terminal."""
+def printable(text: str, keep: str = "") -> str:
+    """The text on one line: a file or a key may be named with control characters, which would act on a terminal.
+
+    ``keep`` are those that stay: ``"\\n\\t"`` of a text with lines of its own.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Fault:
         lines = [f"{self.mark}: {self.path or 'profile'}: {self.given} [{self.code}]"]
         lines += [f"    allowed: {self.allowed}"] if self.allowed else []
         lines += [f"    do: {self.remedy}"] if self.remedy else []
-        return "\n".join(lines)
+        return "\n".join(printable(line, "\n") for line in lines)
 
     def as_json(self) -> dict[str, Any]:
         """For programs: as printed, each part by its name."""

@@ -26,7 +26,7 @@ def read_configuration(text: str, file: str, environment: Mapping[str, str] | No
     """What a configuration gives to gunicorn. ``environment`` is what is known of it. Raises Unreadable."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
         raise Unreadable(Span(Mark(file, line, column)), getattr(error, "msg", None) or str(error)) from error
     reader = _Reader(file, text, tree, Scope(environment or {}))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..errors import Mark
 from .finding import Finding
 from .given import Span
-from .words import Command, Word, expand, find_gunicorn, split
+from .words import Command, Word, expand, find_gunicorn, span_of, split
 
 #: Health programs that images of Python lack, by the tag's suffix.
 _LACKS = {"slim": ("curl", "wget"), "alpine": ("curl",)}
@@ -127,19 +127,19 @@ def json_words(text: str, mark: Mark, environment: Mapping[str, str]) -> Iterato
     """The words of an exec form; those of `sh -c` are a shell's."""
     try:
         items = json.loads(text.replace("\\\n", " \n"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         return
     position, previous = 0, ""
+    breaks = [match.start() for match in re.finditer("\n", text)]
     for item in items:
         literal = json.dumps(item, ensure_ascii=False)
         at = text.find(literal, position)
         at = position if at < 0 else at
         position = at + len(literal)
-        line = text[:at].count("\n")
-        column = mark.column + at + 1 if not line else at - text[:at].rfind("\n") + 1
-        place = Mark(mark.file, mark.line + line, column)
+        found = span_of(at, at, mark, breaks).mark
+        place = Mark(found.file, found.line, found.column + 1)
         if re.fullmatch(r"-[a-z]*c", previous) and " " in item:
             yield from split(item, place, environment)
         else:

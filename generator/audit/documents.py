@@ -12,6 +12,11 @@ import yaml
 from ..errors import Mark
 from .given import Span
 
+#: Values of a file, all aliases replaced: what walks through them would take as long.
+_MAX_VALUES = 1_000_000
+#: Not libyaml's: composing what is nested deeply enough ends the process (SIGSEGV).
+_LOADER = yaml.SafeLoader
+
 
 @dataclass(frozen=True)
 class Node:
@@ -80,13 +85,32 @@ def read_documents(text: str, file: str) -> list[Node]:
     """Every document of a file. Raises BadDocument."""
     lines = tuple(text.splitlines())
     try:
-        return [Node(raw, file, lines) for raw in yaml.compose_all(text, Loader=yaml.SafeLoader) if raw is not None]
+        found = [raw for raw in yaml.compose_all(text, Loader=_LOADER) if raw is not None]
+        known: dict[int, int | None] = {}
+        if sum(_size(raw, file, known) for raw in found) > _MAX_VALUES:
+            raise BadDocument(Span(Mark(file)), "its aliases repeat more than a million values")
+        return [Node(raw, file, lines) for raw in found]
     except yaml.YAMLError as error:
         at = getattr(error, "problem_mark", None)
         mark = Mark(file, min(at.line + 1, max(len(lines), 1)), at.column + 1) if at else Mark(file)
         raise BadDocument(Span(mark), str(getattr(error, "problem", None) or error)) from error
     except RecursionError as error:
         raise BadDocument(Span(Mark(file)), "it is nested too deeply") from error
+
+
+def _size(raw: yaml.Node, file: str, known: dict[int, int | None]) -> int:
+    """How many values it has, aliases replaced. Raises BadDocument where one contains itself."""
+    if isinstance(raw, yaml.ScalarNode):
+        return 1
+    if id(raw) not in known:
+        known[id(raw)] = None  # begun
+        below = raw.value if isinstance(raw, yaml.SequenceNode) else [one for pair in raw.value for one in pair]
+        known[id(raw)] = 1 + sum(_size(one, file, known) for one in below)
+    size = known[id(raw)]
+    if size is None:
+        start = raw.start_mark
+        raise BadDocument(Span(Mark(file, start.line + 1, start.column + 1)), "an alias in it stands for the whole")
+    return size
 
 
 def seconds(text: str) -> int | None:

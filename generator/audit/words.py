@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ _PIECE = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+#: Characters of all values together that one text takes in: ENV A=$A$A, sixty times, is more than any machine has.
+_MAX_EXPANDED = 64 * 1024
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}]*))?\})")
 
 
@@ -37,11 +40,13 @@ def split(text: str, mark: Mark, environment: Mapping[str, str], shell: bool = T
     pieces: list[str] = []
     start: int | None = None
     unknown: str | None = None
+    breaks = [match.start() for match in re.finditer("\n", text)]
+    room = _MAX_EXPANDED
 
     def close(end: int) -> None:
         nonlocal start, unknown
         if start is not None:
-            words.append(Word("".join(pieces), _span(text, start, end, mark), unknown))
+            words.append(Word("".join(pieces), span_of(start, end, mark, breaks), unknown))
         pieces.clear()
         start, unknown = None, None
 
@@ -49,40 +54,44 @@ def split(text: str, mark: Mark, environment: Mapping[str, str], shell: bool = T
         if match.lastgroup in ("space", "break"):
             close(match.start())
             if match.lastgroup == "break":
-                words.append(Word(match[0], _span(text, match.start(), match.end(), mark), breaks=True))
+                words.append(Word(match[0], span_of(match.start(), match.end(), mark, breaks), breaks=True))
             continue
         start = match.start() if start is None else start
         piece = next(group for group in match.groups() if group is not None)
         if match.lastgroup in ("double", "bare") and shell:
-            piece, missing = expand(piece, environment)
+            given = len(piece)
+            piece, missing = expand(piece, environment, room)
+            room -= max(0, len(piece) - given)
             unknown = unknown or missing
         pieces.append(re.sub(r'\\(["\\$`])', r"\1", piece) if match.lastgroup == "double" else piece)
     close(len(text))
     return words
 
 
-def expand(text: str, environment: Mapping[str, str]) -> tuple[str, str | None]:
-    """The text with variables replaced by known values or their defaults; and the first that is not known."""
+def expand(text: str, environment: Mapping[str, str], room: int = _MAX_EXPANDED) -> tuple[str, str | None]:
+    """The text with variables replaced by known values or their defaults; and the first that is not known, or for
+    whose value there is no room."""
     missing: list[str] = []
 
     def value(match: re.Match[str]) -> str:
+        nonlocal room
         name = match[1] or match[2]
-        if name in environment:
-            return environment[name]
-        if match[3] is None:
+        found = environment.get(name, match[3])
+        if found is None or len(found) > room:
             missing.append(name)
             return match[0]
-        return match[3]
+        room -= len(found)
+        return found
 
     expanded = _VARIABLE.sub(value, text)
     return expanded, missing[0] if missing else ("$(...)" if "$(" in expanded or "`" in expanded else None)
 
 
-def _span(text: str, start: int, end: int, mark: Mark) -> Span:
-    before = text[:start]
-    line = before.count("\n")
-    column = mark.column + start if not line else start - before.rfind("\n")
-    width = len(text[start:end].split("\n", maxsplit=1)[0])
+def span_of(start: int, end: int, mark: Mark, breaks: Sequence[int]) -> Span:
+    """The place of a part of a text that begins at ``mark`` and has line breaks at ``breaks``: its first line."""
+    line = bisect_left(breaks, start)
+    column = mark.column + start if not line else start - breaks[line - 1]
+    width = (breaks[line] if line < len(breaks) and breaks[line] < end else end) - start
     return Span(Mark(mark.file, mark.line + line, column), max(width, 1))
 
 
@@ -120,12 +129,14 @@ def find_gunicorn(words: Sequence[Word]) -> Command | None:
     """The first command that starts gunicorn, or None."""
     for one in commands(words):
         variables: dict[str, str] = {}
+        named_only = False
         for position, word in enumerate(one):
             name = word.text.rsplit("/", 1)[-1]
-            before = [other.text for other in one[:position]]
-            if name == "gunicorn" and not any(other.rsplit("/", 1)[-1] in _NO_START for other in before):
+            if name == "gunicorn" and not named_only:
+                before = [other.text for other in one[:position]]
                 ours = "kit_runtime" in before
                 return Command(word, tuple(one[position + 1 :]), variables, "exec" in before, ours)
+            named_only = named_only or name in _NO_START
             if re.fullmatch(r"[A-Za-z_]\w*=.*", word.text, re.DOTALL) and not word.variable:
                 key, _, value = word.text.partition("=")
                 variables[key] = value

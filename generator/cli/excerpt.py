@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import click
 
@@ -14,7 +15,7 @@ _WIDTH = 100
 
 def excerpt(text: str, mark: Mark, width: int = 1, colour: str = "red") -> str:
     """The marked line of ``text`` with carets below ``width`` characters, or nothing where there is no such line."""
-    lines = text.splitlines()
+    lines = _lines(text)
     if not 1 <= mark.line <= len(lines):
         return ""
     line = "".join(c if c.isprintable() else " " for c in lines[mark.line - 1])
@@ -25,6 +26,12 @@ def excerpt(text: str, mark: Mark, width: int = 1, colour: str = "red") -> str:
     gutter = f"{mark.line:5} | "
     below = " " * (len(gutter) - 2) + "| " + " " * _cells(shown[: start - cut])
     return f"{gutter}{shown}\n{below}" + click.style("^" * max(_cells(marked), 1), fg=colour, bold=True)
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    """Once a file, not once a finding: there may be thousands."""
+    return text.splitlines()
 
 
 def _cells(text: str) -> int:

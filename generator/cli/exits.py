@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import FAULTS_SHOWN, KitError, ProfileError
+from ..errors import FAULTS_SHOWN, KitError, ProfileError, printable
 from .excerpt import excerpt
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ def exit_code(error: BaseException, debug: bool, as_json: bool = False) -> int:
             return 128 + signal.SIGINT
         if isinstance(error, KitError):
             if as_json:
-                click.echo("\n".join(json.dumps(fault, ensure_ascii=False) for fault in error.as_json()))
+                click.echo("\n".join(json.dumps(fault) for fault in error.as_json()))
             else:
                 text = _faults(error) if isinstance(error, ProfileError) else f"error[{error.code}]: {error}"
                 click.echo(text, err=True)
@@ -46,10 +46,10 @@ def exit_code(error: BaseException, debug: bool, as_json: bool = False) -> int:
             traceback.print_exception(error)
         if isinstance(error, OSError) and not _is_ours(error):
             where = error.filename or "standard output"
-            click.echo(f"error: {where}: {error.strerror or error}", err=True)
+            click.echo(printable(f"error: {where}: {error.strerror or error}"), err=True)
             _discard_output()
             return 2
-        click.echo(f"internal error: {type(error).__name__}: {error}; --debug shows where", err=True)
+        click.echo(printable(f"internal error: {type(error).__name__}: {error}; --debug shows where"), err=True)
         return 3
     return getattr(error, "exit_code", 2 if isinstance(error, OSError) else 3)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import KitError
+from ..errors import KitError, printable
 from ..output.drift import Bundle, Change
 from ..output.paths import output_root, require_inputs
 from ..output.write import find_drift, write_bundles
@@ -141,7 +141,8 @@ def _explain(plans: list[Plan], as_json: bool) -> int:
 def _report_drift(changes: list[Change]) -> int:
     drift = [change for change in changes if change.verb != "unchanged"]
     for change in drift:
-        click.echo(change.diff() or f"{change.path}: {change.verb}\n", nl=False)
+        # The old side is what lies there, whoever wrote it.
+        click.echo(printable(change.diff() or f"{change.path}: {change.verb}\n", "\n\t"), nl=False)
     if drift:
         click.echo(f"{len(drift)} of {len(changes)} files are not up to date: run generate", err=True)
     return 1 if drift else 0

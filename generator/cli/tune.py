@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..tune.candidates import find
 from ..tune.page import tune_page
 from ..tune.report import make_report, print_report, settings, write_report
 from ..tune.tune import MAX_MINUTES, Findings, Order, candidate_of, run_tune
-from ..tune.write import replace, written
+from ..tune.write import Setting, replace, written
 from . import options
 from .pages import page_beside
 from .prove import end_on_signals, progress, read_text
@@ -109,10 +110,12 @@ def tune(
     chosen = candidate_of(field.candidates, found.verdict)
     made = settings(own, chosen, found.verdict, found.facts)
     if write:
-        replace(Path(profile), written(text, profile, made, Path(output)))
+        replace(Path(profile), written(text, profile, made, Path(output)), text, _would_set(made))
         click.echo(f"wrote {', '.join(one.path for one in made if one.value is not None)} to {profile}")
     else:
-        click.echo(
-            "--write would set: " + ", ".join(f"{one.path}: {one.value}" for one in made if one.value is not None)
-        )
+        click.echo(f"--write would set: {_would_set(made)}")
     return 0 if chosen else 1
+
+
+def _would_set(made: Sequence[Setting]) -> str:
+    return ", ".join(f"{one.path}: {one.value}" for one in made if one.value is not None)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import KitError, nearest
+from ..errors import KitError, nearest, printable
 from ..profile.schema import SETTINGS
 from .plan import Plan
 
@@ -109,7 +109,7 @@ def print_tables(plans: list[Plan]) -> None:
         for name, value in explanation(plan)["settings"].items():
             if name not in numbers and value is not None:
                 section = "profile" if profile.is_set(name) or name in plan.settings else "default"
-                table.add_row(name, str(value), section, "")
+                table.add_row(name, printable(str(value)), section, "")
         console.print(table)
         notes = [*plan.numbers.warnings, *plan.times.warnings, f"on stop it {plan.server.graceful_stop}"]
         notes += [note for note in (plan.texts.proxy_note, plan.times.request_note) if note]

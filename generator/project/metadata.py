@@ -63,7 +63,7 @@ def read_metadata(root: Path, file: str, selection: Selection) -> Project:
 def _toml(root: Path, path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(read_bytes(root, path).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FileError(f"TOML ({path}: {error})", "correct the file") from error
 
 
@@ -163,7 +163,7 @@ def _pipenv(root: Path, file: str, folder: str) -> Project:
         packages = json.loads(read_bytes(root, file))["default"]
         git = any("git" in package for package in packages.values())
         paths = [package["path"] for package in packages.values() if "path" in package]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(f"{_DATA} ({file}: {error})", "run pipenv lock") from error
     local = tuple(LocalProject(below(root, folder, path), editable=True) for path in paths)
     return Project("pipenv", file, folder, (file,), local=local, needs_git=git)

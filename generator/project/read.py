@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +19,13 @@ from .project import KINDS, LocalProject, Project
 from .requirements_file import Line, LineError, decode, logical_lines, parse_line
 
 _FIELD = "app.requirements"
+#: That -r and -c name, one the other: a chain of thousands ends in the interpreter's own limit.
+MAX_FILES = 200
+_ADDRESS = re.compile(r"""(?i)(?:[a-z]+\+)?https?://[^\s"'<>]+""")
+_NO_PASSWORD = (
+    "an address without a password: the file goes into the build and its cache",
+    "remove user and password, and export the dependencies to a requirements file, in which ${TOKEN} may stand",
+)
 _NO_GIT = ("hg+", "svn+", "bzr+")
 
 
@@ -91,9 +98,12 @@ def _metadata(
         required = required_by(root, project, selection)
     except FileError as error:
         return Project(), [Fault(at, _FIELD, file, error.allowed, error.remedy, code="K020")]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        allowed = f"tables and lists as its tool reads them ({type(error).__name__}: {error})"
+        return Project(), [Fault(at, _FIELD, file, allowed, "correct the file, or have its tool write it", code="K020")]
     project = replace(project, required=required)
     text = read_bytes(root, file).decode("utf-8", "replace") if named else ""
-    faults = []
+    faults = [*_passwords(root, project)]
     for requirement in named:
         if clash := server_clash(requirement, image):
             place = text.find(str(requirement.name))
@@ -107,6 +117,25 @@ def _metadata(
             )
         )
     return project, faults
+
+
+def _passwords(root: Path, project: Project) -> Iterator[Fault]:
+    """Of addresses in the files that are copied into the build; what is refused there, in comments too."""
+    for file in project.files:
+        if not (root / file).is_file():  # whoever copies it says so
+            continue
+        for number, line in enumerate(read_bytes(root, file).decode("utf-8", "replace").splitlines(), 1):
+            for address in _ADDRESS.findall(line):
+                if _password(address):
+                    yield Fault(
+                        Mark(file, number), _FIELD, _without_password(address)[:200], *_NO_PASSWORD, code="K020"
+                    )
+
+
+def _password(address: str) -> bool:
+    """Whether the address has a user or a password that is no variable."""
+    user = re.match(r"(?i)(?:[a-z]+\+)?https?://([^/@]*)@", address)
+    return user is not None and not re.fullmatch(r"([^:]*:)?\$\{[A-Z0-9_]+\}", user[1])
 
 
 def server_clash(requirement: Requirement, image: Image) -> tuple[str, str] | None:
@@ -140,6 +169,8 @@ class _Reader:
         """One file and those that it names. Raises FileError where it cannot be read."""
         if file in self.files:
             return
+        if len(self.files) >= MAX_FILES or sum(map(len, self.files.values())) > MAX_BYTES:
+            raise FileError(f"at most {MAX_FILES} files that name one another, of 32 MiB together", "join some of them")
         try:
             text = self.files[file] = decode(read_bytes(self.root, file))
         except UnicodeDecodeError as error:
@@ -187,12 +218,8 @@ class _Reader:
 
     def _reachable(self, address: str) -> None:
         """Refuse what a build cannot reach, and what it must not have: a secret in a file that is copied into it."""
-        user = re.match(r"(?i)(?:[a-z]+\+)?https?://([^/@]*)@", address)
-        if user and not re.fullmatch(r"([^:]*:)?\$\{[A-Z0-9_]+\}", user[1]):
-            raise FileError(
-                "an address without a password: the file goes into the build and its cache",
-                "write https://user:${TOKEN}@… and give the build --build-arg TOKEN",
-            )
+        if _password(address):
+            raise FileError(_NO_PASSWORD[0], "write https://user:${TOKEN}@… and give the build --build-arg TOKEN")
         if re.match(r"(?i)[a-z+]+://([^/@]*@)?(localhost|127\.|\[::1\])", address):
             raise FileError(
                 "an address that a build reaches; there this one is the build's own container", "name the host"
@@ -271,4 +298,4 @@ def _is_project(folder: Path) -> bool:
 
 
 def _without_password(text: str) -> str:
-    return re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
+    return re.sub(r"(://)[^/\s]*@", r"\1…@", text)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import printable
 from ..plan.explain import explanation
 from ..plan.plan import Plan
 from .claim import FAILED, Claim
@@ -98,8 +99,11 @@ def print_table(claims: Sequence[Claim], title: str) -> None:
     for column in ("claim", "promised", "measured", "verdict"):
         table.add_column(column, overflow="fold")
     for claim in claims:
-        table.add_row(claim.name, claim.promised, claim.measured, claim.verdict, style=STYLES[claim.verdict])
+        words = (printable(word, "\n") for word in (claim.name, claim.promised, claim.measured, claim.verdict))
+        table.add_row(*words, style=STYLES[claim.verdict])
     console.print(table)
     for claim in claims:
         if claim.verdict == FAILED:
-            console.print(f"{claim.name}: {claim.measured}\n    do: {claim.advice}", soft_wrap=True)
+            # The advice may end with the app's last words.
+            text = f"{claim.name}: {claim.measured}\n    do: {claim.advice}"
+            console.print(printable(text, "\n"), soft_wrap=True)

@@ -58,9 +58,8 @@ def dependency_file(root: Path, folders: Iterable[str]) -> str | None:
             if (base / name).is_file():
                 return f"{folder}/{name}".removeprefix("./")
         pyproject = toml_of(base / "pyproject.toml")
-        if pyproject.get("project", {}).get("dependencies") or "dependencies" in pyproject.get("project", {}).get(
-            "dynamic", ()
-        ):
+        project = table(pyproject, "project")
+        if project.get("dependencies") or "dependencies" in entries(project.get("dynamic")):
             return f"{folder}/pyproject.toml".removeprefix("./")
     return None
 
@@ -69,8 +68,20 @@ def toml_of(path: Path) -> dict[str, Any]:
     """A TOML file's content; empty where there is none that can be read."""
     try:
         return tomllib.loads(text_of(path))
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}
+
+
+def table(found: Any, *path: str) -> dict[str, Any]:
+    """The table below a path of keys; empty where something else stands there."""
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def entries(found: Any) -> list[Any]:
+    """A list's entries; none of anything else."""
+    return found if isinstance(found, list) else []
 
 
 def package_names(root: Path, files: Iterable[str]) -> set[str]:
@@ -80,10 +91,10 @@ def package_names(root: Path, files: Iterable[str]) -> set[str]:
         path = root / file
         if path.suffix in (".toml", ".lock") and path.name != "Pipfile.lock":
             pyproject = toml_of(path.with_name("pyproject.toml"))
-            names |= {_name(entry) for entry in pyproject.get("project", {}).get("dependencies", ())}
-            names |= {_name(name) for name in pyproject.get("tool", {}).get("poetry", {}).get("dependencies", ())}
+            names |= {_name(entry) for entry in entries(table(pyproject, "project").get("dependencies"))}
+            names |= {_name(name) for name in table(pyproject, "tool", "poetry", "dependencies")}
         elif path.name == "Pipfile.lock":
-            names |= {_name(name) for name in _pipfile(path).get("default", ())}
+            names |= {_name(name) for name in table(_pipfile(path), "default")}
         else:
             for number, line, single in logical_lines(text_of(path)):
                 try:
@@ -97,9 +108,9 @@ def package_names(root: Path, files: Iterable[str]) -> set[str]:
 def _pipfile(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(text_of(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return table(found)
 
 
 def _name(entry: object) -> str:
@@ -129,11 +140,11 @@ def required_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, s
         if len(first) >= 2:
             required = ".".join(first[:2])
             return (required if required in offered else None), name
-    pipfile = _pipfile(root / "Pipfile.lock").get("_meta", {}).get("requires", {}).get("python_version")
-    if pipfile:
+    pipfile = table(_pipfile(root / "Pipfile.lock"), "_meta", "requires").get("python_version")
+    if isinstance(pipfile, str) and pipfile:
         return (pipfile if pipfile in offered else None), "Pipfile.lock"
     pyproject = toml_of(root / "pyproject.toml")
-    required = pyproject.get("project", {}).get("requires-python", "")
+    required = table(pyproject, "project").get("requires-python", "")
     try:
         specifier = SpecifierSet(str(required))
     except InvalidSpecifier:

@@ -13,7 +13,7 @@ from ..errors import Mark
 from ..profile.document import Text
 from ..profile.schema import SETTINGS
 from .applications import Application, Module, applications, likelihood, modules
-from .dependencies import dependency_file, text_of, toml_of
+from .dependencies import dependency_file, table, text_of, toml_of
 from .health import readiness_page
 
 #: Folders that hold modules without being part of their names.
@@ -55,7 +55,7 @@ def look(root: Path) -> Found:
 def project_name(root: Path) -> str:
     """A name for the profile: pyproject.toml's, else the folder's, as Kubernetes takes it."""
     pyproject = toml_of(root / "pyproject.toml")
-    written = pyproject.get("project", {}).get("name") or pyproject.get("tool", {}).get("poetry", {}).get("name")
+    written = table(pyproject, "project").get("name") or table(pyproject, "tool", "poetry").get("name")
     name = re.sub(r"[^a-z0-9]+", "-", str(written or root.resolve().name).lower()).strip("-0123456789")[:36].strip("-")
     try:
         SETTINGS["name"].type.parse(Text(name, Mark("name"), True))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..errors import printable
 from ..plan.plan import Plan
 from ..plan.replicas import MINIMUM_REPLICAS, pods_needed
 from ..profile.formats import memory_text
@@ -159,7 +160,7 @@ def print_report(report: Mapping[str, Any]) -> None:
         table.add_row(row["name"], *(f"{v:.0f}" for v in cells), str(len(figures)), p99, note(row, report), style=style)
     console.print(table)
     for line in sentences(report):
-        console.print(line, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
 
 def settled(row: Mapping[str, Any]) -> list[float]:
@@ -175,7 +176,7 @@ def note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     equal = row["name"] in report["equals"] and len(report["equals"]) > 1 and row["name"] != report["chosen"]
     notes += ["equal within the spread"] if equal else []
     notes += ["the load client was the limit: it may do more"] if row["client_late"] else []
-    notes += [row["fault"][:200]] if row["fault"] else []
+    notes += [printable(row["fault"][:200])] if row["fault"] else []
     return "; ".join(notes)
 
 

@@ -14,7 +14,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from ..errors import KitError, ProfileError
+from ..files import read_regular
 from ..pipeline import plan_profile
+from ..profile.document import MAX_BYTES
 
 #: What our comments begin with, by which a later run finds them.
 MARK = "tune"
@@ -88,8 +90,14 @@ def _comment(section: CommentedMap, name: str, mark: str, why: str) -> None:
         token.value = f"# {text}{newline}{below}"
 
 
-def replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all, with its mode kept."""
+def replace(path: Path, text: str, before: str, settings: str) -> None:
+    """Write the file whole or not at all, with its mode kept.
+
+    Raises KitError, with the ``settings`` to write by hand, where it is no longer what it was ``before``: measuring
+    takes minutes, in which somebody may have edited it.
+    """
+    if read_regular(path, MAX_BYTES) != before.encode():
+        raise KitError(f"{path} was changed meanwhile, and nothing was written to it; it would be {settings}")
     mode = path.stat().st_mode
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.resolve().parent)
     try:

@@ -73,6 +73,7 @@ def test_check_shows_drift_whatever_is_on_disk(root: Path, spoil: bytes) -> None
     assert (result.exit_code, tree(root)) == (1, before)
     assert "docker/web/gunicorn.conf.py (on disk)" in result.stdout
     assert "k8s/web.yaml (generated)" in result.stdout
+    assert "\x1b" not in result.stdout
 
 
 @pytest.mark.parametrize("option", [("--explain",), ("--explain", "--json"), ("--json",), ("--explain", "--check")])
@@ -109,6 +110,18 @@ def test_explaining_shows_strange_values_as_they_are(root: Path) -> None:
     result = run(root, str(root / "web.yaml"), "--explain")
     assert result.exit_code == 0, result.output
     assert value in result.stdout
+    (root / "web.yaml").write_text(MINIMAL + 'gunicorn: {dogstatsd_tags: "a\\e[2Jb"}\n')
+    shown = run(root, str(root / "web.yaml"), "--explain").stdout
+    assert "a\\x1b[2Jb" in shown and "\x1b" not in shown
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_what_a_profile_says_acts_on_no_terminal(root: Path, as_json: tuple[str, ...]) -> None:
+    """CSI as one character, and a text that runs from right to left."""
+    (root / "web.yaml").write_text(MINIMAL + 'loglevel: "\\x9b2J\\u202e"\n"\\x9bX": 1\n')
+    result = run(root, str(root / "web.yaml"), *as_json)
+    assert result.exit_code == 2
+    assert "loglevel" in result.output and not {"\x9b", "\u202e"} & set(result.output)
 
 
 def overwrite(path: str, text: str) -> Callable[[Path], None]:

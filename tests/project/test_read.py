@@ -199,3 +199,55 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
     (root / "r.txt").symlink_to("../secret")
     _, faults = read_with_faults(root, {}, "r.txt")
     assert "leads outside by a link" in faults[0]
+
+
+def test_a_chain_of_thousands_of_files_is_refused(tmp_path: Path) -> None:
+    files = {f"r{number}.txt": f"-r r{number + 1}.txt\n" for number in range(3000)}
+    _, faults = read_with_faults(tmp_path, {**files, "r3000.txt": "flask\n"}, "r0.txt")
+    assert len(faults) == 1 and "at most 200 files that name one another" in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", "a = " + "[" * 5000),
+        ("pyproject.toml", "project = [1]\n"),
+        ("pyproject.toml", "project = {dependencies = {a = 1}, dynamic = 3}\ntool = 4\n"),
+        ("pyproject.toml", "[project]\n[tool]\nuv = [1]\npoetry = 'x'\n"),
+        ("Pipfile.lock", "[" * 100_000),
+        ("Pipfile.lock", '{"default": [1]}'),
+        ("Pipfile.lock", '{"default": {"a": 3}}'),
+    ],
+)
+def test_what_no_tool_wrote_is_a_fault(tmp_path: Path, file: str, text: str) -> None:
+    _, faults = read_with_faults(tmp_path, {file: text}, file)
+    assert len(faults) == 1 and "app.requirements" in faults[0]
+
+
+SECRET = "https://me:hunter2@h/simple"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pyproject.toml", f'{PYPROJECT}dependencies = ["x @ {SECRET}"]\n'),
+        ("pyproject.toml", f'{PYPROJECT}dependencies = []\n[[tool.uv.index]]\nurl = "{SECRET}"\n'),
+        ("pyproject.toml", f"{PYPROJECT}dependencies = []\n# was {SECRET}\n"),
+        ("pyproject.toml", f'{PYPROJECT}dependencies = ["x @ git+https://token@h/x.git"]\n'),
+        ("Pipfile.lock", f'{{"_meta": {{"sources": [{{"url": "{SECRET}"}}]}}, "default": {{}}}}'),
+    ],
+)
+def test_a_password_in_any_file_of_the_build_is_refused(tmp_path: Path, file: str, text: str) -> None:
+    _, faults = read_with_faults(tmp_path, {file: text}, file)
+    assert len(faults) == 1 and "an address without a password" in faults[0]
+    assert "hunter2" not in faults[0] and "token@" not in faults[0]
+
+
+def test_a_variable_in_an_address_is_no_password(tmp_path: Path) -> None:
+    lock = '{"_meta": {"sources": [{"url": "https://${USER}:${TOKEN}@h/simple"}]}, "default": {}}'
+    assert read(tmp_path, {"Pipfile.lock": lock}, "Pipfile.lock").kind == "pipenv"
+
+
+def test_no_part_of_a_password_is_repeated(tmp_path: Path) -> None:
+    _, faults = read_with_faults(tmp_path, {"r.txt": "--index-url https://me:hun@ter2@h/simple\n"}, "r.txt")
+    assert len(faults) == 1 and "hun" not in faults[0] and "ter2" not in faults[0]

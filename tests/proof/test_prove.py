@@ -30,11 +30,12 @@ from generator.load_client.upstream import Upstream
 from generator.pages.write import html
 from generator.proof import images, judge, loads, page_charts, report, signals
 from generator.proof.against import NAME, seed_text
-from generator.proof.claim import FULL, QUICK, Claim, judged
+from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import proof_page
 from generator.proof.prove import Findings
+from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
 from tests.fast_support import MINIMAL, ROOT, plan_of
@@ -413,6 +414,13 @@ def test_without_the_extra_the_json_is_written_and_a_line_says_what_to_install(
     (line,) = [line for line in found.stderr.splitlines() if "page" in line]
     assert "pip install 'flask-container-kit[pages]'" in line
     assert [path.name for path in (root / "build/proof").iterdir()] == ["web.json"]
+
+
+def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
+    print_table([last], "web")
+    said = capsys.readouterr().out
+    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
 
 
 def test_the_page_shows_what_was_measured_as_charts_and_tables() -> None:

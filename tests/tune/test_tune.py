@@ -174,8 +174,11 @@ def test_the_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "web.yaml"
     path.write_text("old")
     path.chmod(0o640)
-    replace_file(path, "new")
+    replace_file(path, "new", "old", "workers: 2")
     assert (path.read_text(), path.stat().st_mode & 0o777, len(list(tmp_path.iterdir()))) == ("new", 0o640, 1)
+    with pytest.raises(KitError, match=r"was changed meanwhile, .* it would be workers: 2"):
+        replace_file(path, "newer", "old", "workers: 2")
+    assert path.read_text() == "new"
 
 
 def test_without_a_choice_only_what_was_measured_of_the_app_is_written() -> None:

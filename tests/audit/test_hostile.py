@@ -1,0 +1,91 @@
+"""What somebody else wrote, given to `audit` and `import`: each ends, with a report or a sentence, in little memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from generator.cli.commands import commands
+
+LISTS = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 13))
+MAPS = "".join(f"x{n}: &x{n} {{{', '.join(f'k{m}: *x{n - 1}' for m in range(9))}}}\n" for n in range(1, 13))
+END = "\\e[2J"
+POD = "kind: Deployment\nspec: {{template: {{spec: {{containers: [{}]}}}}}}\n"
+CASES = {
+    "laughs.yaml": f"x0: &x0 [a]\n{LISTS}services: {{web: {{command: *x12, image: *x12}}}}\n",
+    "laughing-maps.yaml": f"x0: &x0 {{a: b}}\n{MAPS}services: {{web: *x12, b: {{environment: *x12, deploy: *x12}}}}\n",
+    "laughing-pod.yaml": f"x0: &x0 {{a: b}}\n{MAPS}kind: Pod\nspec: {{containers: *x12}}\n",
+    "itself.yaml": "services: &s {web: *s, command: *s, environment: *s, image: *s}\n",
+    "its-words.yaml": "services: {web: &w {command: &c [gunicorn, *c], environment: *w, deploy: *w}}\n",
+    "its-pod.yaml": POD.format(
+        "&c {name: x, command: [gunicorn, 'a:b'], env: [*c], resources: *c, volumeMounts: [*c]}"
+    ),
+    "its-list.yaml": "kind: List\nitems: &i [*i, {kind: List, items: *i}]\n",
+    "laughing-list.yaml": "x0: &x0 {kind: Pod}\n"
+    + "".join(f"x{n}: &x{n} {{kind: List, items: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 13))
+    + "kind: List\nitems: [*x12]\n",
+    "deep.yaml": "[" * 200_000,
+    "deep-flow.yaml": f"services: {'{a: ' * 320}1{'}' * 320}",
+    "keys.yaml": "services:\n  ? [a, b]\n  : {command: gunicorn a:b}\n  ? {x: y}\n  : 1\n  ~: {}\n",
+    "tags.yaml": "services: !!python/object/apply:os.system ['touch executed']\n",
+    "kinds.yaml": "services: {web: [gunicorn], b: 7, c: null, d: {command: {a: b}, environment: 3, deploy: []}}\n",
+    "kinds-pod.yaml": "kind: [Deployment]\nmetadata: 3\nspec: {replicas: '9²', template: {spec: {containers: {}}}}\n",
+    "numbers.yaml": POD.format(
+        "{name: x, command: [gunicorn, 'a:b'], resources: {limits: {cpu: 1e999, memory: 99999999999999999999Gi}}, "
+        "env: [{name: [a], value: {b: c}}], livenessProbe: {httpGet: 3}, startupProbe: {periodSeconds: '99999999999'}}"
+    ),
+    "controls.yaml": f'services: {{"w{END}": {{command: "gunicorn a:b -w {END}9 --n{END}", image: "{END}"}}}}',
+    "nul.yaml": "services: \0\n",
+    "ENV.Dockerfile": "FROM python\nENV A=xxxxxxxxxx\n" + "ENV A=$A$A\n" * 60 + "CMD gunicorn $A a:b\n",
+    "ARG.Dockerfile": "FROM python\nARG A=x\n" + "ARG A=${A}${A:-b}\n" * 60 + "CMD gunicorn -b ${A}${A} a:b\n",
+    "many.Dockerfile": "FROM python\nENV A=" + "x" * 60_000 + "\nCMD gunicorn " + "$A " * 100_000 + "\n",
+    "words.Dockerfile": "FROM python\nCMD gunicorn " + "a \\\n" * 150_000 + "b\n",
+    "json.Dockerfile": 'FROM python\nCMD ["gunicorn", ' + '"a",\\\n' * 100_000 + '"b"]\n',
+    "deep.Dockerfile": "FROM python\nCMD " + "[" * 100_000 + "\n",
+    "controls.Dockerfile": 'FROM x\x1b[2J\nENV A\x1b=\x07\nCMD ["gunicorn", "a:b", "-k", "\\u001b[2J"]\n',
+    "stages.Dockerfile": "FROM a AS a\nFROM b AS a\nFROM a AS b\nFROM b AS b\nCMD gunicorn -c ../../etc/passwd a:b\n",
+    "Procfile": f"web: {'x ' * 100_000}gunicorn 'a:b\nweb\x1b: gunicorn a:b -b \x1b[2J $((1<<99)) `id`\n",
+    "deep.conf.py": f"workers = {'(' * 5000}1{')' * 5000}\n",
+    "long.conf.py": f"workers = {'1+' * 30_000}1\n",
+    "minus.conf.py": f"workers = {'-' * 50_000}1\n",
+    "attributes.conf.py": f"bind = a{'.b' * 50_000}\n",
+    "large.conf.py": "workers = 2**10**10\nbind = 'a' * 10**12\nx = [0] * 10**12\ntimeout = 1 << 10**10\n",
+    "formats.conf.py": "x = '%999999999999d' % 1\nbind = '{:>9999999999}'.format(1)\nworkers = int('9' * 5000)\n",
+    "opened.conf.py": 'bind = f\'{open("executed", "w")}\'\n',
+    "secret.conf.py": "raw_env = ['PASSWORD=hunter2']\nbind = '\x1b[2J'\nworkers = '\\x1b[2J'\n",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_ends_with_a_report_or_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / (name if name == "Procfile" else name.replace("ENV.", "").replace(".Dockerfile", "/Dockerfile"))
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(CASES[name])
+    monkeypatch.chdir(tmp_path)
+    for words in (["audit"], ["audit", "--format", "github"], ["audit", "--format", "sarif"], ["import", "--alone"]):
+        module = ["--module", "a:b"] if words[0] == "import" else []
+        result = CliRunner().invoke(commands, [*words, *module, str(file)], prog_name="container-kit")
+        assert result.exit_code in (0, 1, 2), (words, result.exception)
+        assert not {"\x1b", "\x07", "\0"} & set(result.output), words
+        assert "hunter2" not in result.output or words[0] == "audit", words
+    assert not (tmp_path / "executed").exists()
+    assert all("hunter2" not in made.read_text() for made in tmp_path.glob("*.yaml") if made != file)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "loop", "not UTF-8", "large"])
+def test_what_is_no_small_text_is_refused(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    if kind == "fifo":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind in ("device", "loop"):
+        file.symlink_to("/dev/zero" if kind == "device" else file.name)
+    else:
+        file.write_bytes(b"services: \xff" if kind == "not UTF-8" else b"x" * (2 << 20))
+    for command in ("audit", "import"):
+        result = CliRunner().invoke(commands, [command, str(file)], prog_name="container-kit")
+        assert result.exit_code == 2 and "compose.yaml" in result.output
