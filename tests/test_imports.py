@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The experiment runs on prove's stage, with its load client, request and copied configuration.
     "tune": {
+        "files",
         "errors",
         "runtime.sizing",
         "load_client",
