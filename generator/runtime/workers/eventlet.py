@@ -14,12 +14,23 @@ from .app_errors import OwnErrors
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
-    """eventlet's response, which sends the header with the first piece of the body."""
+    """eventlet's response, which sends the header with the first piece of the body, and no body where none may be."""
+
+    @property
+    def bodiless(self) -> bool:
+        """Stock sends what the app gives it: a client takes that for the begin of its next response."""
+        return self.req.method == "HEAD" or self.status_code in (204, 304)
+
+    def sendfile(self, respiter: Any) -> bool:
+        """Where it does not, write() gets the file's pieces."""
+        return not self.bodiless and bool(super().sendfile(respiter))
 
     def write(self, arg: Any) -> None:
         """Stock sends the header before it looks: an app that fails at its first piece then gets no 500."""
         if not isinstance(arg, bytes):
             raise TypeError(f"{arg!r} is not a byte")
+        if self.bodiless:
+            arg = b""
         if arg or self.headers_sent:
             super().write(arg)
 
