@@ -416,6 +416,13 @@ def test_without_the_extra_the_json_is_written_and_a_line_says_what_to_install(
     assert [path.name for path in (root / "build/proof").iterdir()] == ["web.json"]
 
 
+def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
+    print_table([last], "web")
+    said = capsys.readouterr().out
+    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
+
+
 def test_the_page_shows_what_was_measured_as_charts_and_tables() -> None:
     evil = judged("holds its connections", "<script>alert(1)</script>", "x", {}, load=result())
     found = proof_page(make_report(evil, WRONG, rivals()), plan_of())
