@@ -5,6 +5,7 @@ Scalars stay text: the type of the field decides what ``off``, ``3.10`` or ``010
 
 from __future__ import annotations
 
+import re
 from typing import Any, NoReturn
 
 import yaml
@@ -42,6 +43,10 @@ class Block(dict[str, Any]):
         self.key_marks: dict[str, Mark] = {}
 
 
+#: What parsers of YAML read differently: a byte order mark inside, and what ends a line in YAML 1.1 but not in 1.2.
+_AMBIGUOUS = re.compile("(?!\\A)\ufeff|[\x85\u2028\u2029]")
+
+
 class Items(list[Any]):
     """A sequence with its place."""
 
@@ -55,11 +60,12 @@ def parse(text: str, file: str, shift: int = 0) -> Block:
 
     ``shift`` is the number of characters before what the user wrote in the first line.
     """
-    if (
-        at := text.find("\ufeff", 1)
-    ) > 0:  # libyaml passes over it at the start of a line, PyYAML's own parser does not
-        line = text.count("\n", 0, at) + 1
-        _refuse(Mark(file, line), "a byte order mark", "one at the start of the file at most", "remove it", "K001")
+    if found := _AMBIGUOUS.search(text):
+        mark = Mark(file, text.count("\n", 0, found.start()) + 1)
+        allowed = "the same text for every parser: a byte order mark at the start at most, and plain ends of lines"
+        _refuse(
+            mark, f"the character U+{ord(found[0]):04X}", allowed, "remove it, or escape it in double quotes", "K001"
+        )
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         _refuse(Mark(file), "the file is over 256 KiB", "a profile of a few lines", "shorten it", "K001")
     try:

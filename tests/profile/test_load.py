@@ -112,6 +112,13 @@ def test_other_line_ends_a_byte_order_mark_and_document_marks_are_no_fault(text:
     assert plan_of(base=text).profile == plan_of().profile
 
 
+@pytest.mark.parametrize("character", ["\ufeff", "\x85", "\u2028", "\u2029"])
+def test_what_parsers_read_differently_is_refused_unless_escaped(character: str) -> None:
+    (fault,) = faults_of(f'{MINIMAL}env:\n  NAME: "a{character}b"\n')
+    assert f"U+{ord(character):04X}" in str(fault)
+    plan_of(f'env:\n  NAME: "a\\u{ord(character):04x}b"\n')
+
+
 def test_every_fault_at_once_in_order_and_nothing_about_the_faulty_ones_twice() -> None:
     text = """\
 name: Web

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from generator.cli.commands import commands
+from generator.errors import ProfileError
 from generator.pipeline import plan_profile
 from generator.plan.plan import Plan
 from generator.profile.load import read_profile
@@ -56,7 +57,9 @@ def test_what_people_bring_needs_no_question(app: Path, tmp_path: Path) -> None:
     assert found.requirements == by_hand.requirements or found.requirements in [str(folder / lock) for lock in locks]
 
 
-@pytest.mark.parametrize("app", [app for app in APPS if app.name != "wheels"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "app", [app for app in APPS if app.name not in ("wheels", "older-gunicorn")], ids=lambda path: path.name
+)
 def test_its_profile_is_planned_and_its_commands_are_printed(app: Path, tmp_path: Path) -> None:
     ours = shutil.copytree(app, tmp_path / app.name)
     result = new(ours)
@@ -64,6 +67,13 @@ def test_its_profile_is_planned_and_its_commands_are_printed(app: Path, tmp_path
     assert [line.split()[:2] for line in result.stdout.splitlines()[2:]] == [
         ["container-kit", "generate"], ["docker", "build"], ["docker", "run"]]  # fmt: skip
     assert result.stdout.rstrip().endswith(f"{name}:dev")
+
+
+def test_an_app_that_refuses_the_newest_gunicorn_is_told_the_way_out(tmp_path: Path) -> None:
+    ours = shutil.copytree(ROOT / "tests/apps/older-gunicorn", tmp_path / "older-gunicorn")
+    new(ours)
+    with pytest.raises(ProfileError, match=r'server: sync and server_packages: \{gunicorn: "26'):
+        plan_profile((ours / "new.yaml").read_text(), "new.yaml", (), ours)
 
 
 @pytest.mark.parametrize(
