@@ -453,13 +453,6 @@ def test_memory_lies_beside_the_formula_that_sizing_counts_with() -> None:
     assert page_charts.memory(make_report(FINE) | {"samples": []}, plan) is None
 
 
-def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
-    print_table([last], "web")
-    said = capsys.readouterr().out
-    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
-
-
 def test_the_server_gets_the_profiles_limits_and_nothing_more() -> None:
     options = server_options(plan_of("", "port=9000"))
     assert (options["cpus"], options["memory"], options["memory_swap"]) == (1.0, 512 * 2**20, 512 * 2**20)
