@@ -26,9 +26,9 @@ SHARES = {
 
 
 def cases(
-    parser: str, least: int, parts: int = 1, clock: Callable[[], float] = time.process_time
+    parser: str, minimum: int, parts: int = 1, clock: Callable[[], float] = time.process_time
 ) -> Iterator[random.Random]:
-    """A generator for each case, until the parser's share of the time is used up and ``least`` cases have run.
+    """A generator for each case, until the parser's share of the time is used up and ``minimum`` cases have run.
 
     CPU time, since on a busy machine the clock would find less; but for a parser in another process. ``parts`` tests
     divide both.
@@ -39,17 +39,17 @@ def cases(
     seconds = SECONDS * SHARES[parser] / 100 / parts
     print(f"{parser}: KIT_FUZZ_SEED={seed}")
     rng, began, number = random.Random(), clock(), 0
-    while number < least // parts or clock() - began < seconds:
+    while number < minimum // parts or clock() - began < seconds:
         rng.seed(f"{seed} {number}")
         yield rng
         number += 1
     print(f"{parser}: {number} cases in {clock() - began:.1f} s")
 
 
-def mutated(rng: random.Random, data: bytes, tokens: Sequence[bytes], most: int = 4) -> bytes:
-    """With up to ``most`` places replaced by a token, or by any bytes."""
+def mutated(rng: random.Random, data: bytes, tokens: Sequence[bytes], maximum: int = 4) -> bytes:
+    """With up to ``maximum`` places replaced by a token, or by any bytes."""
     sent = bytearray(data)
-    for _ in range(rng.randint(0, most)):
+    for _ in range(rng.randint(0, maximum)):
         at = rng.randint(0, len(sent))
         token = rng.choice(tokens) if rng.random() < 0.7 else rng.randbytes(rng.randint(0, 3))
         sent[at : at + rng.randint(0, 3)] = token

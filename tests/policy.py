@@ -59,11 +59,11 @@ def main() -> int:
             ended = list(threads.map(lambda run: check(run[1], *run[2]), runs))
         for (title, _, _, good), done in zip(runs, ended, strict=True):
             # Without output checkov found no manifest at all.
-            as_wanted = (done.returncode == 0) is good and "Passed checks" in done.stdout
-            failed = failed or not as_wanted
-            print(f"policy: {title}: {'good' if as_wanted else 'NOT AS IT SHOULD BE'}")
+            as_expected = (done.returncode == 0) is good and "Passed checks" in done.stdout
+            failed = failed or not as_expected
+            print(f"policy: {title}: {'good' if as_expected else 'NOT AS IT SHOULD BE'}")
             counts = [line for line in done.stdout.splitlines() if line.startswith("Passed checks")]
-            print(*(counts if as_wanted else [done.stdout, done.stderr]), sep="\n")
+            print(*(counts if as_expected else [done.stdout, done.stderr]), sep="\n")
     return int(failed)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 #: with the master hold about as much as it does; without this, one worker's leak took PID 1 along in 3 of 6 runs.
 #: Few, since the kernel compares a node's other containers by the same number.
 WORKER_ADJUSTMENT = 100
-MOST = 1000  # the kernel's own limit
+MAX_ADJUSTMENT = 1000  # the kernel's own limit
 
 _FILE = Path("/proc/self/oom_score_adj")
 
@@ -21,4 +21,4 @@ def prefer_this_process(file: Path = _FILE) -> None:
     the kubelet's ``singleProcessOOMKill`` says otherwise) it changes nothing.
     """
     with suppress(OSError, ValueError):  # a sandbox without the file
-        file.write_text(str(min(MOST, int(file.read_text()) + WORKER_ADJUSTMENT)))
+        file.write_text(str(min(MAX_ADJUSTMENT, int(file.read_text()) + WORKER_ADJUSTMENT)))

@@ -172,11 +172,11 @@ def workers(demand: Demand, limits: Limits, fixed: Mapping[str, int]) -> tuple[N
     assert isinstance(demand.workers, Rule)
     number = demand.workers.apply(cpus(limits).value)
     if cap is not None and cap.value < number.value:
-        least = max(1, demand.workers.at_least)
-        if cap.value < least:
-            reason = f"{number.reason}; memory holds fewer, but at_least {least}: {cap.reason}"
-            short = (f"{least} workers (at_least) are more than the memory limit holds: {cap.reason}",)
-            return Number(least, "at_least", reason), short
+        minimum = max(1, demand.workers.at_least)
+        if cap.value < minimum:
+            reason = f"{number.reason}; memory holds fewer, but at_least {minimum}: {cap.reason}"
+            short = (f"{minimum} workers (at_least) are more than the memory limit holds: {cap.reason}",)
+            return Number(minimum, "at_least", reason), short
         return Number(cap.value, "memory", f"{number.reason}, capped by memory: {cap.reason}"), ()
     return number, ()
 

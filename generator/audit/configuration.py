@@ -94,10 +94,10 @@ class _Reader:
     def _branch(self, node: ast.If) -> None:
         test = evaluate(node.test, self.scope)
         if test.known:
-            taken, other = (node.body, node.orelse) if test.value else (node.orelse, node.body)
+            executed, skipped = (node.body, node.orelse) if test.value else (node.orelse, node.body)
             if test.variable is not None:
-                self._aside(other)
-            self.walk(taken)
+                self._aside(skipped)
+            self.walk(executed)
             return
         before = dict(self.scope.names)
         self.walk(node.orelse)

@@ -78,10 +78,10 @@ def read_source(name: str) -> Source:
 def beside(origin: str, path: str) -> Source | None:
     """A file that another one names, in that one's folder or, for a command line, in this one; None without it."""
     folder = Path() if origin == COMMAND_LINE else Path(origin).parent
-    wanted = Path(path)
-    if wanted.is_absolute() or ".." in wanted.parts:
+    relative = Path(path)
+    if relative.is_absolute() or ".." in relative.parts:
         return None
-    return read_source(str(folder / wanted)) if (folder / wanted).is_file() else None
+    return read_source(str(folder / relative)) if (folder / relative).is_file() else None
 
 
 def _print(report: Report, texts: dict[str, str]) -> None:

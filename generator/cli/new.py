@@ -59,9 +59,9 @@ def new(
     given |= dict(_pair(text, ctx) for text in settings)
     root = Path(folder)
     found = look(root)
-    asks = is_terminal() and not yes
-    app = _application(found, given.get("app.module"), asks)
-    connections = given.get("connections") or (_ask_connections() if asks else CONNECTIONS)
+    interactive = is_terminal() and not yes
+    app = _application(found, given.get("app.module"), interactive)
+    connections = given.get("connections") or (_prompt_connections() if interactive else CONNECTIONS)
     name = given.get("name", found.name)
     path = root / (file or f"{name}.yaml")
     entries = [
@@ -84,7 +84,7 @@ def new(
 
 
 def is_terminal() -> bool:
-    """Whether somebody is there who can answer."""
+    """Whether somebody is there to type a reply."""
     return sys.stdin.isatty()
 
 
@@ -113,7 +113,7 @@ def _value(parsed: Any) -> Any:
     return int(parsed) if re.fullmatch(r"0|[1-9][0-9]{0,17}", parsed) else str(parsed)
 
 
-def _application(found: Found, given: str | None, asks: bool) -> Application:
+def _application(found: Found, given: str | None, interactive: bool) -> Application:
     if given is not None:
         module = given.partition(":")[0]
         place = next((one for one in found.modules if one.name == module), None)
@@ -125,20 +125,20 @@ def _application(found: Found, given: str | None, asks: bool) -> Application:
     if not choices:
         names = f"app, application, {' or '.join(FACTORIES)}"
         what = f"no Flask application: no module of this folder has {names}"
-        if not asks:
+        if not interactive:
             raise KitError(f"{what}; name it with --module shop:app")
         click.echo(what)
         text = click.prompt("What the server imports, as module:name or module:factory()", type=str)
         return _application(found, text, False)
     listed = ", ".join(one.target for one in choices)
-    if not asks:
+    if not interactive:
         raise KitError(f"several applications: {listed}; choose one with --module")
     click.echo("Several files make an application; the server imports one.")
     by_name = {one.target: one for one in choices}
     return by_name[click.prompt("Application", type=click.Choice(list(by_name)), default=choices[0].target)]
 
 
-def _ask_connections() -> str:
+def _prompt_connections() -> str:
     click.echo("Browsers and proxies keep connections open; idle ones count too.")
     return str(click.prompt("Connections that one container must hold", default=int(CONNECTIONS), type=int))
 

@@ -60,7 +60,7 @@ def installed_clients(run: Runner = run) -> list[Client]:
     return [Client(path, run=run) for path in found.values()]
 
 
-def ask_server(client: Client) -> tuple[str, str]:
+def query_server(client: Client) -> tuple[str, str]:
     """The daemon's version and an empty string, or an empty string and the client's words."""
     try:
         return client.call("version", "--format", "{{.Server.Version}}", timeout=15).stdout.strip(), ""
@@ -70,7 +70,7 @@ def ask_server(client: Client) -> tuple[str, str]:
 
 def examine(client: Client) -> Verdict:
     """Ask the client for its daemon, then let it build the smallest image with either builder."""
-    server, problem = ask_server(client)
+    server, problem = query_server(client)
     if not server:
         return Verdict(client, problem=problem)
     problems: list[str] = []

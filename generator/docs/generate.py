@@ -56,8 +56,8 @@ def servers_table() -> str:
         memory = f"{memory_text(server.worker_memory_bytes)}"
         each = f"{server.connection_memory_bytes / 1024:g} KiB"
         plus = f" + {server.workers.plus}" if server.workers.plus else ""
-        least = f", at least {server.workers.at_least}" if server.workers.at_least > 1 else ""
-        workers = f"{server.workers.per_cpu} x CPU{plus}{least}"
+        minimum = f", at least {server.workers.at_least}" if server.workers.at_least > 1 else ""
+        workers = f"{server.workers.per_cpu} x CPU{plus}{minimum}"
         rows.append(f"| `{server.name}` | {server.summary} | {workers} | {threads} | {memory} | {each} | {need} |")
     return "\n".join(rows)
 
@@ -66,8 +66,8 @@ def pythons_table() -> str:
     """Server by Python: what the tests boot, what is only generated, and what is refused, with the reasons."""
     rows = ["| `python:` | " + " | ".join(f"`{name}`" for name in SERVERS) + " |", "| --- |" + " --- |" * len(SERVERS)]
     for python in PYTHONS:
-        taken = "generated" if python in UNBOOTED else "booted"
-        cells = [taken if python in server.pythons else "**refused**" for server in SERVERS.values()]
+        status = "generated" if python in UNBOOTED else "booted"
+        cells = [status if python in server.pythons else "**refused**" for server in SERVERS.values()]
         rows.append(f'| `"{python}"` | ' + " | ".join(cells) + " |")
     reasons = [
         f"{python} is generated from the same lock and templates, but booted by no test: {why}."

@@ -28,7 +28,7 @@ _OTHERS = ("APP_MODULE", "MODULE_NAME", "VARIABLE_NAME", "WORKERS_PER_CORE", "MA
 VARIABLES = (*_SETTINGS, *_OTHERS)
 #: Those that only such an image reads.
 _TELLING = {"APP_MODULE", "MODULE_NAME", "WORKERS_PER_CORE", "MAX_WORKERS"}
-_LEAST_WORKERS = 2
+_MIN_WORKERS = 2
 
 
 def is_started_by_variables(base: str, environment: Mapping[str, str]) -> bool:
@@ -61,13 +61,13 @@ def run_of(base: str, environment: Mapping[str, str], span: Span) -> Run:
 
 def add_worker_rule(environment: Mapping[str, str], place: str, draft: Draft) -> None:
     """WORKERS_PER_CORE and MAX_WORKERS as a rule of the container's own CPUs."""
-    per_core, most = environment.get("WORKERS_PER_CORE", ""), environment.get("MAX_WORKERS", "")
-    if environment.get("WEB_CONCURRENCY") or not (per_core or most):
+    per_core, max_workers = environment.get("WORKERS_PER_CORE", ""), environment.get("MAX_WORKERS", "")
+    if environment.get("WEB_CONCURRENCY") or not (per_core or max_workers):
         return
     if not re.fullmatch(r"[0-9]+(\.0+)?", per_core or "1"):
         draft.notes.append(f"{place}: WORKERS_PER_CORE {per_core}: not a whole number; here the server's rule")
         return
-    rule = {"per_cpu": int(float(per_core or "1")), "at_least": _LEAST_WORKERS}
-    if most.isdigit() and int(most) > 0:
-        rule = {**rule, "at_least": min(_LEAST_WORKERS, int(most)), "at_most": int(most)}
+    rule = {"per_cpu": int(float(per_core or "1")), "at_least": _MIN_WORKERS}
+    if max_workers.isdigit() and int(max_workers) > 0:
+        rule = {**rule, "at_least": min(_MIN_WORKERS, int(max_workers)), "at_most": int(max_workers)}
     draft.set("workers", rule, place, "Of the container's CPUs; the image's start script counted the node's.")

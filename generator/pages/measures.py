@@ -23,11 +23,11 @@ def percentiles(histogram: Histogram) -> list[tuple[float, float]]:
     A percentile that fewer than one response lies above is left out: the maximum says it.
     """
     total = sum(count for _, count in histogram)
-    found, seen, wanted = [], 0.0, [one for one in PERCENTILES if round(total * (100 - one), 6) >= 100]
+    found, seen, remaining = [], 0.0, [one for one in PERCENTILES if round(total * (100 - one), 6) >= 100]
     for edge, count in histogram:
         seen += count
-        while wanted and seen >= total * wanted[0] / 100:
-            found.append((wanted.pop(0), edge))
+        while remaining and seen >= total * remaining[0] / 100:
+            found.append((remaining.pop(0), edge))
     return [*found, (100, histogram[-1][0])] if histogram else []
 
 
@@ -107,7 +107,7 @@ def medians(title: str, note: str, unit: str, values: Mapping[str, Sequence[floa
             words = f"{name}: {_figure(middle)} {unit}{spread}"
             rows.append({"name": name, "series": kinds[name], **figures, "text": words})
     cells = [(row["name"], row["label"], _figure(row["low"]), _figure(row["high"])) for row in rows]
-    table = Table(("of", unit, "least", "most"), cells, numeric=(1, 2, 3))
+    table = Table(("of", unit, "minimum", "maximum"), cells, numeric=(1, 2, 3))
     return Chart(title, note, lambda frame: charts.ranges(frame, rows, unit), table)
 
 

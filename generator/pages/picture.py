@@ -60,7 +60,7 @@ def nodes(plan: Plan) -> list[Node]:
     if pods.replicas is not None:
         found.append(_node("replicas", pods.replicas, 3, _CONNECTIONS, "connections"))
     else:
-        reason = f"least: {pods.min_replicas.reason}; most: {pods.max_replicas.reason}"
+        reason = f"minimum: {pods.min_replicas.reason}; maximum: {pods.max_replicas.reason}"
         between = Number(pods.min_replicas.value, pods.min_replicas.decided_by, reason)
         value = f"{pods.min_replicas.value} to {pods.max_replicas.value}"
         found.append(_node("replicas", between, 3, _CONNECTIONS, "connections", value=value))

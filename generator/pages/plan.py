@@ -162,8 +162,8 @@ def _server(plan: Plan) -> Section:
     rows = []
     for name, cell in sorted(server.settings.items(), key=lambda item: given.get(item[0]) is None):
         value = given.get(name)
-        most = f"at most {cell.at_most}" if cell.at_most is not None else ""
-        why = "; ".join(part for part in (cell.why, most) if part)
+        limit = f"at most {cell.at_most}" if cell.at_most is not None else ""
+        why = "; ".join(part for part in (cell.why, limit) if part)
         rows.append((name, "" if value is None else str(value), why, cell.verdict))
     verdicts = ["passed" if row[-1] == "honoured" else "failed" if row[-1] == "harmful" else "" for row in rows]
     lines = [

@@ -17,7 +17,7 @@ from .times import Times
 
 #: An unprivileged process may listen here, and images of nginx that run without root do.
 PORT = 8080
-#: Answers the health check, on the container's own loopback only.
+#: Responds to the health check, on the container's own loopback only.
 HEALTH_PORT = 8081
 #: nginx's own user in the official image; nothing in the container belongs to it.
 USER_ID = 101

@@ -55,11 +55,13 @@ def _held(profile: Profile) -> tuple[int, str]:
     Beside a small app the proxy does not take more than half of its memory for clients that nobody promised.
     """
     half = (profile.resources.memory // 2 - BASE_BYTES) // CONNECTION_BYTES
-    least = min(MINIMUM_CONNECTIONS, half)
-    if profile.connections >= least:
+    minimum = min(MINIMUM_CONNECTIONS, half)
+    if profile.connections >= minimum:
         return profile.connections, f"{profile.connections} connections"
-    why = "slow clients" if least == MINIMUM_CONNECTIONS else "slow clients, as many as half of the app's memory holds"
-    return least, f"{profile.connections} connections, raised to {least} for {why}"
+    why = "slow clients"
+    if minimum < MINIMUM_CONNECTIONS:
+        why = "slow clients, as many as half of the app's memory holds"
+    return minimum, f"{profile.connections} connections, raised to {minimum} for {why}"
 
 
 def connections(profile: Profile, processes: int) -> tuple[Number, Number]:
@@ -86,10 +88,10 @@ def per_address(profile: Profile) -> Number:
 
 def bodies(profile: Profile) -> Number:
     """Request bodies of the largest size that there is room for at once."""
-    fewest, most = BODIES
+    minimum, maximum = BODIES
     size = profile.proxy_max_body
-    value = min(most, max(fewest, BODIES_BYTES // size))
-    reason = f"of {size / MIB:g} MiB (proxy_max_body), as {BODIES_BYTES // MIB} MiB hold, from {fewest} to {most}"
+    value = min(maximum, max(minimum, BODIES_BYTES // size))
+    reason = f"of {size / MIB:g} MiB (proxy_max_body), as {BODIES_BYTES // MIB} MiB hold, from {minimum} to {maximum}"
     return Number(value, "proxy_max_body", reason)
 
 

@@ -63,8 +63,8 @@ class CpuRule(Record):
 
 
 #: Of a worker; as many workers.
-MOST_THREADS = 1024
-_COUNT = record_or(CpuRule, f.integer(1, MOST_THREADS, 4).or_null(), "a CPU rule")
+MAX_THREADS = 1024
+_COUNT = record_or(CpuRule, f.integer(1, MAX_THREADS, 4).or_null(), "a CPU rule")
 
 
 @dataclass(frozen=True, kw_only=True)

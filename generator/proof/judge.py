@@ -45,11 +45,11 @@ def starving(result: Mapping[str, Any]) -> dict[str, str]:
     were measured); one that serves some again and again leaves the others a fraction of it, however long it takes.
     """
     counts = result["connections"]
-    fewest, median = counts["responses_min"], counts["responses_median"]
+    minimum, median = counts["responses_min"], counts["responses_median"]
     mean = result["responses"] / max(1, counts["requested"])
-    if 4 * median < mean or 10 * fewest < median:
-        most = counts["responses_max"]
-        what = f"responses on a connection: {fewest} at least, {median} at the median, {most} at most"
+    if 4 * median < mean or 10 * minimum < median:
+        maximum = counts["responses_max"]
+        what = f"responses on a connection: {minimum} at least, {median} at the median, {maximum} at most"
         return {what: NO_RESPONSE}
     return {}
 

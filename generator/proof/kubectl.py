@@ -71,11 +71,11 @@ def restarts(pod: Mapping[str, Any]) -> int:
 
 def settled(deployment: Mapping[str, Any], scalers: Iterable[Mapping[str, Any]], pods: list[Any]) -> bool:
     """All wanted pods are ready, no other is left, and the autoscaler, if there is one, has raised their number."""
-    status, wanted = deployment["status"], deployment["spec"]["replicas"]
+    status, replicas = deployment["status"], deployment["spec"]["replicas"]
     return (
-        max((each["spec"]["minReplicas"] for each in scalers), default=0) <= wanted
+        max((each["spec"]["minReplicas"] for each in scalers), default=0) <= replicas
         and status.get("observedGeneration") == deployment["metadata"]["generation"]
-        and status.get("updatedReplicas") == status.get("readyReplicas") == wanted == len(pods)
+        and status.get("updatedReplicas") == status.get("readyReplicas") == replicas == len(pods)
         and all(map(ready, pods))
     )
 

@@ -73,10 +73,10 @@ def responses(report: Report, _: Plan) -> Chart | None:
 def memory(report: Report, plan: Plan) -> Chart | None:
     """Samples by their connections (within 1 % and 1 MiB they are alike), beside what sizing counts for as many."""
     rows = []
-    most = max((row[1] for row in report["samples"]), default=0)
+    peak = max((row[1] for row in report["samples"]), default=0)
     for name, column in (("cgroup without page cache", 2), ("PSS of all processes", 3)):
         alike = {
-            (round(100 * row[1] / max(1, most)), round(row[column] / MIB)): row
+            (round(100 * row[1] / max(1, peak)), round(row[column] / MIB)): row
             for row in reversed(report["samples"])
             if row[column] is not None
         }
@@ -86,7 +86,7 @@ def memory(report: Report, plan: Plan) -> Chart | None:
     if not rows:
         return None
     demand, workers = plan.numbers.demand, plan.numbers.workers.value
-    for count in sorted({0, plan.profile.connections, max(most, plan.profile.connections)}):
+    for count in sorted({0, plan.profile.connections, max(peak, plan.profile.connections)}):
         needed = memory_needed(replace(demand, connections=count), workers)
         counted = needed * USABLE_MEMORY_PERCENT / 100 / MIB
         words = f"{count:,} connections, {counted:.1f} MiB counted"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..errors import Fault, nearest
 from ..profile.load import Draft
-from ..profile.schema import ASGI_REMEDY, MOST_THREADS, CpuRule, Profile
+from ..profile.schema import ASGI_REMEDY, MAX_THREADS, CpuRule, Profile
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
@@ -58,11 +58,11 @@ def check(draft: Draft, server: Server | None, numbers: Numbers | None) -> Itera
         yield from kubernetes_faults(draft, profile, server, numbers)
 
 
-def _nearest_python(wanted: str, pythons: Sequence[str]) -> str:
+def _nearest_python(version: str, pythons: Sequence[str]) -> str:
     def minor(python: str) -> int:
         return int(python.partition(".")[2])
 
-    return min(pythons, key=lambda python: abs(minor(python) - minor(wanted)))
+    return min(pythons, key=lambda python: abs(minor(python) - minor(version)))
 
 
 def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -173,8 +173,8 @@ def _websocket_threads(draft: Draft, profile: Profile, server: Server, numbers: 
         "thread for its whole life, one worker may get them all, and a probe needs one too"
     )
     remedy = f"write threads: {profile.connections + 1}, or choose gevent"
-    if profile.connections >= MOST_THREADS:
-        remedy = f"choose gevent, or lower connections below {MOST_THREADS}"
+    if profile.connections >= MAX_THREADS:
+        remedy = f"choose gevent, or lower connections below {MAX_THREADS}"
     yield draft.fault("threads", allowed, remedy, code="K013")
 
 

@@ -20,7 +20,7 @@ _LONGEST_NAME = 63
 #: Services that Compose files have by themselves.
 _SERVICES = ("app", "proxy", SUFFIX)
 #: Python itself takes 10 MiB, and the pod's /dev/shm, which counts, may take 16.
-_LEAST_MEMORY_MIB = 32
+_MIN_MEMORY_MIB = 32
 
 
 def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
@@ -81,8 +81,8 @@ def _jobs(draft: Draft, profile: Profile) -> Iterator[Fault]:
         request = job.resources.cpu_request
         if request is not None and request > job.resources.cpu:
             yield draft.fault(f"{path}.resources.cpu_request", "at most cpu, which is the limit", "lower it")
-        if job.resources.memory < _LEAST_MEMORY_MIB * MIB:
-            yield draft.fault(f"{path}.resources.memory", f"at least {_LEAST_MEMORY_MIB}Mi", "raise it")
+        if job.resources.memory < _MIN_MEMORY_MIB * MIB:
+            yield draft.fault(f"{path}.resources.memory", f"at least {_MIN_MEMORY_MIB}Mi", "raise it")
     single = single_claim(profile)
     if profile.jobs and single is not None and not draft.has_fault("volumes"):
         allowed = (

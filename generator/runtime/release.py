@@ -44,7 +44,7 @@ def mark(
     A response that says no ends the process with code 2, its reason on stderr.
     """
     end = time.monotonic() + seconds
-    told = ""
+    reported = ""
     while True:
         try:
             status, reason = _patch(configmap, {"data": {release: text}}, environ, account)
@@ -57,9 +57,9 @@ def mark(
         why = f"the ConfigMap {configmap} cannot be given the key {release}: {status or ''} {reason[:500]}"
         if not later or time.monotonic() >= end:
             fail(why)
-        if why != told:
+        if why != reported:
             print(f"kit: {why}; trying again", file=sys.stderr, flush=True)
-        told = why
+        reported = why
         time.sleep(_PAUSE_SECONDS)
 
 

@@ -108,9 +108,9 @@ class Server:
         own = dict(one.split("==") for one in self.packages)
         return (own[package], *self.other_packages.get(package, ())) if package in own else ()
 
-    def with_packages(self, wanted: Mapping[str, str]) -> Server:
+    def with_packages(self, selected: Mapping[str, str]) -> Server:
         """The same server of other versions, which ``versions`` has."""
-        chosen = {name: version for name, version in wanted.items() if version != self.versions(name)[0]}
+        chosen = {name: version for name, version in selected.items() if version != self.versions(name)[0]}
         own = dict(one.split("==") for one in self.packages) | chosen
         packages = tuple(f"{name}=={version}" for name, version in own.items())
         return replace(self, packages=packages, chosen_packages=tuple(sorted(chosen.items())))

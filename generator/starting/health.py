@@ -38,7 +38,7 @@ def _routes(module: Module, prefixed: bool) -> Iterator[tuple[str, Mark]]:
     owners |= {name for name, full in module.imports.items() if name == "app" and full.endswith(".app")}
     for node in ast.walk(module.tree):
         for one in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
-            if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and _answers_get(one):
+            if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and _allows_get(one):
                 owner, first = one.func.value, one.args[0] if one.args else None
                 if isinstance(owner, ast.Name) and owner.id in owners and isinstance(first, ast.Constant):
                     yield str(first.value), Mark(module.path, one.lineno)
@@ -52,7 +52,7 @@ def _is_owner(module: Module, value: ast.expr, prefixed: bool) -> bool:
     return not any(word.arg in ("url_prefix", "subdomain", None) for word in value.keywords)
 
 
-def _answers_get(call: ast.Call) -> bool:
+def _allows_get(call: ast.Call) -> bool:
     assert isinstance(call.func, ast.Attribute)
     if call.func.attr == "get":
         return True

@@ -18,7 +18,7 @@ _SHELL = re.compile(r"[$`|&;<>()*?~\\]|^[A-Za-z_][A-Za-z0-9_]*=")
 _USER_INFO = re.compile(r"://[^/?#\s]*@")
 #: Nothing there says what a process needs.
 _RESOURCES = {"cpu": "500m", "memory": "512Mi"}
-_TAKEN = ("app", "proxy", SUFFIX)
+_RESERVED = ("app", "proxy", SUFFIX)
 
 
 def process_entries(text: str, file: str) -> list[Entry]:
@@ -57,4 +57,4 @@ def _words(command: str) -> list[str]:
 
 def _job_name(name: str) -> str:
     label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:36].strip("-") or "job"
-    return f"{label}-job" if label in _TAKEN else label
+    return f"{label}-job" if label in _RESERVED else label

@@ -18,7 +18,7 @@ from .search import Entry
 COPIED = "the copied configuration"
 #: Not tried unless asked for: nobody takes up a server without a maintainer because it was quick in an experiment.
 UNMAINTAINED = ("meinheld", "eventlet")
-_LEAST_THREADS = 4
+_MIN_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _grid(server: Server, own: Plan) -> Iterator[tuple[int, int | None]]:
     threads: list[int | None] = [None]
     if server.threads is not None:
         default = server.threads.apply(cpus).value
-        threads = [*sorted({max(_LEAST_THREADS, default // 4), default, server.threads.at_most or default})]
+        threads = [*sorted({max(_MIN_THREADS, default // 4), default, server.threads.at_most or default})]
     for workers in sorted({low, (low + high) // 2, max(low, high)}):
         yield from ((workers, count) for count in threads)
 

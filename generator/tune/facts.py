@@ -125,13 +125,13 @@ def blocking(bench: Bench, plan: Plan, seconds: float) -> Blocking | None:
         alone = bench.run(plan.profile.port, 1, seconds / 2)
         after = _sample(bench)
         beside = bench.run(plan.profile.port, BESIDE_EACH_OTHER, seconds / 2)
-        said = server.logs().stderr
+        log = server.logs().stderr
         bench.stage.unwatch()
     if not alone["responses"] or not alone["latency_ms"]["p50"]:
         return None
     cpu = cpu_ms(before, after, alone["responses"])
     blocks = is_blocking(alone["latency_ms"]["p50"], cpu, beside["rps"])
-    where = blocked_in(said, "/app/") if blocks else ""
+    where = blocked_in(log, "/app/") if blocks else ""
     return Blocking(blocks, cpu, alone["latency_ms"]["p50"], beside["rps"], where)
 
 

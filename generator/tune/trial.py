@@ -24,7 +24,7 @@ FINE = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.6)
 MAX_RATE = 20_000.0
 #: Seconds of one rate at least, so that 99 of 100 requests mean something; and times the limit: what a rate has too
 #: much of queues up for as long as it lasts, and must exceed the limit in that time to be seen.
-LEAST_STEP, STEP_LIMITS, COARSE_STEPS = 0.5, 3, 12
+MIN_STEP, STEP_LIMITS, COARSE_STEPS = 0.5, 3, 12
 #: Seconds of one run at most, by which the list of rates is cut: a command in the load container may take 300.
 MAX_RUN = 240.0
 #: A rate of which the client itself sent more than this part late says nothing about the server.
@@ -116,7 +116,7 @@ class Bench:
             with booted as (container, ready):
                 rates = rates_around(median(known[1:] or known)) if known else rates_from(self.alone_ms)
                 share = (seconds - ready - OPENING) / (len(FINE) if known else COARSE_STEPS)
-                step = max(LEAST_STEP, STEP_LIMITS * self.limit, share)
+                step = max(MIN_STEP, STEP_LIMITS * self.limit, share)
                 rates = rates[: max(1, int(MAX_RUN / step))]
                 result = self.run(
                     port,

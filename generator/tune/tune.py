@@ -22,7 +22,7 @@ from .search import Entry, Verdict, search
 from .trial import Bench, Trial
 
 #: Part of the time that is kept for the facts; at least and at most so many seconds.
-FACTS_SHARE, FACTS_LEAST, FACTS_MOST = 0.15, 12, 45
+FACTS_SHARE, FACTS_MIN_SECONDS, FACTS_MAX_SECONDS = 0.15, 12, 45
 #: The limit of the 99th percentile: so many times the median of a request on its own.
 TIMES_ALONE = 10
 #: The load container ends by itself after an hour.
@@ -80,7 +80,7 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
         end = time.monotonic() + 60 * order.minutes
         begin("a request on its own")
         _set_limit(bench, own.plan, order.p99_ms, found)
-        facts = min(FACTS_MOST, max(FACTS_LEAST, FACTS_SHARE * 60 * order.minutes))
+        facts = min(FACTS_MAX_SECONDS, max(FACTS_MIN_SECONDS, FACTS_SHARE * 60 * order.minutes))
         found.trials = bench.trials
         found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
         begin("what the profile assumes")

@@ -40,13 +40,13 @@ def _of_kind(objects: Objects, kind: str) -> Iterator[tuple[Key, Any]]:
 
 
 def _namespaces(objects: Objects, app: Pods) -> Iterator[ObjectProblem]:
-    wanted = objects[app.key]["metadata"].get("namespace")
+    expected = objects[app.key]["metadata"].get("namespace")
     for key, document in objects.items():
         metadata = document["metadata"]
         found = metadata.get("name") if key[0] == "Namespace" else metadata.get("namespace")
-        if found != wanted:
+        if found != expected:
             field = "metadata.name" if key[0] == "Namespace" else "metadata.namespace"
-            yield key, field, f"{found!r}, but the Deployment is in {wanted!r}"
+            yield key, field, f"{found!r}, but the Deployment is in {expected!r}"
 
 
 def _selectors(objects: Objects, all_pods: list[Pods], app: Pods) -> Iterator[ObjectProblem]:
@@ -112,8 +112,8 @@ def _autoscaler(objects: Objects, app: Pods) -> Iterator[ObjectProblem]:
     for key, scaler in _of_kind(objects, "HorizontalPodAutoscaler"):
         spec = scaler["spec"]
         target = spec["scaleTargetRef"]
-        wanted = (deployment["apiVersion"], *app.key)
-        if (target.get("apiVersion"), target.get("kind"), target.get("name")) != wanted:
+        expected = (deployment["apiVersion"], *app.key)
+        if (target.get("apiVersion"), target.get("kind"), target.get("name")) != expected:
             yield key, "spec.scaleTargetRef", f"{pairs(target)} is not the Deployment"
         if "replicas" in deployment["spec"]:
             yield app.key, "spec.replicas", "an autoscaler sets them: applying the file would undo it"

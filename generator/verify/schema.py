@@ -28,7 +28,7 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): "io.k8s.api.rbac.v1.RoleBinding",
     ("policy/v1", "PodDisruptionBudget"): "io.k8s.api.policy.v1.PodDisruptionBudget",
 }
-_MOST_CHARACTERS = 300  # of one message: some quote the whole value
+_MAX_CHARACTERS = 300  # of one message: some quote the whole value
 
 
 def schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Iterator[Problem]:
@@ -47,7 +47,7 @@ def schema_problems(document: Mapping[str, Any], minors: tuple[str, ...]) -> Ite
         for field, message in sorted(errors):
             if (field, message) not in reported:
                 reported.add((field, message))
-                yield field, f"{message[:_MOST_CHARACTERS]} (schema of Kubernetes {minor})"
+                yield field, f"{message[:_MAX_CHARACTERS]} (schema of Kubernetes {minor})"
 
 
 def _not_json(value: Any, field: str) -> Iterator[Problem]:

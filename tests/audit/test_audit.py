@@ -160,8 +160,8 @@ def test_a_comment_ignores_its_own_line_only() -> None:
 
 def test_the_kits_own_output_is_clean() -> None:
     paths = [*ROOT.glob("docker/*/*"), *ROOT.glob("docker/servers/*/*"), *ROOT.glob("k8s/**/*.yaml")]
-    wanted = ("gunicorn.conf.py", "Dockerfile", "compose.yaml")
-    own = [path for path in paths if path.name in wanted or path.suffix == ".yaml"]
+    names = ("gunicorn.conf.py", "Dockerfile", "compose.yaml")
+    own = [path for path in paths if path.name in names or path.suffix == ".yaml"]
     assert len(own) > 20
     for path in own:
         report = audit([Source(path.name, path.read_text())])

@@ -86,10 +86,10 @@ def test_values_are_refused_exactly_where_gunicorn_refuses_them(name: str) -> No
     for value in VALUES:
         try:
             config.Config().set(name, value)
-            taken = True
+            imported = True
         except (ValueError, TypeError, AttributeError, config.ConfigError):
-            taken = False
-        if taken:
+            imported = False
+        if imported:
             assert refused(name, row, value) is None, value
         elif row["type"] in ("bool", "dict") or row.get("only_text") or row["type"] == "int":
             assert refused(name, row, value) is not None or name.startswith("http2_"), value

@@ -90,8 +90,8 @@ def _cpio(
             continue
         data = b""
         if member.isfile() or member.islnk():
-            taken = source.extractfile(member)
-            data = (taken.read() if taken else b"") + more.get(f"/{member.name}", b"")
+            content = source.extractfile(member)
+            data = (content.read() if content else b"") + more.get(f"/{member.name}", b"")
         elif member.issym():
             data = member.linkname.encode()
         kind = 0o040000 if member.isdir() else 0o120000 if member.issym() else 0o100000

@@ -91,7 +91,7 @@ def test_explaining_writes_nothing(root: Path, option: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "said"),
+    ("server", "expected"),
     [
         ("pywsgi", "none: gevent's server"),
         ("flask", "python code.py"),
@@ -99,9 +99,9 @@ def test_explaining_writes_nothing(root: Path, option: tuple[str, ...]) -> None:
         ("meinheld", "gunicorn -w 1 -k 'egg:meinheld#gunicorn_worker' "),
     ],
 )
-def test_what_one_would_type_without_the_kit(root: Path, server: str, said: str) -> None:
+def test_what_one_would_type_without_the_kit(root: Path, server: str, expected: str) -> None:
     result = run(root, str(root / "web.yaml"), "--explain", "--json", "--set", f"server={server}")
-    assert json.loads(result.stdout)[0]["command_line"].startswith(said)
+    assert json.loads(result.stdout)[0]["command_line"].startswith(expected)
 
 
 def test_explaining_shows_strange_values_as_they_are(root: Path) -> None:
@@ -180,7 +180,7 @@ def test_the_users_mistakes_end_with_2_a_message_and_no_traceback(
         assert "Traceback" not in result.stderr
 
 
-def test_the_faults_of_all_profiles_are_told_and_none_is_written(root: Path) -> None:
+def test_the_faults_of_all_profiles_are_reported_and_none_is_written(root: Path) -> None:
     for name in ("one", "two"):
         (root / f"{name}.yaml").write_text(MINIMAL.replace("web", name.upper()))
     result = run(root, *(str(root / f"{name}.yaml") for name in ("one", "web", "two")))
@@ -239,7 +239,7 @@ def test_a_profile_may_have_the_name_of_a_subcommand(root: Path, monkeypatch: py
     assert (root / "docker/web/Dockerfile").exists()
 
 
-def test_a_misspelt_subcommand_is_told_the_nearest() -> None:
+def test_a_misspelt_subcommand_suggests_the_nearest() -> None:
     result = CliRunner().invoke(commands, ["chek", "web.yaml"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no subcommand or file is called 'chek'; did you mean check?" in result.stderr
@@ -251,8 +251,8 @@ def test_help_lists_every_subcommand_and_version_is_the_projects() -> None:
     assert [name for name in COMMANDS if f"\n  {name} " not in helped.stdout] == []
     for name in COMMANDS:
         assert CliRunner().invoke(commands, [name, "--help"]).exit_code == 0
-    said = CliRunner().invoke(commands, ["--version"], prog_name="container-kit")
-    assert said.stdout == f"container-kit {__version__}\n"
+    version = CliRunner().invoke(commands, ["--version"], prog_name="container-kit")
+    assert version.stdout == f"container-kit {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -267,8 +267,8 @@ def test_help_lists_every_subcommand_and_version_is_the_projects() -> None:
 )
 def test_a_shell_completes_commands_and_options(words: list[str], offered: set[str]) -> None:
     """What the script asks that `_CONTAINER_KIT_COMPLETE=bash_source container-kit` prints."""
-    asked = {"COMP_WORDS": " ".join(["container-kit", *words]), "COMP_CWORD": str(len(words))}
-    environment = {**os.environ, **asked, "_CONTAINER_KIT_COMPLETE": "bash_complete"}
+    completion = {"COMP_WORDS": " ".join(["container-kit", *words]), "COMP_CWORD": str(len(words))}
+    environment = {**os.environ, **completion, "_CONTAINER_KIT_COMPLETE": "bash_complete"}
     program = "import sys; from generator.cli import main; sys.argv[0] = 'container-kit'; main()"
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
@@ -278,9 +278,9 @@ def test_a_shell_completes_commands_and_options(words: list[str], offered: set[s
 
 def test_one_numbers_story(root: Path) -> None:
     profile = str(root / "web.yaml")
-    told = CliRunner().invoke(commands, ["explain", profile, "--number", "workers", "--set", "workers=3"]).stdout
+    explanation = CliRunner().invoke(commands, ["explain", profile, "--number", "workers", "--set", "workers=3"]).stdout
     for part in ("web: workers: 3\n", "decided by: profile", "--set workers:1:1", "gunicorn:   workers", "takes: "):
-        assert part in told, part
+        assert part in explanation, part
     for name in ("cpus", "stop_seconds", "max_replicas", "proxy_workers", "keepalive"):
         assert f"web: {name}: " in CliRunner().invoke(commands, ["explain", profile, "--number", name]).stdout
     wrong = CliRunner().invoke(commands, ["explain", profile, "--number", "worker"])

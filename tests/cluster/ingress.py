@@ -19,7 +19,7 @@ pid /tmp/nginx.pid;
 events {}
 http {
     access_log off;
-    client_body_temp_path /tmp/body; proxy_temp_path /tmp/answer; fastcgi_temp_path /tmp/fastcgi;
+    client_body_temp_path /tmp/body; proxy_temp_path /tmp/response; fastcgi_temp_path /tmp/fastcgi;
     uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
     ssl_certificate /tmp/cert.pem;
     ssl_certificate_key /tmp/key.pem;

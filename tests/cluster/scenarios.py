@@ -67,13 +67,13 @@ def under_load(deployed: Deployed, scenario: str, action: Callable[[Deployed], o
     return report
 
 
-LEAST = 5000
+MIN_REQUESTS = 5000
 
 
 def none_failed(report: Any) -> None:
     """Of thousands of requests."""
     assert report["failed"] == 0, report
-    assert report["sent"] >= LEAST
+    assert report["sent"] >= MIN_REQUESTS
 
 
 def record(deployed: Deployed, scenario: str, report: Any) -> None:

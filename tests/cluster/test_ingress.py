@@ -29,9 +29,9 @@ class Routed:
     #: IP:PORT of the ingress.
     address: str
 
-    def ask(self, path: str) -> tuple[Any, str]:
-        """What a pod is told that asks over TLS, lying about itself, and that pod's own address."""
-        asking = next(pod for pod in self.app.pods() if ready(pod))
+    def get_inside(self, path: str) -> tuple[Any, str]:
+        """What the app sees of a pod that sends a request over TLS with forged headers, and that pod's own address."""
+        client = next(pod for pod in self.app.pods() if ready(pod))
         code = f"""
 import http.client, json, ssl
 tls = ssl.create_default_context()
@@ -41,8 +41,8 @@ connection.request("GET", "{path}", headers={{**{SPOOFED}, "Host": "{host_of(sel
 response = connection.getresponse()
 print(json.dumps([response.status, dict(response.getheaders()), response.read().decode()]))
 """
-        said = self.app.cluster.python(asking["metadata"]["name"], code)
-        return json.loads(said), asking["status"]["podIP"]
+        output = self.app.cluster.python(client["metadata"]["name"], code)
+        return json.loads(output), client["status"]["podIP"]
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,11 @@ def test_the_app_sees_https_and_its_client(routed: dict[str, Routed], inside: st
     """Whatever the client says of itself."""
     found = routed[inside]
     host = host_of(found.app)
-    (status, _, body), client = found.ask("/seen")
+    (status, _, body), client = found.get_inside("/seen")
     seen = json.loads(body)
     assert (status, seen["scheme"], seen["url"]) == (200, "https", f"https://{host}/seen")
     assert seen["client"] == client, "not the ingress, nor what the client says"
-    (status, headers, _), _ = found.ask("/folder")
+    (status, headers, _), _ = found.get_inside("/folder")
     assert (status, headers["Location"]) == (308, f"https://{host}/folder/")
 
 

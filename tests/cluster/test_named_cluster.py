@@ -66,18 +66,18 @@ def test_they_pass_where_a_command_loads_the_images(cluster: Cluster, session: S
     if not cluster.own:
         pytest.skip("what loads an image is known to the owner of this cluster")
     process = session("--load-image", LOAD)
-    said = process.communicate(timeout=600)[0]
-    assert process.returncode == 0 and "2 passed" in said, said
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 0 and "2 passed" in output, output
 
 
 def test_nothing_is_left_after_a_failure(session: Session) -> None:
     process = session("--load-image", "false")
-    said = process.communicate(timeout=600)[0]
-    assert process.returncode == 1 and "returned non-zero exit status" in said, said
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 1 and "returned non-zero exit status" in output, output
 
 
 def test_nothing_is_left_after_ctrl_c(session: Session) -> None:
     process = session("--load-image", "sh -c 'exec sleep 600' --")
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=600)[0]
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output

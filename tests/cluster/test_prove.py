@@ -84,9 +84,9 @@ def test_an_image_that_fails_at_import_is_named_with_its_last_words(
 ) -> None:
     done = prove("--quick", f"--image={changed_images[BROKEN]}", "--set", "health.startup_seconds=20")
     assert done.returncode == 1, f"{done.stdout}{done.stderr}"
-    said = done.stdout
-    assert "CrashLoopBackOff" in said or "restarts, the last after exit code" in said, said
-    assert "the app raised RuntimeError when it was imported" in said, said
+    output = done.stdout
+    assert "CrashLoopBackOff" in output or "restarts, the last after exit code" in output, output
+    assert "the app raised RuntimeError when it was imported" in output, output
 
 
 def before_start(code: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from generator.render.render import render
 from tests.cluster import scenarios
 from tests.cluster.cluster import wait
 from tests.cluster.conftest import BROKEN, NEXT, Deploy
-from tests.cluster.scenarios import LEAST, Deployed, none_failed, under_load
+from tests.cluster.scenarios import MIN_REQUESTS, Deployed, none_failed, under_load
 from tests.containers import kit
 
 SMALL = "profiles/small.yaml"
@@ -61,8 +61,8 @@ def test_a_changed_configuration_alone_rolls_the_pods(deploy: Deploy) -> None:
 
     none_failed(under_load(deployed, "changed configuration", apply))
     assert not before & {pod["metadata"]["name"] for pod in deployed.pods()}
-    said = deployed.cluster.run("logs", deployed.ready_pod(), "-c", "app").stdout
-    assert '"keepalive": {"value": 70' in said
+    log = deployed.cluster.run("logs", deployed.ready_pod(), "-c", "app").stdout
+    assert '"keepalive": {"value": 70' in log
     deployed.cluster.run("apply", "-f", "-", text=deployed.manifest)
     deployed.settle()
 
@@ -73,7 +73,7 @@ def test_an_image_that_fails_at_import_never_replaces_healthy_pods(
 ) -> None:
     deployed = deploy(SMALL)
     before = {pod["metadata"]["name"] for pod in deployed.pods()}
-    client = deployed.client(seconds=30, at_least=LEAST)
+    client = deployed.client(seconds=30, at_least=MIN_REQUESTS)
     scenarios.image(changed_images[BROKEN])(deployed)
 
     def failed() -> bool:

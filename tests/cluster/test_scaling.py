@@ -21,13 +21,13 @@ QUARTERS = (
 RATE = 10.8
 
 
-def wanted(cluster: Cluster, app: str) -> int:
+def desired_replicas(cluster: Cluster, app: str) -> int:
     return int(cluster.get("deployment", app)["spec"]["replicas"])
 
 
 def test_the_autoscaler_adds_a_pod_under_load_and_removes_it_afterwards(deploy: Deploy, cluster: Cluster) -> None:
     deployed = deploy(SMALL, *QUARTERS)
-    pods = wanted(cluster, deployed.app)
+    pods = desired_replicas(cluster, deployed.app)
     assert pods == deployed.plan.kubernetes.min_replicas.value
     wait(
         lambda: cluster.get("hpa", deployed.app)["status"].get("currentMetrics"),
@@ -36,7 +36,9 @@ def test_the_autoscaler_adds_a_pod_under_load_and_removes_it_afterwards(deploy: 
     )
     client = deployed.client(path="/cpu?ms=20", fresh=round(RATE * pods), keep=0, slow=0, seconds=150, at_least=0)
     wait(
-        lambda: wanted(cluster, deployed.app) > pods, 240, f"a pod more: {json.dumps(cluster.get('hpa', deployed.app))}"
+        lambda: desired_replicas(cluster, deployed.app) > pods,
+        240,
+        f"a pod more: {json.dumps(cluster.get('hpa', deployed.app))}",
     )
     report = client.result()
     deployed.settle()
@@ -46,7 +48,7 @@ def test_the_autoscaler_adds_a_pod_under_load_and_removes_it_afterwards(deploy: 
     calm = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 15}}}}
     cluster.run("patch", "hpa", deployed.app, "-p", json.dumps(calm))
     client = deployed.client(keep=20, fresh=0, slow=0, seconds=100, at_least=0)
-    wait(lambda: wanted(cluster, deployed.app) == pods, 300, "the pod is removed again")
+    wait(lambda: desired_replicas(cluster, deployed.app) == pods, 300, "the pod is removed again")
     report = client.result()
     assert report["failed"] == 0, report
     scenarios.record(deployed, "autoscaler removes a pod", report)

@@ -13,7 +13,7 @@ from tests.cluster import scenarios
 from tests.cluster.cluster import Cluster, wait
 from tests.cluster.conftest import Deploy
 from tests.cluster.fronted import with_sidecars
-from tests.cluster.scenarios import LEAST, Deployed, under_load
+from tests.cluster.scenarios import MIN_REQUESTS, Deployed, under_load
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +22,16 @@ def deployed(cluster: Cluster, docker: Docker, deploy: Deploy) -> Deployed:
 
 
 def get(deployed: Deployed, url: str) -> str:
-    """A response's body; one of the pods asks."""
+    """A response's body; the request comes from one of the pods."""
     code = f"import urllib.request as r; print(r.urlopen('{url}', timeout=30).read().decode())"
     return deployed.cluster.python(deployed.ready_pod(), code)
 
 
 def test_the_app_sees_its_client_behind_the_proxy(deployed: Deployed) -> None:
-    """A pod asks the other one: through the Service it may reach itself, from the node's address."""
-    asking = deployed.ready_pod()
-    (client,) = (pod["status"]["podIP"] for pod in deployed.pods() if pod["metadata"]["name"] == asking)
-    other = next(pod["status"]["podIP"] for pod in deployed.pods() if pod["metadata"]["name"] != asking)
+    """A pod sends a request to the other one: through the Service it may reach itself, from the node's address."""
+    origin = deployed.ready_pod()
+    (client,) = (pod["status"]["podIP"] for pod in deployed.pods() if pod["metadata"]["name"] == origin)
+    other = next(pod["status"]["podIP"] for pod in deployed.pods() if pod["metadata"]["name"] != origin)
     seen = json.loads(get(deployed, f"http://{other}:{deployed.plan.proxy.port}/seen"))
     assert (seen["peer"], seen["client"], seen["scheme"]) == ("127.0.0.1", client, "http")
 
@@ -60,7 +60,7 @@ CLOSED_IDLE = {"reused: ConnectionResetError", "reused: closed before the respon
 def test_rolling_restart_with_the_sidecars(deployed: Deployed) -> None:
     """nginx passes on no request that the server does not take any more: until it went first, 11 of 6,062 got a 502."""
     report = under_load(deployed, "restart with both sidecars", scenarios.restart, path="/seen")
-    assert report["sent"] >= LEAST
+    assert report["sent"] >= MIN_REQUESTS
     causes = {cause for kind in report["kinds"].values() for cause in kind["failed"]}
     assert causes <= CLOSED_IDLE, report
     assert report["failed"] <= report["kinds"]["keep"]["closed_idle"], "each a connection that was idle"

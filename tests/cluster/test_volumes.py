@@ -64,7 +64,7 @@ def test_what_the_app_wrote_is_there_after_its_pod(cluster: Cluster, deploy: Dep
     app = mount(cluster, Path(notes_app.__file__))
     deployed = deploy("profiles/small.yaml", "name=stored", f"volumes={volume}", "kubernetes.replicas=1", *app)
 
-    def ask(arguments: str) -> str:
+    def request(arguments: str) -> str:
         url = f"http://127.0.0.1:{deployed.plan.profile.port}/notes"
         code = f"import urllib.request as r; print(r.urlopen('{url}', {arguments}timeout=30).read().decode())"
         return cluster.python(deployed.ready_pod(), code).strip()
@@ -73,9 +73,9 @@ def test_what_the_app_wrote_is_there_after_its_pod(cluster: Cluster, deploy: Dep
     owner = cluster.python(first, "import os; s = os.stat('/data/'); print(s.st_uid, s.st_gid, os.getuid())").split()
     group = next(pod["spec"]["securityContext"]["fsGroup"] for pod in deployed.pods())
     assert owner == ["0", str(group), str(group)] and group != 0, "fsGroup alone lets the app write"
-    assert ask("data=b'first', ") == "kept"
+    assert request("data=b'first', ") == "kept"
     cluster.run("delete", "pod", first, "--wait=true")
     wait(lambda: [pod for pod in deployed.pods() if ready(pod)], 180, "the next pod is ready")
     assert deployed.ready_pod() != first
-    assert ask("data=b'second', ") == "kept"
-    assert ask("").split() == ["first", "second"]
+    assert request("data=b'second', ") == "kept"
+    assert request("").split() == ["first", "second"]

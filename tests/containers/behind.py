@@ -1,4 +1,4 @@
-"""A profile behind its proxy: its Compose project, up and asked through the proxy's published port."""
+"""A profile behind its proxy: its Compose project, up, and requests through the proxy's published port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOAD_CLIENT = kit.ROOT / "generator" / "load_client"
 
 @dataclass
 class Behind:
-    """A running project, asked through its proxy."""
+    """A running project, reached through its proxy."""
 
     plan: Plan
     project: Project

@@ -42,7 +42,7 @@ IMPATIENT = {
     "gevent": "_Worker.transfer_timeout = 2.0\n",
     "pywsgi": "client_body_timeout = send_timeout = 2\n",
 }
-ASKING = (OSError, http.client.HTTPException)
+REQUEST_ERRORS = (OSError, http.client.HTTPException)
 
 
 @dataclass
@@ -72,9 +72,9 @@ class Load:
     def once(self, path: str | None = None) -> None:
         error = ""
         try:
-            status, _ = ask(self.port, path or self.path)
+            status, _ = request(self.port, path or self.path)
             error = "" if status == 200 else str(status)
-        except ASKING as raised:
+        except REQUEST_ERRORS as raised:
             error = type(raised).__name__
         with self._lock:
             self.outcome.sent += 1
@@ -93,7 +93,7 @@ class Load:
             thread.join(30)
 
 
-def ask(port: int, path: str, body: bytes | None = None, timeout: float = 25) -> tuple[int, bytes]:
+def request(port: int, path: str, body: bytes | None = None, timeout: float = 25) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         if body is None:
@@ -139,8 +139,8 @@ class Stage:
 
     def serves(self) -> bool:
         """Several times in a row, so by more than one worker."""
-        wait_until(lambda: ask(self.port, "/", timeout=5)[0] == 200, kit.PATIENCE, ignoring=ASKING)
-        return all(ask(self.port, "/")[0] == 200 for _ in range(10))
+        wait_until(lambda: request(self.port, "/", timeout=5)[0] == 200, kit.PATIENCE, ignoring=REQUEST_ERRORS)
+        return all(request(self.port, "/")[0] == 200 for _ in range(10))
 
     def write(self, text: str) -> None:
         """The app's file; in place, since a mounted folder is another user's."""
@@ -163,7 +163,7 @@ def sighup_with_a_changed_file(stage: Stage) -> bool:
     stage.container.container.kill("HUP")
     stage.workers(gone=before)
     in_flight.join()
-    return stage.serves() and ask(stage.port, "/")[1] == (b"one" if stage.container.plan.preload_app else b"two")
+    return stage.serves() and request(stage.port, "/")[1] == (b"one" if stage.container.plan.preload_app else b"two")
 
 
 def ten_restarts(stage: Stage) -> bool:
@@ -185,7 +185,7 @@ def kill_9_of_each_worker(stage: Stage) -> bool:
 
 def busy_loop(stage: Stage) -> bool:
     """Longer than `timeout`: the worker is replaced, or its other threads go on."""
-    spin = threading.Thread(target=quietly, args=(lambda: ask(stage.port, "/spin?ms=17000"),))
+    spin = threading.Thread(target=quietly, args=(lambda: request(stage.port, "/spin?ms=17000"),))
     spin.start()
     spin.join()
     return bool(stage.workers()) and stage.serves()
@@ -222,26 +222,26 @@ def pause(docker: Docker, container: kit.Booted, seconds: float) -> None:
 def worker_at_the_memory_limit(stage: Stage) -> bool:
     before = set(stage.workers())
     stage.done()
-    quietly(lambda: ask(stage.port, "/grow"))
+    quietly(lambda: request(stage.port, "/grow"))
     wait_until(lambda: set(stage.workers()) != before, kit.PATIENCE, stage.container.container)
     return stage.serves() and stage.container.container.running()
 
 
 def dead_upstream(stage: Stage) -> bool:
-    return all(ask(stage.port, "/backend")[0] == 502 for _ in range(20)) and stage.serves()
+    return all(request(stage.port, "/backend")[0] == 502 for _ in range(20)) and stage.serves()
 
 
 def descriptors_used_up(stage: Stage) -> bool:
-    return int(ask(stage.port, "/descriptors")[1]) > 100 and stage.serves()
+    return int(request(stage.port, "/descriptors")[1]) > 100 and stage.serves()
 
 
 def tmp_full(stage: Stage) -> bool:
     """An upload that needs it gets an error, nothing else does."""
-    filled = b"No space" in ask(stage.port, "/fill")[1]
-    refused = ask(stage.port, "/upload", bytes(2 << 20))[0]
+    filled = b"No space" in request(stage.port, "/fill")[1]
+    refused = request(stage.port, "/upload", bytes(2 << 20))[0]
     stage.done()
-    ask(stage.port, "/empty")
-    return filled and refused >= 400 and ask(stage.port, "/upload", bytes(2 << 20)) == (200, b"2097152")
+    request(stage.port, "/empty")
+    return filled and refused >= 400 and request(stage.port, "/upload", bytes(2 << 20)) == (200, b"2097152")
 
 
 def slow_bodies(stage: Stage) -> bool:
@@ -276,7 +276,7 @@ def app_raises_oserror(stage: Stage) -> bool:
     """As of a database that resets a connection, or of a file that is missing; gunicorn takes it for the client's and
     hangs up. Each is a 500 with its traceback in the log."""
     raised = [f"{where}/{kind}" for where in ("call", "first") for kind in ("reset", "missing")]
-    statuses = [ask(stage.port, f"/raise/{one}")[0] for one in raised]
+    statuses = [request(stage.port, f"/raise/{one}")[0] for one in raised]
     expected = {f"] on purpose: {one}" for one in raised}
     wait_until(lambda: all(one in stage.container.container.logs().stderr for one in expected), kit.PATIENCE)
     return statuses == [500] * len(raised) and stage.serves()
@@ -296,7 +296,7 @@ def twice_the_connections(stage: Stage) -> bool:
 
 
 def quietly(call: Callable[[], object]) -> None:
-    with suppress(*ASKING):
+    with suppress(*REQUEST_ERRORS):
         call()
 
 
@@ -378,7 +378,7 @@ def outcomes(stage: Stage, faults: Sequence[Callable[[Stage], bool]] = FAULTS) -
             try:
                 load.outcome.recovered = fault(stage)
                 load.outcome.recovered_in = stage.seconds_since() if load.outcome.recovered else None
-            except (NotInTime, *ASKING) as error:
+            except (NotInTime, *REQUEST_ERRORS) as error:
                 load.outcome.errors.append(repr(error)[:300])
         found[fault.__name__] = load.outcome
     return found | {last.__name__: last(stage) for last in LAST}
@@ -402,9 +402,7 @@ def staged(docker: Docker, image: str, profile: str, scratch: Path) -> Iterator[
 
 # --- What a server cannot promise ---
 
-_ENDS_WITH_IT = (
-    "no other process can answer what that worker had accepted, so those requests fail; all others are answered"
-)
+_ENDS_WITH_IT = "no other process can serve what that worker had accepted, so those requests fail; all others succeed"
 #: Faults at which requests may fail, whichever the server, and why.
 MAY_FAIL = {
     kill_9_of_each_worker: _ENDS_WITH_IT,

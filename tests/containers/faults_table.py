@@ -27,7 +27,7 @@ TEXT = """\
 Each fault is done to a booted container of each server with two workers, `timeout` 8 s, `graceful_timeout` 6 s, 256 MiB
 and 512 descriptors, while {hands} clients at a time send requests on new connections. A cell has the requests
 sent meanwhile, how many of them failed, and the seconds in which the container recovered: from the fault until every
-worker was there and ten requests in a row were answered; **not recovered** where it did not.
+worker was there and ten requests in a row had a response; **not recovered** where it did not.
 How many are sent, and the seconds, are this machine's doing (two CPUs that others use too), and no test judges them;
 that none fails is the kit's, and `tests/containers/test_faults_table.py` fails where one does.
 
@@ -45,7 +45,7 @@ that none fails is the kit's, and `tests/containers/test_faults_table.py` fails 
   `timeout` of 30 s; no worker is replaced.
 - Slow bodies: clients that stop in the middle of a body; slow readers: clients that take nothing of a response of
   30 MB. Each is ended, after 60 s, and here after 2. Servers that need a proxy leave it to that.
-- `/tmp` full: an upload that needs it is refused, everything else is answered.
+- `/tmp` full: an upload that needs it is refused, everything else has a response.
 - Import error: at the start; the container ends and says why, and serves once the file is mended.
 
 Where requests may fail:

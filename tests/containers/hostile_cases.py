@@ -1,7 +1,7 @@
 """Raw HTTP/1.x for the hostile tests: what one client sends on one connection, at least 300 times different.
 
 No verdict stands here: gunicorn's own parser gives it, on the same bytes (hostile_reference.py). Behind each case
-follows a whole request that asks to close, so that a server that lost the framing shows it by what it answers.
+follows a whole request that asks to close, so that a server that lost the framing shows it by its responses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 #: Follows each case: the connection then ends by itself, and a request that was smuggled shows.
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-SMUGGLED_ASKED = "GET /smuggled"
+SMUGGLED_REQUEST = "GET /smuggled"
 HOST = b"Host: x\r\n"
 #: What has a meaning in a head or a chunk, and bytes that some parser somewhere takes for one of these: to fuzz with.
 TOKENS = (

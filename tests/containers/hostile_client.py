@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Literal
 
 from tests import fuzz
-from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, TOKENS, Case
+from tests.containers.hostile_cases import CASES, SMUGGLED_REQUEST, TOKENS, Case
 from tests.containers.hostile_reference import Reading
 
 Verdict = Literal["same", "stricter", "more lenient"]
@@ -33,7 +33,7 @@ class Found:
     came: bytes
     core: list[str]
     whole: list[str]
-    asked: list[str]
+    requests: list[str]
     statuses: list[int]
 
     def verdict(self, expected: Reading, whole: bool = False) -> Verdict:
@@ -42,7 +42,7 @@ class Found:
 
     @property
     def smuggled(self) -> int:
-        return self.asked.count(SMUGGLED_ASKED)
+        return self.requests.count(SMUGGLED_REQUEST)
 
 
 def verdict(saw: list[str], lets: list[str]) -> Verdict:
@@ -52,11 +52,11 @@ def verdict(saw: list[str], lets: list[str]) -> Verdict:
     return "stricter" if saw == lets[: len(saw)] else "more lenient"
 
 
-def ask(address: tuple[str, int], case: Case) -> Found:
+def send(address: tuple[str, int], case: Case) -> Found:
     """One connection, until the server ends it."""
     came = b""
     with socket.create_connection(address, _DEADLINE_SECONDS) as connection, suppress(ConnectionError):
-        with suppress(ConnectionError):  # refused in the middle: what was answered is read all the same
+        with suppress(ConnectionError):  # refused in the middle: the responses so far are read all the same
             connection.sendall(case.whole)
         connection.settimeout(_QUIET_SECONDS)
         while True:
@@ -77,19 +77,19 @@ def ask(address: tuple[str, int], case: Case) -> Found:
         came,
         [core.decode() for core, _, _ in seen],
         [whole.decode() for _, whole, _ in seen],
-        [bytes.fromhex(asked.decode()).decode("latin-1") for _, _, asked in seen],
+        [bytes.fromhex(requests.decode()).decode("latin-1") for _, _, requests in seen],
         [int(status) for status in re.findall(rb"^HTTP/1\.[01] (\d{3})", came, re.MULTILINE)],
     )
 
 
 def forged(address: tuple[str, int]) -> bytes:
     """The response to a request whose app puts a line end into its status."""
-    return ask(address, Case("response", b"GET /forge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).came
+    return send(address, Case("response", b"GET /forge HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).came
 
 
-def ask_all(address: tuple[str, int], cases: Iterable[Case] = CASES) -> list[Found]:
+def send_all(address: tuple[str, int], cases: Iterable[Case] = CASES) -> list[Found]:
     """All cases, some connections at a time."""
-    one: Callable[[Case], Found] = lambda case: ask(address, case)  # noqa: E731
+    one: Callable[[Case], Found] = lambda case: send(address, case)  # noqa: E731
     found: list[Found] = []
     left = iter(cases)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

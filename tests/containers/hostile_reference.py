@@ -22,7 +22,7 @@ class Reading:
 
     core: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     #: "closed" (as HTTP has it), "unfinished" (more bytes would be waited for), "truncated" (the last request's body
     #: ended early, and gunicorn hands the app the rest of it all the same), or the name of the parser's error.
     end: str = "closed"
@@ -46,7 +46,7 @@ def gunicorn(pieces: Iterable[bytes], peers: str = "127.0.0.1") -> Reading:
         for request in parser:
             _, environ = wsgi.create(request, _Connection(), PEER, ADDRESS, settings(peers))
             body = request.body.read()
-            reading.asked.append(hostile_app.asked(environ))
+            reading.requests.append(hostile_app.target(environ))
             reading.core.append(hostile_app.digest(hostile_app.core(environ, body)))
             reading.whole.append(hostile_app.digest(hostile_app.whole(environ, body)))
             if len(body) < int(environ.get("CONTENT_LENGTH", 0)):

@@ -10,8 +10,8 @@ from generator.containers.client import Client
 from generator.containers.docker import Docker
 from tests.containers import hostile_reference, kit
 from tests.containers.behind import LITERAL, behind_the_proxy
-from tests.containers.hostile_cases import CASES, SMUGGLED_ASKED, Case
-from tests.containers.hostile_client import Found, Verdict, ask_all, forged, verdict
+from tests.containers.hostile_cases import CASES, SMUGGLED_REQUEST, Case
+from tests.containers.hostile_client import Found, Verdict, forged, send_all, verdict
 from tests.containers.support import host, hostile_app
 from tests.containers.support.docker import build_text
 
@@ -35,23 +35,23 @@ def hostile_image(docker: Docker, profile: str, image: str) -> str:
 
 
 def alone(docker: Docker, profile: str, image: str, cases: Iterable[Case] = CASES) -> list[Found]:
-    """The cases, asked of the server itself. It must serve on afterwards."""
+    """The cases, sent to the server itself. It must serve on afterwards."""
     with kit.booted(docker, hostile_image(docker, profile, image), kit.plan_of(profile)) as found:
         workers = found.wait_workers(found.plan.numbers.workers.value)
-        answers = ask_all(("127.0.0.1", found.port), cases)
+        responses = send_all(("127.0.0.1", found.port), cases)
         assert found.get("/").status == 200
         assert b"X-Forged" not in forged(("127.0.0.1", found.port))
         assert found.worker_pids() == workers, found.container.logs().text
-        assert not [each.case.name for each in answers if 500 in each.statuses], found.container.logs().text
-    return answers
+        assert not [each.case.name for each in responses if 500 in each.statuses], found.container.logs().text
+    return responses
 
 
 def proxied(docker: Docker, client: Client, profile: str, image: str, scratch: Path) -> list[Found]:
-    """All cases, asked through the proxy."""
+    """All cases, sent through the proxy."""
     with behind_the_proxy(client, profile, hostile_image(docker, profile, image), scratch) as found:
-        answers = ask_all(("127.0.0.1", found.door.port))
+        responses = send_all(("127.0.0.1", found.door.port))
         assert found.door.get("/").status == 200
-    return answers
+    return responses
 
 
 #: gunicorn 27 with gunicorn's own parser: what each other server is compared with behind nginx.
@@ -77,6 +77,6 @@ def verdicts_proxied(found: list[Found], beside: list[Found]) -> list[tuple[Foun
 
 
 def smuggled(found: list[Found]) -> list[Found]:
-    """Where a request was answered that gunicorn's parser finds to be part of another, or of nothing."""
-    readings = (hostile_reference.gunicorn([each.case.whole], peers="").asked for each in found)
-    return [each for each, asked in zip(found, readings, strict=True) if each.smuggled > asked.count(SMUGGLED_ASKED)]
+    """Where a request had a response that gunicorn's parser finds to be part of another, or of nothing."""
+    readings = (hostile_reference.gunicorn([each.case.whole], peers="").requests for each in found)
+    return [each for each, read in zip(found, readings, strict=True) if each.smuggled > read.count(SMUGGLED_REQUEST)]

@@ -36,7 +36,7 @@ production server, alone and behind its proxy. The verdict is on what the app sa
 
 Behind nginx the comparison is with gunicorn behind the same nginx, which reads the bytes in its own way (in {nginx}
 of the cases the app sees a request that gunicorn's parser would not read from them) and writes well-formed requests
-of its own. Nowhere is a request answered that was hidden in another one's body, headers or broken chunks.
+of its own. Nowhere is there a response to a request that was hidden in another one's body, headers or broken chunks.
 
 | server | alone: same | stricter | more lenient | behind nginx: same | stricter | more lenient |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -68,9 +68,9 @@ def main() -> None:
 def text(alone: dict[str, list[Found]], behind: dict[str, list[Found]]) -> str:
     beside = behind[hostile_servers.BESIDE]
     rows = []
-    for server, answers in alone.items():
+    for server, responses in alone.items():
         of_both = (
-            hostile_servers.verdicts_alone(answers),
+            hostile_servers.verdicts_alone(responses),
             hostile_servers.verdicts_proxied(behind[server], beside),
         )
         rows.append(f"| `{server}` | " + " | ".join(counts(verdicts) for verdicts in of_both) + " |")

@@ -1,4 +1,4 @@
-"""A profile on a booted container: built, run under its own limits as an operator would, asked over HTTP."""
+"""A profile on a booted container: built, run under its own limits as an operator would, requested over HTTP."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ PYTHON = os.environ.get("KIT_PYTHON")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer with its headers in lower case."""
+class Response:
+    """An HTTP response with its headers in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -60,10 +60,10 @@ class Booted:
     def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def get(self, path: str, timeout: float = 30, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, timeout: float = 30, headers: Mapping[str, str] | None = None) -> Response:
         connection = self.connect(timeout)
         try:
-            return ask(connection, path, headers)
+            return request(connection, path, headers)
         finally:
             connection.close()
 
@@ -105,11 +105,11 @@ class Booted:
         )
 
 
-def ask(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+def request(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str] | None = None) -> Response:
     connection.request("GET", path, headers=dict(headers or {}))
     response = connection.getresponse()
     body = response.read()
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+    return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 
 
 def plan_of(profile: str, *overrides: str) -> Plan:

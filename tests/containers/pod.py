@@ -117,7 +117,7 @@ class Manifest:
 
 
 def passes(probe: Any, manifest: Manifest, container: Any, running: Container, host_port: int) -> bool:
-    """One try of a probe, within its own timeout, as the kubelet asks; any response below 400 will do."""
+    """One try of a probe, within its own timeout, as the kubelet sends it; any response below 400 will do."""
     if "exec" in probe:
         return running.exec(*probe["exec"]["command"], check=False).returncode == 0
     handler = probe.get("httpGet") or probe["tcpSocket"]
@@ -136,7 +136,7 @@ def passes(probe: Any, manifest: Manifest, container: Any, running: Container, h
 
 
 def wait_started(manifest: Manifest, container: Any, running: Container, host_port: int) -> None:
-    """Ask the startup probe with its own period until it passes; it may fail as often as the Deployment says."""
+    """Send the startup probe with its own period until it passes; it may fail as often as the Deployment says."""
     probe = container["startupProbe"]
     for _ in range(probe["failureThreshold"]):
         if passes(probe, manifest, container, running, host_port):

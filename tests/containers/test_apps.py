@@ -27,9 +27,9 @@ from tests.containers.support.waiting import wait_until
 
 APPS = kit.ROOT / "tests/apps"
 #: What `make test` builds; `make test-apps` builds them all.
-MOST_TELLING = ("requirement-files", "uv-lock", "pyproject", "old-files")
+REPRESENTATIVE = ("requirement-files", "uv-lock", "pyproject", "old-files")
 EVERY = sorted(path.parent.name for path in APPS.glob("*/profile.yaml"))
-CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [name for name in EVERY if name in MOST_TELLING]
+CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [name for name in EVERY if name in REPRESENTATIVE]
 
 
 def project(name: str, folder: Path) -> Path:

@@ -118,7 +118,7 @@ def test_bad_web_concurrency_ends_with_one_line(docker: Docker, image: Callable[
 def test_the_environments_port_holds_for_server_report_and_health_check(
     docker: Docker, image: Callable[[str], str], profile: str
 ) -> None:
-    there = kit.plan_of(profile, "port=9123")  # where the test asks; the image was built for another
+    there = kit.plan_of(profile, "port=9123")  # where the test connects; the image was built for another
     with kit.booted(docker, image(profile), there, env={"PORT": "9123"}, health_interval="1s") as container:
         found = container.report()["settings"]["bind"]
         assert found["decided_by"] == "PORT" and "0.0.0.0:9123" in found["value"]
@@ -127,8 +127,8 @@ def test_the_environments_port_holds_for_server_report_and_health_check(
 
 @pytest.mark.parametrize("profile", ["profiles/large.yaml", "profiles/servers/pywsgi.yaml"])
 def test_a_command_runs_instead_of_the_server(docker: Docker, image: Callable[[str], str], profile: str) -> None:
-    said = 'echo "$$ $(id -u) $PWD $GREETING $(flask --version | head -1)"'
-    script = f'trap "exit 3" TERM; {said}; while :; do sleep 0.1; done'
+    report = 'echo "$$ $(id -u) $PWD $GREETING $(flask --version | head -1)"'
+    script = f'trap "exit 3" TERM; {report}; while :; do sleep 0.1; done'
     options = kit.run_options(kit.plan_of(profile), env={"GREETING": "hello", "WEB_CONCURRENCY": "none"})
     with docker.run_detached(image(profile), "sh", "-c", script, **options) as container:
         wait_until(lambda: "Python" in container.logs().text, kit.PATIENCE, container, what="flask's version")

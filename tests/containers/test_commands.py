@@ -83,7 +83,7 @@ def test_a_job_runs_beside_it_as_little_privileged_and_ends_at_sigterm(up: Proje
     assert [one.inspect()["State"]["ExitCode"] for one in tickers] == [143, 143], "SIGTERM, not SIGKILL after a minute"
 
 
-def test_a_command_that_fails_is_told_and_the_app_does_not_start(up: Project, subnet: str) -> None:
+def test_a_command_that_fails_is_reported_and_the_app_does_not_start(up: Project, subnet: str) -> None:
     """Compose makes the app's container anew, too: nothing of the new release serves on the old state."""
     write(up.folder, planned(subnet, "raise SystemExit(3)"))
     failed = up.call("up", "--wait", check=False, timeout=120)

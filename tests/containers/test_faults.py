@@ -25,25 +25,25 @@ PRODUCTION = [profile for profile in kit.PROFILES if kit.plan_of(profile).server
 FROZEN_HERE = ("eventlet", "meinheld")
 
 
-def in_background(call: Callable[[], kit.Answer]) -> Callable[[], kit.Answer]:
-    """Start the call in a thread; the returned function waits for its answer and raises what it raised."""
-    answers: list[kit.Answer | Exception] = []
+def in_background(call: Callable[[], kit.Response]) -> Callable[[], kit.Response]:
+    """Start the call in a thread; the returned function waits for its response and raises what it raised."""
+    responses: list[kit.Response | Exception] = []
 
     def run() -> None:
         try:
-            answers.append(call())
+            responses.append(call())
         except Exception as error:
-            answers.append(error)
+            responses.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
 
-    def result() -> kit.Answer:
+    def result() -> kit.Response:
         thread.join(kit.PATIENCE)
-        assert answers, "no answer in time"
-        if isinstance(answers[0], Exception):
-            raise answers[0]
-        return answers[0]
+        assert responses, "no response in time"
+        if isinstance(responses[0], Exception):
+            raise responses[0]
+        return responses[0]
 
     return result
 
@@ -74,13 +74,13 @@ def test_request_in_flight_finishes_on_sigterm(steady: kit.Booted) -> None:
     with ExitStack() as stack:
         if server.honours("keepalive") and server.closes_idle_on_stop:
             connection = stack.enter_context(closing(steady.connect()))
-            assert kit.ask(connection, "/").status == 200
+            assert kit.request(connection, "/").status == 200
             idle = 1
-        answer = in_background(lambda: steady.get("/sleep?ms=3000"))
+        response = in_background(lambda: steady.get("/sleep?ms=3000"))
         wait_until(in_flight(steady, idle + 1), kit.PATIENCE, steady.container, what="the request in flight")
         start = time.monotonic()
         steady.container.kill("TERM")
-        result = answer()
+        result = response()
         assert (result.status, result.body) == (200, b"slept")
         if server.closes_while_draining:
             assert result.headers["connection"].lower() == "close"
@@ -126,7 +126,7 @@ def short(
 @pytest.mark.parametrize("short", kit.honouring("keepalive"), indirect=True)
 def test_keepalive_closes_idle_connections(short: kit.Booted) -> None:
     connection = short.connect(timeout=60)  # keepalive's own default is 75 s
-    assert kit.ask(connection, "/").headers.get("connection", "").lower() != "close"
+    assert kit.request(connection, "/").headers.get("connection", "").lower() != "close"
     assert connection.sock is not None
     assert connection.sock.recv(1) == b"", "the server closes it"
 
@@ -162,8 +162,8 @@ def test_worker_connections_limits(boot: Boot, profile: str) -> None:
     if kit.plan_of(profile).numbers.threads is not None:
         overrides += ("threads=4",)
     with boot(profile, overrides=overrides) as container:
-        answers = [in_background(lambda: container.get("/sleep?ms=300")) for _ in range(20)]
-        assert [answer().status for answer in answers] == [200] * 20
+        responses = [in_background(lambda: container.get("/sleep?ms=300")) for _ in range(20)]
+        assert [response().status for response in responses] == [200] * 20
 
 
 def test_sigterm_during_a_slow_import_ends_at_once(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_connection_refused_after_the_stop(boot: Boot) -> None:
 
 
 def test_flask_threads(boot: Boot) -> None:
-    """The development server answers from one process; `threads` makes it answer several at a time."""
+    """The development server serves from one process; `threads` makes it serve several at a time."""
     with boot("profiles/servers/flask.yaml", overrides=("threads=4",)) as container:
         slow = in_background(lambda: container.get("/sleep?ms=8000"))
         wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
@@ -209,7 +209,7 @@ def test_flask_threads(boot: Boot) -> None:
 
 
 def test_flask_processes(boot: Boot) -> None:
-    """`workers` makes it answer each request in a process of its own."""
+    """`workers` makes it serve each request in a process of its own."""
     with boot("profiles/servers/flask.yaml", overrides=("workers=4",)) as container:
         assert len({container.get("/info").json["pid"] for _ in range(4)}) == 4
         container.container.kill("TERM")

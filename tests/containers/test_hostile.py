@@ -63,7 +63,7 @@ def test_no_server_behind_its_proxy_is(through_nginx: Through, server: str) -> N
 
 def assert_no_more_lenient(found: list[Found], verdicts: list[tuple[Found, Verdict]]) -> None:
     """And what is well-formed is served: else all of it would prove nothing."""
-    assert [(each.case.name, each.asked, each.statuses) for each in smuggled(found)] == []
+    assert [(each.case.name, each.requests, each.statuses) for each in smuggled(found)] == []
     lenient = [each for each, verdict in verdicts if verdict == "more lenient"]
-    assert [(each.case.name, each.asked, each.statuses) for each in lenient] == []
+    assert [(each.case.name, each.requests, each.statuses) for each in lenient] == []
     assert sum(bool(each.core) for each in found) > 100

@@ -110,8 +110,8 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
             def headers() -> Any:
                 connection = http.client.HTTPConnection("127.0.0.1", host_side, timeout=5)
                 connection.request("GET", "/headers", headers={"X-Forwarded-Proto": "https"})
-                answer = connection.getresponse()
-                return json.loads(answer.read()) if answer.status == 200 else None
+                response = connection.getresponse()
+                return json.loads(response.read()) if response.status == 200 else None
 
             seen = wait_until(headers, kit.PATIENCE, beside, ignoring=(OSError, http.client.HTTPException))
             assert seen["X-Forwarded-Proto"] == "http", "a client's own word on the scheme is not passed on"

@@ -70,7 +70,7 @@ def test_a_large_upload_arrives_whole(behind: Behind) -> None:
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}", "Content-Length": str(length)}
     connection.request("POST", "/upload", body=pieces, headers=headers)
     response = connection.getresponse()
-    seen = kit.Answer(response.status, {}, response.read())
+    seen = kit.Response(response.status, {}, response.read())
     connection.close()
     assert seen.status == 200, seen.body[:500]
     assert (seen.json["length"], seen.json["sha256"]) == (UPLOAD * MIB, digest(blocks(UPLOAD)))
@@ -101,12 +101,12 @@ def test_a_request_longer_than_timeout_is_no_hang_and_a_stop_waits_for_it(behind
     """The last one: it ends the project."""
     app = kit.Booted(behind.plan, behind.app, 0)
     before, began = app.worker_pids(), time.monotonic()
-    answer = in_background(lambda: behind.door.get("/slow?s=7", timeout=kit.PATIENCE))
+    response = in_background(lambda: behind.door.get("/slow?s=7", timeout=kit.PATIENCE))
     seconds = behind.plan.profile.timeout + 1
     wait_until(lambda: time.monotonic() - began > seconds, kit.PATIENCE, behind.app, what="more than timeout")
     assert app.worker_pids() == before, "none was taken for hung"
     behind.project.call("stop", timeout=behind.plan.stop_seconds.value + 60)
-    assert (answer().status, answer().body) == (200, b"slow")
+    assert (response().status, response().body) == (200, b"slow")
     for container in (behind.app, behind.proxy):
         assert container.state()["ExitCode"] == 0, container.describe()
     assert kit.complaints(behind.app.logs().stderr) == []

@@ -36,10 +36,10 @@ MEGABYTES = 20
 def test_a_request_that_waits_for_its_backend_finishes(docker: Docker, boot: Boot, signal: str) -> None:
     """Stock cuts a cooperative request after 1 to 2 s, whatever graceful_timeout says."""
     with boot(PROFILE) as container, kit.upstream(docker, container) as port:
-        answer = in_background(lambda: container.get("/io?ms=3000"))
+        response = in_background(lambda: container.get("/io?ms=3000"))
         wait_until(in_flight(container, 1, port), kit.PATIENCE, container.container, what="the request at its backend")
         container.container.kill(signal)
-        result = answer()
+        result = response()
         assert result.status == 200
         assert result.headers["connection"].lower() == "close", "while draining"
 
@@ -56,9 +56,9 @@ def test_a_large_response_read_slowly_arrives_whole_at_no_cost(boot: Boot) -> No
         while piece := response.read(500_000):
             digest.update(piece)
             length += len(piece)
-            asked = time.monotonic()
+            began = time.monotonic()
             assert container.get("/").status == 200
-            slowest = max(slowest, time.monotonic() - asked)
+            slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.1)  # this is the slow reader, not a wait for something
         used = cpu_seconds(container) - before
         assert length == MEGABYTES * 1_000_000
@@ -90,7 +90,7 @@ def test_cooperative_sockets_are_worth_ten_times(docker: Docker, boot: Boot, tmp
 
 @pytest.mark.serial
 def test_requests_in_progress_end_before_others_begin(docker: Docker, boot: Boot) -> None:
-    """With one queue for both, nearly all that clients ask is in progress at once, and costs memory, when CPU is
+    """With one queue for both, nearly all requests are in progress at once, and cost memory, when CPU is
     short: 600 of 1,500 instead of 160 (medians)."""
     with (
         boot(PROFILE, overrides=("connections=1500",)) as container,
@@ -129,10 +129,10 @@ def test_every_client_sees_its_own_address(boot: Boot) -> None:
     """Stock shows a kept-alive client the address of whoever connected last."""
     with boot(PROFILE) as container:
         first = container.connect()
-        addresses = [kit.ask(first, "/info").json["remote_addr"]]
+        addresses = [kit.request(first, "/info").json["remote_addr"]]
         script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/info').read().decode())"
         inside = json.loads(container.container.exec("python", "-c", script).stdout)["remote_addr"]
-        addresses.append(kit.ask(first, "/info").json["remote_addr"])
+        addresses.append(kit.request(first, "/info").json["remote_addr"])
         assert inside == "127.0.0.1"
         assert addresses[0] == addresses[1] != inside
 

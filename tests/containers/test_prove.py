@@ -78,8 +78,8 @@ def prove(root: Path, *arguments: str, profile: str = SMALL) -> tuple[int, str]:
 @pytest.mark.usefixtures("untouched")
 def test_what_holds_is_proved(root: Path, image: Callable[[str], str], profile: str) -> None:
     """One image is built by prove itself; the others are those of the other tests."""
-    code, said = prove(root, *([] if profile == SMALL else ["--image", image(profile)]), profile=profile)
-    print(said)  # times are told, whatever they are
+    code, output = prove(root, *([] if profile == SMALL else ["--image", image(profile)]), profile=profile)
+    print(output)  # times are told, whatever they are
     assert code == 0
     plan = kit.plan_of(profile)
     report = json.loads((root / f"build/proof/{plan.name}.json").read_text())
@@ -97,34 +97,34 @@ def test_what_holds_is_proved(root: Path, image: Callable[[str], str], profile: 
 
 
 @pytest.mark.usefixtures("untouched")
-def test_an_app_that_returns_another_status_is_told(root: Path) -> None:
-    code, said = prove(root, "--path", "/nope")
-    assert code == 1, said
-    assert "1 x non_2xx (404)" in said
-    assert "choose a request that gets 2xx, with --path" in said
+def test_an_app_that_returns_another_status_is_reported(root: Path) -> None:
+    code, output = prove(root, "--path", "/nope")
+    assert code == 1, output
+    assert "1 x non_2xx (404)" in output
+    assert "choose a request that gets 2xx, with --path" in output
 
 
 @pytest.mark.usefixtures("untouched")
-def test_an_app_that_needs_more_memory_is_told_so(root: Path) -> None:
+def test_an_app_that_needs_more_memory_is_reported(root: Path) -> None:
     (root / "docker/app/flask_server.py").write_text(GREEDY)
-    code, said = prove(root)
-    assert code == 1, said
-    assert "resources.memory" in said
+    code, output = prove(root)
+    assert code == 1, output
+    assert "resources.memory" in output
 
 
 @pytest.mark.usefixtures("untouched")
-def test_an_app_that_is_never_ready_is_told(root: Path) -> None:
-    code, said = prove(root, "--set", "health.readiness_path=/nope", "--set", "health.startup_seconds=3")
-    assert code == 1, said
-    assert "GET /nope returned 404" in said
-    assert "Correct health.readiness_path" in said
+def test_an_app_that_is_never_ready_is_reported(root: Path) -> None:
+    code, output = prove(root, "--set", "health.readiness_path=/nope", "--set", "health.startup_seconds=3")
+    assert code == 1, output
+    assert "GET /nope returned 404" in output
+    assert "Correct health.readiness_path" in output
 
 
 @pytest.mark.usefixtures("untouched")
 def test_descriptors_that_are_missing_are_found_before_anything_boots(root: Path) -> None:
-    code, said = prove(root, "--set", "connections=1000000", "--set", "resources.memory=64Gi")
-    assert code == 1, said
-    assert "file descriptors are missing" in said or "of memory are missing" in said
+    code, output = prove(root, "--set", "connections=1000000", "--set", "resources.memory=64Gi")
+    assert code == 1, output
+    assert "file descriptors are missing" in output or "of memory are missing" in output
     assert json.loads((root / "build/proof/small.json").read_text())["image"] == ""
 
 

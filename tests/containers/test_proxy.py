@@ -1,4 +1,4 @@
-"""Each production profile behind its proxy: `docker compose up --wait`, then asked, lied to, slowed down, stopped."""
+"""Each production profile behind its proxy: `docker compose up --wait`, then plain, forged and slow requests; the stop."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def test_nginx_accepts_every_file(composing: Client, docker: Docker, tmp_path: P
     tmp_path.chmod(0o755)
     script = "for file in /conf/*.conf; do nginx -e stderr -t -c $file || exit 1; done"
     options: dict[str, Any] = {"volume": f"{tmp_path}:/conf:ro", "user": "101", "read_only": True, "tmpfs": "/tmp"}
-    said = run_once(docker, NGINX_TAG, "sh", "-c", script, cap_drop="ALL", network="none", **options).output
-    assert said.count("test is successful") == len(PRODUCTION) + len(changes) - 1
-    assert "warn" not in said and "alert" not in said
+    output = run_once(docker, NGINX_TAG, "sh", "-c", script, cap_drop="ALL", network="none", **options).output
+    assert output.count("test is successful") == len(PRODUCTION) + len(changes) - 1
+    assert "warn" not in output and "alert" not in output
 
 
 #: What must not reach a log: of the query, of the Referer's query, of an absolute URL's user info.
@@ -104,7 +104,7 @@ def test_logs_hold_no_secret_and_no_line_of_a_clients_making(
 
         statuses: list[bytes] = []
 
-        def said(head: bytes) -> bytes:
+        def status(head: bytes) -> bytes:
             with socket.create_connection(("127.0.0.1", port), timeout=kit.PATIENCE) as connection:
                 connection.sendall(head)
                 statuses.append(connection.recv(65536)[9:12])
@@ -114,12 +114,12 @@ def test_logs_hold_no_secret_and_no_line_of_a_clients_making(
             logs = proxy.logs()
             return len(logs.stdout.splitlines()), len(logs.stderr.splitlines())
 
-        wait_until(lambda: said(b"GET / HTTP/1.0\r\nUser-Agent: first\r\n\r\n") == b"502", kit.PATIENCE, proxy)
+        wait_until(lambda: status(b"GET / HTTP/1.0\r\nUser-Agent: first\r\n\r\n") == b"502", kit.PATIENCE, proxy)
         for target in TARGETS:
             more = b"Referer: http://h/?taheen\x1b\xc2\x85\r\nUser-Agent: \x1b\xc2\x85\xe2\x80\xa8\xff\r\n"
-            assert said(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (target, more)) == b"502"
-        assert said(b"GET http://u:hunter2@h/ HTTP/1.1\r\nHost: h\r\n\r\n") == b"400"
-        assert said(b"POST /?sesame HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n") == b"413"
+            assert status(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (target, more)) == b"502"
+        assert status(b"GET http://u:hunter2@h/ HTTP/1.1\r\nHost: h\r\n\r\n") == b"400"
+        assert status(b"POST /?sesame HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999\r\n\r\n") == b"413"
         expected = 0 if access_log == "off" else len(statuses), statuses.count(b"502")
         wait_until(lambda: lines() == expected, kit.PATIENCE, proxy, what="a line for each")
         logs = proxy.logs()
@@ -128,15 +128,15 @@ def test_logs_hold_no_secret_and_no_line_of_a_clients_making(
     assert all("[error] 502 for " in line and ": 127.0.0.1:9 " in line for line in logs.stderr.splitlines())
     if access_log == "json":
         entries = [json.loads(line) for line in logs.stdout.splitlines()]
-        asked = [entry["path"] for entry in entries if entry["user_agent"] == "not ASCII"]
-        assert sorted(asked) == sorted(TARGETS.values())
+        paths = [entry["path"] for entry in entries if entry["user_agent"] == "not ASCII"]
+        assert sorted(paths) == sorted(TARGETS.values())
         assert {entry["status"] for entry in entries} == {400, 413, 502}
 
 
 def test_serves_through_the_proxy(behind: Behind) -> None:
-    answer = behind.door.get("/")
-    assert (answer.status, answer.body) == (200, b"hello")
-    assert answer.headers["server"] == "nginx", "no version"
+    response = behind.door.get("/")
+    assert (response.status, response.body) == (200, b"hello")
+    assert response.headers["server"] == "nginx", "no version"
     assert health(behind.app) == health(behind.proxy) == "healthy"
     assert behind.door.get("/bytes?n=3000000").body == b"x" * 3_000_000
 
@@ -176,12 +176,12 @@ def test_a_client_cannot_say_who_it_is(behind: Behind) -> None:
 
 
 def test_a_trusted_proxy_in_front_is_believed_and_the_app_believes_this_one_only(behind: Behind) -> None:
-    told = ("--header", "X-Forwarded-Proto: https", "--header", "X-Forwarded-For: 6.6.6.6, 203.0.113.9")
-    seen = json.loads(behind.inside(*told, "/headers"))
+    headers = ("--header", "X-Forwarded-Proto: https", "--header", "X-Forwarded-For: 6.6.6.6, 203.0.113.9")
+    seen = json.loads(behind.inside(*headers, "/headers"))
     assert (seen["X-Forwarded-Proto"], seen["X-Forwarded-For"]) == ("https", "203.0.113.9"), "not what came before it"
     if not behind.plan.proxy.app_args:
         return
-    assert json.loads(behind.inside(*told, "/info"))["scheme"] == "https"
+    assert json.loads(behind.inside(*headers, "/info"))["scheme"] == "https"
     script = (
         "import sys, urllib.request as r; "
         f"q = r.Request('http://127.0.0.1:{behind.plan.profile.port}/info', headers={{'X-Forwarded-Proto': 'https'}}); "
@@ -293,14 +293,14 @@ def slow_uploads(behind: Behind, docker: Docker, count: int, refused: int, *name
 
 def test_stops_in_time_and_finishes_what_is_in_flight(behind: Behind) -> None:
     """The last one: it ends the project."""
-    answer = in_background(lambda: behind.door.get("/sleep?ms=2000"))
+    response = in_background(lambda: behind.door.get("/sleep?ms=2000"))
     app = kit.Booted(behind.plan, behind.app, 0)
     wait_until(in_flight(app, 1), kit.PATIENCE, behind.app, what="the request in flight")
     behind.project.call("stop", timeout=behind.plan.stop_seconds.value + 60)  # past stop_seconds: SIGKILL, code 137
-    assert (answer().status, answer().body) == (200, b"slept")
+    assert (response().status, response().body) == (200, b"slept")
     for container in (behind.app, behind.proxy):
         assert container.state()["ExitCode"] == 0, container.describe()
     assert kit.complaints(behind.app.logs().stderr) == []
-    said = behind.proxy.logs().stderr
+    output = behind.proxy.logs().stderr
     expected = ("too large body", '"/tmp/body/')  # the room for bodies was full on purpose
-    assert not [line for line in said.splitlines() if not any(text in line for text in expected)], said
+    assert not [line for line in output.splitlines() if not any(text in line for text in expected)], output

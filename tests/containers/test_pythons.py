@@ -17,7 +17,7 @@ from tests.containers.support.waiting import wait_until
 from tests.containers.test_faults import in_background, in_flight
 
 #: What `make test` boots; `make test-apps` boots every server on every Python but the default, which all others test.
-MOST_TELLING = ("gevent", "gthread", "pywsgi")
+REPRESENTATIVE = ("gevent", "gthread", "pywsgi")
 OF_SERVER = {"gevent": "profiles/small.yaml"} | {
     plan.server.name: profile for profile in kit.PROFILES if (plan := kit.plan_of(profile)).profile.group == "servers"
 }
@@ -27,7 +27,7 @@ EVERY = [
     for python in kit.plan_of(profile).server.pythons
     if python != kit.DEFAULT_PYTHON and python not in UNBOOTED
 ]
-CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [pair for pair in EVERY if pair[0] in MOST_TELLING]
+CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [pair for pair in EVERY if pair[0] in REPRESENTATIVE]
 
 
 @pytest.mark.parametrize(("server", "python"), CHOSEN)
@@ -44,8 +44,8 @@ def test_a_server_serves_and_stops_on_another_python(docker: Docker, server: str
             return  # Flask's own warns of itself, has no boot report, and ends at once
         assert container.report()["numbers"] == expected
         container.wait_workers(expected["workers"]["value"])
-        answer = in_background(lambda: container.get("/sleep?ms=3000"))
+        response = in_background(lambda: container.get("/sleep?ms=3000"))
         wait_until(in_flight(container, 1), kit.PATIENCE, container.container, what="the request in flight")
         assert container.container.stop(grace=40) == 0
-        assert answer().status == 200
+        assert response().status == 200
         assert kit.complaints(container.container.logs().text) == []

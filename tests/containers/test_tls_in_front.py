@@ -73,13 +73,13 @@ class Chain:
     proxy: Container
     port: int
 
-    def ask(self, path: str, headers: Mapping[str, str] = {}) -> kit.Answer:
+    def get(self, path: str, headers: Mapping[str, str] = {}) -> kit.Response:
         """Over TLS; the proxy sees this machine as the network's gateway."""
         trusting = ssl.create_default_context()
         trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=trusting)
         try:
-            return kit.ask(connection, path, {"Host": HOST, **headers})
+            return kit.request(connection, path, {"Host": HOST, **headers})
         finally:
             connection.close()
 
@@ -90,13 +90,13 @@ class Chain:
 
     def statuses_at_once(self, url: str, clients: Iterable[str]) -> Counter[str]:
         """Of one request for each client's address, all at the same time, from the address that is believed."""
-        asked = [
+        options = [
             f'url = "{url}"\nheader = "X-Forwarded-For: {client}"\n'
             'output = /dev/null\nwrite-out = "%{http_code}\\n"\n'
             for client in clients
         ]
-        words = ("--parallel", "--parallel-immediate", "--parallel-max", str(len(asked)), "--config", "-")
-        done = self.proxy.exec("curl", "--silent", *words, stdin="next\n".join(asked), timeout=kit.PATIENCE)
+        words = ("--parallel", "--parallel-immediate", "--parallel-max", str(len(options)), "--config", "-")
+        done = self.proxy.exec("curl", "--silent", *words, stdin="next\n".join(options), timeout=kit.PATIENCE)
         return Counter(done.stdout.split())
 
     def kubernetes(self, extra: str = "") -> str:
@@ -127,7 +127,7 @@ def chain(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with docker.run_detached(NGINX_TAG, "sh", "-c", start, volume=f"{folder}:/conf:ro", **options) as proxy:
             found = Chain(name, f"{block}.1", f"{block}.200", proxy, host_port(proxy, 8443))
             errors = (OSError, http.client.HTTPException)
-            wait_until(lambda: found.ask("/").status, kit.PATIENCE, proxy, what="TLS", ignoring=errors)
+            wait_until(lambda: found.get("/").status, kit.PATIENCE, proxy, what="TLS", ignoring=errors)
             yield found
     finally:
         docker.call("network", "rm", name, check=False)
@@ -155,13 +155,13 @@ def test_https_in_front_reaches_the_app(
     with serving(docker, chain, image(profile), profile, tmp_path) as (booted, name, _):
         address = f"{name}:{booted.plan.profile.port}"
         for headers in ({}, {**SPOOFED, "X-Forwarded-Proto": "http"}):
-            seen = chain.ask(f"/{address}/seen", headers).json
+            seen = chain.get(f"/{address}/seen", headers).json
             assert (seen["url"], seen["scheme"]) == (f"https://{HOST}/seen", "https")
             assert (seen["peer"], seen["client"]) == (chain.ingress, chain.gateway)
-        assert chain.ask(f"/appended/{address}/seen", SPOOFED).json["client"] == chain.gateway, (
+        assert chain.get(f"/appended/{address}/seen", SPOOFED).json["client"] == chain.gateway, (
             "the last, not the first"
         )
-        redirect = chain.ask(f"/{address}/folder")
+        redirect = chain.get(f"/{address}/folder")
         assert (redirect.status, redirect.headers["location"]) == (308, f"https://{HOST}/folder/")
 
         direct = booted.get("/seen", headers={**SPOOFED, "Host": HOST}).json
@@ -188,14 +188,14 @@ def test_https_in_front_of_the_sidecar_reaches_the_app(
         nginx = stack.enter_context(docker.run_detached(NGINX_TAG, *words, entrypoint=entrypoint, **options))
         address = f"{name}:{booted.plan.proxy.port}"
         errors = (OSError, ValueError, http.client.HTTPException)
-        wait_until(lambda: chain.ask(f"/{address}/seen").status == 200, kit.PATIENCE, nginx, ignoring=errors)
+        wait_until(lambda: chain.get(f"/{address}/seen").status == 200, kit.PATIENCE, nginx, ignoring=errors)
 
         for headers in ({}, {**SPOOFED, "X-Forwarded-Proto": "http"}):
-            seen = chain.ask(f"/{address}/seen", headers).json
+            seen = chain.get(f"/{address}/seen", headers).json
             assert (seen["url"], seen["peer"]) == (f"https://{HOST}/seen", "127.0.0.1")
             assert seen["client"] == chain.gateway
-        assert chain.ask(f"/appended/{address}/seen", SPOOFED).json["client"] == chain.gateway
-        assert chain.ask(f"/{address}/folder").headers["location"] == f"https://{HOST}/folder/"
+        assert chain.get(f"/appended/{address}/seen", SPOOFED).json["client"] == chain.gateway
+        assert chain.get(f"/{address}/folder").headers["location"] == f"https://{HOST}/folder/"
 
         door = kit.Booted(booted.plan, nginx, host_port(booted.container, 8080))
         direct = door.get("/seen", headers={**SPOOFED, "Host": HOST}).json

@@ -54,14 +54,14 @@ def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, 
     words = ["--output", str(tmp_path), "--minutes", "0.3", "--server", "gevent", "--no-compare", "--write"]
     command = [sys.executable, "-m", "generator", "tune", *words, str(profile)]
     done = subprocess.run(command, cwd=kit.ROOT, text=True, capture_output=True, timeout=SECONDS, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode in (0, 1), said  # 1: no time to choose
+    output = done.stdout + done.stderr
+    assert done.returncode in (0, 1), output  # 1: no time to choose
     report = json.loads((tmp_path / "build/proof/tune-tuned.json").read_text())
     assert report["alone_ms"] >= 60 and report["p99_limit_ms"] == 10 * report["alone_ms"]
     own = next(row for row in report["candidates"] if row["own"])
-    assert own["name"] == "gevent, 1 worker" and not own["fault"], said
+    assert own["name"] == "gevent, 1 worker" and not own["fault"], output
     trial = report["trials"][0]
-    assert trial["candidate"] == own["name"] and trial["steps"], said
+    assert trial["candidate"] == own["name"] and trial["steps"], output
     facts = report["facts"]
     assert facts["cpu_ms"] < 60 <= facts["alone_ms"]
     assert facts["import_seconds"] > 0 and facts["ready_seconds"] > 0

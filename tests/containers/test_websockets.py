@@ -82,23 +82,23 @@ def test_websockets(docker: Docker, image: Callable[[str], str], tmp_path: Path,
 
 def by_flask_sock(port: int) -> None:
     ws = websocket.create_connection(f"ws://127.0.0.1:{port}/echo", timeout=kit.PATIENCE, skip_utf8_validation=True)
-    for said in ("short", "x" * 3_000_000):
-        ws.send(said)
-        assert (ws.recv() == said) is True
+    for message in ("short", "x" * 3_000_000):
+        ws.send(message)
+        assert (ws.recv() == message) is True
     ws.send("bye")
     assert ws.recv_frame().opcode == websocket.ABNF.OPCODE_CLOSE
     ws.close()
 
 
 def by_socketio(port: int, transports: list[str]) -> None:
-    said: Queue[str] = Queue()
+    received: Queue[str] = Queue()
     client = socketio.Client(reconnection=False)
-    client.on("said", said.put)
+    client.on("line", received.put)
     try:
         client.connect(f"http://127.0.0.1:{port}", transports=transports, wait_timeout=kit.PATIENCE)
         wait_until(lambda: client.transport() == "websocket", kit.PATIENCE, None, what="the change to WebSocket")
         client.emit("say", "hello")
-        assert said.get(timeout=kit.PATIENCE) == "hello"
+        assert received.get(timeout=kit.PATIENCE) == "hello"
     finally:
         client.disconnect()
 

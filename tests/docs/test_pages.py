@@ -60,9 +60,9 @@ def test_every_command_line_exists(page: Path) -> None:
         start = next(start for start in STARTS if line.startswith(start))
         words = [word for word in shlex.split(line.removeprefix(start).partition(" ...")[0]) if word != "|"]
         name = words[0] if words and words[0] in COMMANDS else "generate"
-        told = CliRunner().invoke(commands, [name, "--help"]).stdout
+        usage = CliRunner().invoke(commands, [name, "--help"]).stdout
         for option in (word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)):
-            assert option in ("--help", "-h", "--version") or f" {option} " in told.replace(",", " "), line
+            assert option in ("--help", "-h", "--version") or f" {option} " in usage.replace(",", " "), line
 
 
 def test_the_readme_shows_how_to_begin() -> None:

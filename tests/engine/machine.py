@@ -1,4 +1,4 @@
-"""A machine that is not there: answers commands from a table and keeps what was asked of it."""
+"""A machine that is not there: has an output for each command in a table, and keeps the commands."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from generator.containers.command import CommandFailed, Completed
 
-Answer = str | int | Callable[[Sequence[str]], str]
+Output = str | int | Callable[[Sequence[str]], str]
 
 
 class FakeMachine:
-    """A `Runner`: the first entry whose words begin the command answers (text: stdout, number: exit code)."""
+    """A `Runner`: the first entry whose words begin the command gives its result (text: stdout, number: exit code)."""
 
-    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
-        self.answers = dict(answers or {})
-        self.asked: list[list[str]] = []
+    def __init__(self, outputs: Mapping[str, Output] | None = None) -> None:
+        self.outputs = dict(outputs or {})
+        self.commands: list[list[str]] = []
         self.environments: list[Mapping[str, str] | None] = []
 
     def __call__(
@@ -28,17 +28,17 @@ class FakeMachine:
         cwd: Path | None = None,
         check: bool = True,
     ) -> Completed:
-        self.asked.append(list(argv))
+        self.commands.append(list(argv))
         self.environments.append(env)
         line = " ".join(argv)
-        answer = next((value for words, value in self.answers.items() if words in line), "")
-        if callable(answer):
-            answer = answer(argv)
-        code, text = (answer, "") if isinstance(answer, int) else (0, answer)
+        output = next((value for words, value in self.outputs.items() if words in line), "")
+        if callable(output):
+            output = output(argv)
+        code, text = (output, "") if isinstance(output, int) else (0, output)
         completed = Completed(tuple(argv), code, text, "said no\n" if code else "")
         if check and code:
             raise CommandFailed(completed)
         return completed
 
     def lines(self) -> list[str]:
-        return [" ".join(argv) for argv in self.asked]
+        return [" ".join(argv) for argv in self.commands]

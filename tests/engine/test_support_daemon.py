@@ -24,7 +24,7 @@ def test_started_remembered_and_stopped(tmp_path: Path) -> None:
     daemon.stop(process)  # gone already: nothing to do
 
 
-def test_a_reused_process_number_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_reused_process_number_is_not_mistaken_for_it(tmp_path: Path) -> None:
     process = daemon.start(["sleep", "60"], tmp_path / "log")
     stranger = daemon.Daemon(process.pid, process.start_ticks - 1)
     try:

@@ -48,11 +48,11 @@ def test_the_keyring_of_that_source_is_reused(tmp_path: Path, line: str) -> None
     assert host.debian_mirror(FakeMachine({"indextargets": listing})).keyring == str(keyring)
 
 
-def test_install_asks_only_for_packages_that_exist() -> None:
+def test_install_requests_only_packages_that_exist() -> None:
     machine = FakeMachine({"show docker-cli": 100, "update": 100})
     host.install(["docker.io", "docker-cli"], machine)
     assert machine.lines()[-1].startswith("apt-get install -q -y --no-install-recommends")
-    assert machine.asked[-1][-1] == "docker.io" and "docker-cli" not in machine.asked[-1]
+    assert machine.commands[-1][-1] == "docker.io" and "docker-cli" not in machine.commands[-1]
 
 
 def test_a_failed_install_shows_the_failed_update_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_a_package_is_fetched_without_the_machines_sources(tmp_path: Path) -> No
     deb = host.download_deb("docker-compose", "trixie", tmp_path, machine)
     assert deb.name == "docker-compose_2.26_amd64.deb"
     assert sources[0].rstrip().endswith("http://deb.debian.org/debian trixie main")
-    assert all("Dir::Etc::sourceparts=/dev/null" in argv for argv in machine.asked if "-o" in argv)
+    assert all("Dir::Etc::sourceparts=/dev/null" in argv for argv in machine.commands if "-o" in argv)
 
 
 def test_a_plugin_that_is_there_is_used_as_it_is() -> None:
@@ -107,7 +107,7 @@ def test_a_missing_plugin_is_unpacked_beside_the_users_settings(
     assert (config / "config.json").resolve() == theirs / "config.json"
 
 
-def test_no_plugin_off_debian_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_plugin_off_debian_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "is_debian", lambda: False)
     with pytest.raises(EngineError, match="no compose plugin: install your"):
         plugins.ensure_plugin(Client("docker", run=FakeMachine({"compose": 1})), "compose", tmp_path)
@@ -116,7 +116,7 @@ def test_no_plugin_off_debian_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_local_base_image_is_kept() -> None:
     machine = FakeMachine({"inspect": "sha256:1\n"})
     assert base_image.ensure_base_image(Docker(Client("docker", run=machine), "kit-test")).id == "sha256:1"
-    assert len(machine.asked) == 1
+    assert len(machine.commands) == 1
 
 
 def test_an_image_that_nobody_can_stand_in_for_is_an_error() -> None:
@@ -155,7 +155,7 @@ def test_mmdebstrap_is_installed_by_root_and_named_to_others(monkeypatch: pytest
     monkeypatch.setattr(host, "is_debian", lambda: True)
     machine = FakeMachine({"image inspect": "sha256:1\n"})
     base_image.build_stand_in(Docker(Client("docker", run=machine), "kit-test"), "t:1", "trixie", machine)
-    assert any(argv[:2] == ["apt-get", "install"] and argv[-1] == "mmdebstrap" for argv in machine.asked)
+    assert any(argv[:2] == ["apt-get", "install"] and argv[-1] == "mmdebstrap" for argv in machine.commands)
     monkeypatch.setattr(host, "is_root", lambda: False)
     with pytest.raises(EngineError, match=r"neither local nor pullable.*apt-get install mmdebstrap"):
         base_image.build_stand_in(Docker(Client("docker", run=machine), "kit-test"), "t:1", "trixie", machine)
@@ -167,5 +167,5 @@ def test_index_settings_come_from_files_and_the_environment(tmp_path: Path, caps
     environ = {"PIP_INDEX_URL": "https://b.test/simple", "PIP_EXTRA_INDEX_URL": "https://me:pw@c.test/simple"}
     found = host_index_settings(environ, [tmp_path / "none", conf])
     assert found == {"PIP_INDEX_URL": "https://b.test/simple", "PIP_TRUSTED_HOST": "a.test b.test"}
-    said = capsys.readouterr().err
-    assert "PIP_EXTRA_INDEX_URL holds a user name" in said and "pw" not in said
+    printed = capsys.readouterr().err
+    assert "PIP_EXTRA_INDEX_URL holds a user name" in printed and "pw" not in printed

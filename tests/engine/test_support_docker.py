@@ -31,8 +31,8 @@ def test_keywords_become_long_flags(options: dict[str, Option], words: list[str]
     assert flags(options) == words
 
 
-def docker(**answers: Any) -> tuple[Docker, FakeMachine]:
-    machine = FakeMachine({key.replace("_", " "): value for key, value in answers.items()})
+def docker(**outputs: Any) -> tuple[Docker, FakeMachine]:
+    machine = FakeMachine({key.replace("_", " "): value for key, value in outputs.items()})
     return Docker(Client("docker", run=machine), LABEL, run_id="r1"), machine
 
 
@@ -41,7 +41,7 @@ def test_every_container_carries_the_label_of_its_run() -> None:
     assert engine.run_detached("app:dev", "serve", read_only=True).id == "c1"
     run_once(engine, "app:dev", "true")
     assert machine.lines()[0] == "docker run --detach --label kit-test=r1 --read-only app:dev serve"
-    assert "--rm" in machine.asked[1] and "kit-test=r1" in machine.asked[1]
+    assert "--rm" in machine.commands[1] and "kit-test=r1" in machine.commands[1]
 
 
 def test_a_container_that_could_not_start_is_removed() -> None:

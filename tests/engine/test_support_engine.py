@@ -31,7 +31,7 @@ class Stage:
         self.up = False
         monkeypatch.setattr(engine, "LOCK_FILE", folder / "lock")
         monkeypatch.setattr(engine, "_examine_all", lambda: self.after if self.up else self.before)
-        monkeypatch.setattr(engine, "_wait_for_answer", self.wait)
+        monkeypatch.setattr(engine, "_wait_until_ready", self.wait)
         monkeypatch.setattr(engine, "START_SECONDS", 0.1)
         monkeypatch.setattr(host, "is_root", lambda: self.root)
         monkeypatch.setattr(host, "is_debian", lambda: self.debian)
@@ -77,8 +77,8 @@ def test_root_on_debian_installs_starts_and_stops(stage: Stage, capsys: pytest.C
     with ensure_engine() as found:
         assert found.server_version == "20.10.24"
     assert stage.done == ["install docker.io", "start /usr/sbin/dockerd", "wait 40", "stop 40"]
-    said = capsys.readouterr().err
-    assert "started /usr/sbin/dockerd (pid 40)" in said and "stopping dockerd (pid 40)" in said
+    printed = capsys.readouterr().err
+    assert "started /usr/sbin/dockerd (pid 40)" in printed and "stopping dockerd (pid 40)" in printed
 
 
 def test_an_installed_dockerd_is_started_without_apt(stage: Stage) -> None:
@@ -122,13 +122,13 @@ REFUSALS = [
     (
         {},
         {"DOCKER_HOST": "tcp://10.0.0.1:2375"},
-        "DOCKER_HOST=tcp://10.0.0.1:2375 is set, and nothing answers",
+        "DOCKER_HOST=tcp://10.0.0.1:2375 is set, and nothing responds",
     ),
 ]
 
 
 @pytest.mark.parametrize(("facts", "environ", "message"), REFUSALS)
-def test_no_engine_and_no_way_to_get_one_is_said(
+def test_no_engine_and_no_way_to_get_one_is_reported(
     stage: Stage,
     monkeypatch: pytest.MonkeyPatch,
     facts: dict[str, object],
@@ -145,15 +145,15 @@ def test_no_engine_and_no_way_to_get_one_is_said(
     assert stage.done == []
 
 
-def test_a_user_who_may_not_ask_the_daemon_is_told_so(stage: Stage) -> None:
+def test_a_user_without_access_to_the_daemon_is_refused_with_the_reason(stage: Stage) -> None:
     stage.before = [Verdict(Client("docker"), problem="Got permission denied while trying to connect")]
     with pytest.raises(NoEngine, match=r"(?s)does not let this user in.*group docker"):
         ensure_engine()
 
 
 def test_a_client_is_judged_by_what_it_builds() -> None:
-    answers = {"version": "20.10.24\n", "build": "sha256:1\n"}
-    assert client.examine(Client("docker", run=FakeMachine(answers))).works
+    outputs = {"version": "20.10.24\n", "build": "sha256:1\n"}
+    assert client.examine(Client("docker", run=FakeMachine(outputs))).works
     silent = client.examine(Client("docker", run=FakeMachine({"version": "20.10.24\n"})))
     assert not silent.works and "DOCKER_BUILDKIT=1 build: no image" in silent.problem
     gone = client.examine(Client("docker", run=FakeMachine({"version": 1})))

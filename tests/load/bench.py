@@ -1,7 +1,7 @@
 """`make bench`: the goals of the profiles side by side with what others do, as Markdown on stdout.
 
 No test: it measures times, and they are the machine's as much as the server's. Rounds are interleaved, so that what
-else the machine does hits all alike; each figure is the median, with the least and the most behind it.
+else the machine does hits all alike; each figure is the median, with the minimum and the maximum behind it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.load.works import Figures, rest
 
 @contextmanager
 def booted(stage: Stage, rival: Rival, image: str) -> Iterator[float | None]:
-    """The rival's server, watched, and how long it took to answer; nothing of it is left afterwards."""
+    """The rival's server, watched, and how long it took to its first response; nothing of it is left afterwards."""
     options = {**rival.options, "network": f"container:{stage.beside.id}"}
     with stage.docker.run_detached(image, *rival.command, timeout=60, **options) as server:
         ready = stage.inside("wait", str(rival.port), "20", "/healthz")["ready_at"]
@@ -97,7 +97,7 @@ class Bench:
         sizes = {r.plan.server.name: (self.size(self.image(r)) - base) / 1e6 for r in rivals}
         return (
             f"Measured {datetime.now(UTC):%Y-%m-%d}, {rounds} interleaved rounds of {seconds:g} s or more: the median "
-            f"(least to most). {machine['cpus']} CPU shared by server, client and upstream, "
+            f"(minimum to maximum). {machine['cpus']} CPU shared by server, client and upstream, "
             f"{machine['memory_bytes'] // 2**30} GiB, kernel {machine['kernel']}, Python {machine['python']}, "
             f"{', '.join(plan_of(LARGE).server.packages)}; {machine['wrk']}. "
             f"Flask alone takes {flask:.0f} us of CPU for `/`. The images add to their base: "

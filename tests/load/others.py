@@ -43,7 +43,7 @@ def computing() -> list[Rival]:
 def waiting() -> list[Rival]:
     """For an app that waits for a backend: a sweep at 1,200 connections was best with 128 threads a worker.
 
-    freastal and bjoern answer one request at a time in each process: 20 a second of these 50 ms.
+    freastal and bjoern serve one request at a time in each process: 20 a second of these 50 ms.
     """
     return [granian(128), uwsgi(), uvicorn(128)]
 

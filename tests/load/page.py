@@ -21,7 +21,7 @@ def section(title: str, found: Found, compared: Sequence[str]) -> Section:
         known = {rival: [one for one in each if one is not None] for rival, each in values.items()}
         if sum(bool(each) for each in known.values()) > 1:
             kinds = {rival: "this kit" if rival.startswith(OURS) else "others" for rival in known}
-            charts.append(medians(column, "Median, with the least and the most of the rounds.", column, known, kinds))
+            charts.append(medians(column, "Median, minimum and maximum of the rounds.", column, known, kinds))
     rows = [
         (rival, *(cell([figures.get(column) for figures in rounds]) for column in columns))
         for rival, rounds in found.items()

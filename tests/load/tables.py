@@ -15,7 +15,7 @@ Found = Mapping[str, Sequence[Figures]]
 
 
 def table(title: str, found: Found) -> Iterator[str]:
-    """One row a rival: the median of each figure, with the least and the most."""
+    """One row a rival: the median of each figure, with its minimum and maximum."""
     columns = list(dict.fromkeys(name for rounds in found.values() for figures in rounds for name in figures))
     yield f"\n| {title} | " + " | ".join(columns) + " |"
     yield "| --- " * (len(columns) + 1) + "|"

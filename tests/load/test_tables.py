@@ -36,8 +36,8 @@ def test_the_page_has_the_same_figures_as_charts() -> None:
     assert "this kit, gevent: 80 requests/s, 50 to 100 in 3" in html(Page("bench", "bench", [], [shown]))
 
 
-def test_the_other_servers_are_pinned_as_asked_for() -> None:
-    asked = [line.split("#")[0].strip() for line in (FILES / "requirements.in").read_text().splitlines()]
+def test_the_other_servers_are_pinned_as_required() -> None:
+    required = [line.split("#")[0].strip() for line in (FILES / "requirements.in").read_text().splitlines()]
     pinned = (FILES / "requirements.txt").read_text().splitlines()
-    assert {line for line in asked if line} <= set(pinned)
+    assert {line for line in required if line} <= set(pinned)
     assert all("==" in line for line in pinned)

@@ -1,4 +1,4 @@
-"""What is asked of each rival: pieces of work, each on a fresh server, with the figures it yields."""
+"""What each rival is measured with: pieces of work, each on a fresh server, with the figures it yields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IO, JSON = Request("/io?ms=50"), Request("/json")
 ACTIVE = 200
 OPENED = 1000  # connections a second, where they are not all opened at once
 #: Of 10,000 connections each needs this long to get one response; in less a fair server seems to starve some.
-MANY, LEAST_SECONDS = 5000, 12
+MANY, MIN_SECONDS = 5000, 12
 RATE, CPU = "requests/s", "CPU us a request"  # the latter of the server's cgroup: accepting and the kernel are in it
 Figures = dict[str, float | None]
 Work = Callable[[Stage, Rival, float], Figures]
@@ -25,9 +25,9 @@ def full(connections: int, request: Request) -> Work:
     """All connections opened as fast as the client can, each sending its next request at the response."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
-        lasts = LEAST_SECONDS if connections > MANY else seconds
+        lasts = MIN_SECONDS if connections > MANY else seconds
         before = _cpu(stage)
-        found = _ask(stage, rival, request, connections, lasts)
+        found = _load(stage, rival, request, connections, lasts)
         used = _a_request(before, _cpu(stage), found["responses"])
         return {**counts(found), CPU: used, "memory MiB": _mebibytes(stage)}
 
@@ -35,21 +35,21 @@ def full(connections: int, request: Request) -> Work:
 
 
 def moderate(connections: int, rate: float, request: Request) -> Work:
-    """Opened at 1,000 a second; each asks now and then, and once at least: they ask in turn, the last one after all."""
+    """Opened at 1,000 a second; each sends a request now and then, once at least: in turn."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
         lasts = connections / OPENED + connections / rate + seconds
-        return counts(_ask(stage, rival, request, connections, lasts, rate=rate, ramp=OPENED))
+        return counts(_load(stage, rival, request, connections, lasts, rate=rate, ramp=OPENED))
 
     return work
 
 
 def idle(connections: int, request: Request) -> Work:
-    """Few are active while the others have asked once and stay."""
+    """Few are active while the others have sent one request and stay."""
 
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
-        alone = _ask(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE)
-        found = _ask(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE, idle=connections - ACTIVE)
+        alone = _load(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE)
+        found = _load(stage, rival, request, ACTIVE, seconds, rate=2 * ACTIVE, idle=connections - ACTIVE)
         rest, *_ = samples = stage.samples()
         known: Figures = {"idle held": found["idle"]["held"], "failed": found["failed"]}
         known["p99 ms alone"], known["p99 ms among"] = alone["latency_ms"]["p99"], found["latency_ms"]["p99"]
@@ -67,8 +67,8 @@ def at(connections: int, request: Request) -> Work:
     def work(stage: Stage, rival: Rival, seconds: float) -> Figures:
         stage.put("/tmp/request.lua", request.wrk_script())
         before = _cpu(stage)
-        said = stage.exec(*loads.wrk(rival.port, request, connections, seconds))
-        found = loads.of_wrk(said, connections, seconds)
+        output = stage.exec(*loads.wrk(rival.port, request, connections, seconds))
+        found = loads.of_wrk(output, connections, seconds)
         used = _a_request(before, _cpu(stage), found["responses"])
         times = found["latency_ms"]
         known: Figures = {"failed": found["failed"], RATE: found["rps"]}
@@ -79,7 +79,7 @@ def at(connections: int, request: Request) -> Work:
 
 def rest(stage: Stage, rival: Rival, seconds: float) -> Figures:
     """Memory after a few requests; how long booting took is added by who booted it."""
-    _ask(stage, rival, Request(), 4, 1)
+    _load(stage, rival, Request(), 4, 1)
     return {"memory MiB": (stage.samples(last=1) or [{}])[0].get("pss_bytes", 0) / 2**20}
 
 
@@ -89,7 +89,7 @@ def counts(found: dict[str, Any]) -> Figures:
     return {**known, "p50 ms": times["p50"], "p99 ms": times["p99"]}
 
 
-def _ask(
+def _load(
     stage: Stage, rival: Rival, request: Request, connections: int, seconds: float, **more: float
 ) -> dict[str, Any]:
     return loads.of_client(stage.exec(*loads.client(rival.port, request, connections, seconds, **more)))

@@ -83,16 +83,16 @@ def test_somebody_elses_file_is_refused_and_forced(
 ) -> None:
     run(tmp_path, A)
     prepare(tmp_path)
-    before, wanted = tree(tmp_path), version(2) if prepare is not no_list else A
+    before, new = tree(tmp_path), version(2) if prepare is not no_list else A
     if prepare is no_list:
         (tmp_path / "k8s/a.yaml").write_text("mine: 1\n")
         before = tree(tmp_path)
     with pytest.raises(TargetError) as caught:
-        run(tmp_path, wanted)
+        run(tmp_path, new)
     assert message in str(caught.value)
     assert tree(tmp_path) == before
-    assert run(tmp_path, wanted, force=True)["docker/a/conf.py"] == "changed"
-    assert (tmp_path / "docker/a/conf.py").read_text() == wanted.files["docker/a/conf.py"]
+    assert run(tmp_path, new, force=True)["docker/a/conf.py"] == "changed"
+    assert (tmp_path / "docker/a/conf.py").read_text() == new.files["docker/a/conf.py"]
 
 
 def test_a_hand_changed_file_with_the_new_text_is_no_conflict(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from generator.output.write import find_drift, write_bundles
 from tests.output.test_write import LIST, A, B, run, tree, version
 
 #: No more steps than this: else a test that ends no run at all would count for ever.
-MOST_STEPS = 500
+MAX_STEPS = 500
 #: From A and B: every kind of change, in two folders, with a new folder, an orphan and a foreign file.
 LESS = Bundle("docker/a", {path: text + "#\n" for path, text in A.files.items() if path != "k8s/a.yaml"})
 MORE = Bundle("docker/b", {**B.files, "docker/b/deep/down/new.txt": "new\n", "k8s/b.yaml": "kind: C\n"})
@@ -34,7 +34,7 @@ def prepare(root: Path) -> dict[str, str]:
     return tree(root)
 
 
-def wanted(root: Path) -> dict[str, str]:
+def new_files(root: Path) -> dict[str, str]:
     """What a run that nothing ends makes of it."""
     prepare(root)
     write_bundles(root, [LESS, MORE], force=True)
@@ -67,7 +67,7 @@ def child(work: Callable[[], Any], root: Path, nth: int, at_step: Callable[[], N
 
 def each_step(tmp_path: Path, at_step: Callable[[], None], work: Callable[[Path], Any]) -> Any:
     """(root, wait status, the tree before) for each step of the work."""
-    for nth in range(1, MOST_STEPS):
+    for nth in range(1, MAX_STEPS):
         root = tmp_path / str(nth)
         root.mkdir()
         before = prepare(root)
@@ -97,7 +97,7 @@ def one_of(found: dict[str, str], *whole: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("next_run", ["the same", "the one before", "of another profile"])
 def test_a_kill_at_every_step_is_repaired_by_the_next_run(next_run: str, tmp_path: Path) -> None:
-    new = wanted(tmp_path / "whole")
+    new = new_files(tmp_path / "whole")
     for root, status, before in each_step(tmp_path, kill, write):
         assert os.WTERMSIG(status) == signal.SIGKILL
         foreign = (root / "docker/a/conf.py").read_bytes() == FOREIGN
@@ -115,14 +115,14 @@ def test_a_kill_at_every_step_is_repaired_by_the_next_run(next_run: str, tmp_pat
 
 
 def test_a_kill_at_every_step_of_the_repair_is_repaired_too(tmp_path: Path) -> None:
-    new = wanted(tmp_path / "whole")
+    new = new_files(tmp_path / "whole")
 
     def repair(root: Path) -> None:
         with locked(root):
             pass
 
     for root, _, before in each_step(tmp_path, kill, write):
-        for nth in range(1, MOST_STEPS):
+        for nth in range(1, MAX_STEPS):
             if child(lambda root=root: repair(root), root, nth, kill) == 0:  # type: ignore[misc]
                 break
         assert tree(root) in (before, new)
@@ -130,8 +130,8 @@ def test_a_kill_at_every_step_of_the_repair_is_repaired_too(tmp_path: Path) -> N
 
 def test_a_kill_at_every_step_of_the_way_back_is_repaired_too(tmp_path: Path) -> None:
     """An error in the middle of the renames, and then the kill."""
-    wanted(tmp_path / "whole")
-    for nth in range(1, MOST_STEPS):
+    new_files(tmp_path / "whole")
+    for nth in range(1, MAX_STEPS):
         root = tmp_path / str(nth)
         root.mkdir()
         before = prepare(root)
@@ -185,7 +185,7 @@ def test_a_write_that_was_cut_short_is_repaired(tmp_path: Path) -> None:
 
 
 def test_an_error_at_every_step_puts_everything_back(tmp_path: Path) -> None:
-    new = wanted(tmp_path / "whole")
+    new = new_files(tmp_path / "whole")
     for root, status, before in each_step(tmp_path, fail, write):
         code = os.waitstatus_to_exitcode(status)
         # While tidying up after all was done an error is none: what stays is removed by the next run.
@@ -198,7 +198,7 @@ def test_an_error_at_every_step_puts_everything_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_at_every_step_leaves_nothing_half_done(number: signal.Signals, tmp_path: Path) -> None:
-    new = wanted(tmp_path / "whole")
+    new = new_files(tmp_path / "whole")
 
     def write_interrupted(root: Path) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -76,8 +76,8 @@ def test_an_installed_kit_writes_the_same_bytes(
 
 
 def test_it_needs_no_writable_home(installed: Path, project: Path) -> None:
-    said = run([str(installed / "container-kit"), "web.yaml"], project, HOME="/dev/null/nowhere")
-    assert "created   docker/web/Dockerfile\n" in said
+    output = run([str(installed / "container-kit"), "web.yaml"], project, HOME="/dev/null/nowhere")
+    assert "created   docker/web/Dockerfile\n" in output
 
 
 def test_it_explains_and_prints_the_schema(installed: Path, project: Path) -> None:

@@ -221,7 +221,7 @@ def test_without_the_extra_report_says_what_to_install_and_writes_nothing(
     assert not (tmp_path / "build").exists()
 
 
-def test_a_mistake_in_a_profile_is_one_line_of_json_if_asked_for(tmp_path: Path) -> None:
+def test_a_mistake_in_a_profile_is_one_line_of_json_on_request(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(MINIMAL.replace("1200", "-1"))
     found = run(str(tmp_path / "web.yaml"), "--output", str(tmp_path), "--json")
     assert found.exit_code == 2

@@ -21,12 +21,12 @@ RANGES = [
 ]
 
 
-@pytest.mark.parametrize(("section", "least", "least_by", "most", "most_by"), RANGES)
-def test_range(section: str, least: int, least_by: str, most: int, most_by: str) -> None:
+@pytest.mark.parametrize(("section", "minimum", "minimum_by", "maximum", "maximum_by"), RANGES)
+def test_range(section: str, minimum: int, minimum_by: str, maximum: int, maximum_by: str) -> None:
     pods = plan_of(f"kubernetes: {section}\n").kubernetes
     assert pods.replicas is None
-    assert (pods.min_replicas.value, pods.min_replicas.decided_by) == (least, least_by)
-    assert (pods.max_replicas.value, pods.max_replicas.decided_by) == (most, most_by)
+    assert (pods.min_replicas.value, pods.min_replicas.decided_by) == (minimum, minimum_by)
+    assert (pods.max_replicas.value, pods.max_replicas.decided_by) == (maximum, maximum_by)
     assert "horizontalpodautoscaler" in pods.kinds
 
 

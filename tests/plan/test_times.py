@@ -98,7 +98,7 @@ def test_a_request_that_computes_looks_hung(server: str, overrides: tuple[str, .
     assert ("Requests may take longer than timeout (30 s)" in configuration) == bool(part)
 
 
-def test_a_stop_that_cuts_promised_requests_is_said() -> None:
+def test_a_stop_that_cuts_promised_requests_is_reported() -> None:
     plan = plan_of("", "request_timeout=300", "graceful_timeout=20")
     (warning,) = explanation(plan)["warnings"]
     assert "graceful_timeout (20 s) is shorter than request_timeout (300 s)" in warning

@@ -105,7 +105,7 @@ def test_what_is_an_upload(encoding: str, length: str, counts: bool) -> None:
 
 @pytest.mark.parametrize(("given", "size"), [("", None), ("proxy_max_body: 300Mi\n", "300m")])
 def test_an_ingress_takes_what_the_proxy_does(given: str, size: str | None) -> None:
-    """Without the annotation ingress-nginx answers 413 from 1 MiB on."""
+    """Without the annotation ingress-nginx responds with 413 from 1 MiB on."""
     route = "kubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}], route: {kind: ingress, host: a.b}}\n"
     plan = plan_of(given + route)
     manifests = yaml.safe_load_all(render(plan)[plan.manifest])

@@ -16,7 +16,7 @@ from tests.fast_support import faults_of, plan_of
 STREAM = {"class": "logging.StreamHandler"}
 OWN = {"handlers": {"out": {**STREAM, "formatter": "plain"}}, "formatters": {"plain": {"format": "%(message)s"}}}
 ROOT = {"root": {"level": "INFO", "handlers": ["out"]}}
-TAKEN: list[dict[str, Any]] = [
+ACCEPTED: list[dict[str, Any]] = [
     {},
     {"root": {"level": "DEBUG", "handlers": ["error_console"]}},
     {"loggers": {"shop": {"level": "DEBUG"}}},
@@ -58,21 +58,21 @@ for line in sys.stdin:
 
 
 def test_the_same_as_logging_config() -> None:
-    given = [*TAKEN, *(config for config, _ in REFUSED)]
+    given = [*ACCEPTED, *(config for config, _ in REFUSED)]
     text = "".join(json.dumps(config) + "\n" for config in given)
     done = subprocess.run([sys.executable, "-c", CONFIGURE], input=text, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["refused" if refused(config) else "taken" for config in given]
 
 
-@pytest.mark.parametrize(("config", "said"), REFUSED)
-def test_what_is_refused_says_the_remedy_at_the_profiles_line(config: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("config", "remedy"), REFUSED)
+def test_what_is_refused_says_the_remedy_at_the_profiles_line(config: dict[str, Any], remedy: str) -> None:
     (fault,) = faults_of("", f"gunicorn.logconfig_dict={json.dumps(config)}")
     assert fault.path == "gunicorn.logconfig_dict"
-    assert said in fault.remedy
+    assert remedy in fault.remedy
 
 
-@pytest.mark.parametrize("config", TAKEN)
-def test_what_is_taken_arrives_as_written(config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("config", ACCEPTED)
+def test_what_is_accepted_arrives_as_written(config: dict[str, Any]) -> None:
     assert plan_of("", f"gunicorn.logconfig_dict={json.dumps(config)}").settings == {"logconfig_dict": config}
 
 

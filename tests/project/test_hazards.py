@@ -106,8 +106,8 @@ def test_strict_makes_them_errors(tmp_path: Path) -> None:
     strict = CliRunner().invoke(commands, ["generate", "--strict", *command], obj={})
     assert strict.exit_code == 2 and "requirements.txt:1:1: psycopg2" in strict.stderr
     assert not (tmp_path / "docker").exists()
-    told = CliRunner().invoke(commands, ["generate", *command], obj={})
-    assert told.exit_code == 0 and "warning: requirements.txt:1:1: psycopg2" in told.stderr
+    result = CliRunner().invoke(commands, ["generate", *command], obj={})
+    assert result.exit_code == 0 and "warning: requirements.txt:1:1: psycopg2" in result.stderr
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:

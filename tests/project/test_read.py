@@ -19,19 +19,19 @@ AT = Mark("web.yaml", 3, 5)
 PYPROJECT = '[project]\nname = "x"\nversion = "1"\n'
 
 
-def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE) -> Project:
-    project, faults = read_with_faults(root, files, file, app, wanted)
+def read(root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", select: Selection = NONE) -> Project:
+    project, faults = read_with_faults(root, files, file, app, select)
     assert faults == []
     return project
 
 
 def read_with_faults(
-    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", wanted: Selection = NONE
+    root: Path, files: Mapping[str, str | bytes], file: str, app: str = ".", selection: Selection = NONE
 ) -> tuple[Project, list[str]]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    project, faults = read_project(root, file, app, wanted, IMAGE, AT)
+    project, faults = read_project(root, file, app, selection, IMAGE, AT)
     return project, [str(fault) for fault in faults]
 
 
@@ -152,7 +152,7 @@ def test_a_password_in_an_address_is_not_shown(tmp_path: Path) -> None:
     assert "hunter2" not in faults[0] and "https://…@index.example/simple" in faults[0]
 
 
-def test_a_lock_beside_pyproject_is_taken(tmp_path: Path) -> None:
+def test_a_lock_beside_pyproject_is_used(tmp_path: Path) -> None:
     lock = (
         '[[package]]\nname = "x"\nsource = { editable = "." }\n[[package]]\nname = "y"\nsource = { directory = "y" }\n'
     )
@@ -168,7 +168,7 @@ def test_a_project_without_a_build_backend_is_not_installed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("files", "file", "wanted", "message"),
+    ("files", "file", "selection", "message"),
     [
         ({"pyproject.toml": PYPROJECT}, "pyproject.toml", {"extras": ("pg",)}, "extras that pyproject.toml has: none"),
         ({"pyproject.toml": "[project"}, "pyproject.toml", {}, "TOML (pyproject.toml: "),
@@ -179,10 +179,10 @@ def test_a_project_without_a_build_backend_is_not_installed(tmp_path: Path) -> N
         ({}, "r.txt", {}, "r.txt: no such file or directory"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_at_the_profiles_line(
-    tmp_path: Path, files: Mapping[str, str | bytes], file: str, wanted: dict[str, tuple[str, ...]], message: str
+def test_what_is_wrong_with_a_file_is_reported_at_the_profiles_line(
+    tmp_path: Path, files: Mapping[str, str | bytes], file: str, selection: dict[str, tuple[str, ...]], message: str
 ) -> None:
-    _, faults = read_with_faults(tmp_path, files, file, wanted=Selection(**wanted))
+    _, faults = read_with_faults(tmp_path, files, file, selection=Selection(**selection))
     assert len(faults) == 1 and faults[0].startswith("web.yaml:3:5: app.requirements: ") and message in faults[0]
 
 

@@ -57,10 +57,10 @@ def test_the_load_fits_pod_security_restricted_and_every_policy_admits_it() -> N
 
 @pytest.fixture
 def kubectl(tmp_path: Path) -> Iterator[Kubectl]:
-    """One that notes its arguments, and prints what the file `answer` holds."""
+    """One that notes its arguments, and prints what the file `output` holds."""
     script = tmp_path / "kubectl"
-    (tmp_path / "answer").write_text("")
-    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\ncat {tmp_path}/answer\n')
+    (tmp_path / "output").write_text("")
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {tmp_path}/calls\ncat {tmp_path}/output\n')
     script.chmod(0o755)
     yield Kubectl((str(script),))
 
@@ -71,7 +71,7 @@ def calls(tmp_path: Path) -> list[str]:
 
 
 def test_a_namespace_that_holds_the_profiles_objects_is_not_touched(kubectl: Kubectl, tmp_path: Path) -> None:
-    (tmp_path / "answer").write_text("deployment.apps/x\n")
+    (tmp_path / "output").write_text("deployment.apps/x\n")
     with (
         pytest.raises(KitError, match="never touches what may be in production"),
         on_cluster(kubectl, plan_of(""), None, "shop", Request(), 50),
@@ -162,12 +162,12 @@ def job_of(kubectl: Kubectl, tmp_path: Path, condition: str, exit_code: int) -> 
     ended = {"exitCode": exit_code, "finishedAt": "2026-01-02T03:04:05Z"}
     command = {"name": "run", "ready": not exit_code, "restartCount": 0, "state": {"terminated": ended}}
     job_pod = {"metadata": {"name": "j"}, "status": {"initContainerStatuses": [command]}}
-    answers = {
+    outputs = {
         "get job": {"status": {"conditions": [{"type": condition, "status": "True"}]}},
         "get pods -l batch": {"items": [job_pod]},
         "get pods -l app": {"items": [pod(containerStatuses=[RUNNING])]},
     }
-    script = "".join(f"*'{words}'*) echo '{json.dumps(answer)}' ;;\n" for words, answer in answers.items())
+    script = "".join(f"*'{words}'*) echo '{json.dumps(output)}' ;;\n" for words, output in outputs.items())
     Path(kubectl.words[0]).write_text(f'#!/bin/sh\ncase "$*" in\n{script}*logs*) echo no such table: users ;;\nesac\n')
     return command_ran(OnCluster(kubectl, plan_of(""), [], "app:1", Request(), 50), "web-before-start-1")
 

@@ -115,10 +115,10 @@ def test_the_users_mistakes_end_with_2_before_anything_boots(
 def test_a_request_file_that_is_no_file_is_refused_at_once(profile: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "bytes.http").write_bytes(b"GET /\xff HTTP/1.1\r\n")
-    for name, said in {"fifo": "a FIFO, not a file", ".": "a folder, not a file", "bytes.http": "not UTF-8"}.items():
+    for name, why in {"fifo": "a FIFO, not a file", ".": "a folder, not a file", "bytes.http": "not UTF-8"}.items():
         found = run(profile, "--request", str(tmp_path / name))
         assert found.exit_code == 2
-        assert said in found.stderr
+        assert why in found.stderr
 
 
 def test_without_an_engine_it_says_so(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "worker_mib", "verdict", "said"),
+    ("overrides", "worker_mib", "verdict", "expected"),
     [
         ((), 18, "passed", "18 MiB of its own"),
         ((), 40, "failed", "Set resources.worker_memory to 44Mi"),
@@ -160,7 +160,7 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
     ],
 )
 def test_a_worker_is_measured_beside_its_connections(
-    overrides: tuple[str, ...], worker_mib: int, verdict: str, said: str
+    overrides: tuple[str, ...], worker_mib: int, verdict: str, expected: str
 ) -> None:
     """1,000 connections at the formula's 23 KiB each are the connections' own, and no fault of the worker's figure."""
     plan = plan_of("", *overrides)
@@ -169,11 +169,11 @@ def test_a_worker_is_measured_beside_its_connections(
     after = {**peak, "descriptors": 10}  # closed, but Python keeps the memory
     claim = judge_worker(plan, [rest, peak, after])
     assert claim.verdict == verdict
-    assert said in f"{claim.promised} {claim.measured} {claim.advice}"
+    assert expected in f"{claim.promised} {claim.measured} {claim.advice}"
     assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
 
 
-def test_no_sample_is_taken_of_a_server_that_stops() -> None:
+def test_a_sample_is_not_recorded_of_a_server_that_stops() -> None:
     """A worker that ends has more memory of its own than one that serves."""
     on = MagicMock(connections=10, pace=QUICK, plan=plan_of(""))
     load: Future[Completed] = Future()
@@ -210,17 +210,17 @@ HOLD = [
     (result(failures={"connect_timeout": 5}), "5 x connect_timeout", "raise backlog"),
     (result(no_response=4, connections={"responses_min": 0}), "4 connections never got a response", "starve"),
     (result(connections={"held": 1199}), "1 not held", "gevent"),
-    # 2,000 answers each to a few, one each to the others: as gunicorn's own gevent worker was seen to do it.
+    # 2,000 responses each to a few, one each to the others: as gunicorn's own gevent worker was seen to do it.
     (result(connections={"responses_min": 1, "responses_median": 1, "responses_max": 2000}), "1 at least", "starve"),
     (result(48000, connections={"responses_min": 3, "responses_median": 40}), "3 at least, 40 at the median", "starve"),
 ]
 
 
-@pytest.mark.parametrize(("load", "told", "advice"), HOLD)
-def test_holding_is_judged_by_counts(load: dict[str, Any], told: str, advice: str) -> None:
+@pytest.mark.parametrize(("load", "expected", "advice"), HOLD)
+def test_holding_is_judged_by_counts(load: dict[str, Any], expected: str, advice: str) -> None:
     claim = judge.judge_hold(plan_of(), load, {})
-    assert claim.verdict == ("passed" if told == "passed" else "failed")
-    assert told == "passed" or (told in claim.measured and advice in claim.advice)
+    assert claim.verdict == ("passed" if expected == "passed" else "failed")
+    assert expected == "passed" or (expected in claim.measured and advice in claim.advice)
 
 
 def test_every_failure_of_the_client_has_its_advice() -> None:
@@ -258,7 +258,7 @@ def test_memory_says_which_limit_would_do(rest: Any, peak: Any, verdict: str, ad
     assert (claim.verdict, claim.advice) == (verdict, advice)
 
 
-def test_too_few_probes_are_told_and_not_judged() -> None:
+def test_too_few_probes_are_reported_and_not_judged() -> None:
     assert judge.judge_probes([0, 0], [0.1, 0.2], 3, enough=True).verdict == "passed"
     assert judge.judge_probes([1, 1, 0, 1], [1.0] * 4, 3, enough=True).verdict == "passed"
     assert judge.judge_probes([0, 1, 1, 1], [1.0] * 4, 3, enough=True).verdict == "failed"
@@ -295,7 +295,7 @@ def test_over_capacity_the_declared_number_must_be_served() -> None:
     assert judge.judge_over(plan, 3, crowd, result(), {"1 workers ended": "See the log."}).verdict == "failed"
 
 
-def test_times_are_told_and_nobody_fails_for_them() -> None:
+def test_times_are_reported_and_nobody_fails_for_them() -> None:
     slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"requested": 1000, "held": 1000})
     claim = judge.judge_active(result(), slow)
     assert claim.verdict == "passed" and "(over 2 times)" in claim.measured
@@ -419,8 +419,8 @@ def test_without_the_extra_the_json_is_written_and_a_line_says_what_to_install(
 def test_an_apps_last_words_act_on_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     last = Claim("starts", "p", "ended:\n\x1b[2J\x9b", FAILED, "see \x1b]0;title\x07")
     print_table([last], "web")
-    said = capsys.readouterr().out
-    assert "ended:" in said and "\\x1b[2J" in said and not {"\x1b", "\x9b", "\x07"} & set(said)
+    printed = capsys.readouterr().out
+    assert "ended:" in printed and "\\x1b[2J" in printed and not {"\x1b", "\x9b", "\x07"} & set(printed)
 
 
 def test_the_page_shows_what_was_measured_as_charts_and_tables() -> None:

@@ -169,10 +169,10 @@ def test_startup_probe_covers_the_import() -> None:
 
 def test_probes_tell_busy_from_hung_without_a_request_to_the_app() -> None:
     python = ["/opt/venv/bin/python", "-P", "-m", "kit_runtime.health"]
-    asked = container("health: {readiness_path: /ready}\n")
-    assert asked["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
-    assert asked["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4", "/ready"]
-    assert asked["livenessProbe"]["exec"]["command"] == [*python, "master", "10"]
+    probed = container("health: {readiness_path: /ready}\n")
+    assert probed["startupProbe"]["httpGet"] == {"path": "/ready", "port": "http"}
+    assert probed["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4", "/ready"]
+    assert probed["livenessProbe"]["exec"]["command"] == [*python, "master", "10"]
     assert container()["startupProbe"]["tcpSocket"] == {"port": "http"}
     assert container()["readinessProbe"]["exec"]["command"] == [*python, "ready", "8000", "3", "4"]
 
@@ -410,7 +410,7 @@ def test_route_annotations(kind: str) -> None:
     assert annotations == {"a.b/c-d": "60", "e": "# $x"}
 
 
-def test_egress_is_open_and_said_so_unless_listed() -> None:
+def test_egress_is_open_and_marked_so_unless_listed() -> None:
     plan = plan_of()
     assert "What the pods connect to is not limited" in " ".join(render(plan)[plan.manifest].replace("# ", "").split())
     spec = objects("kubernetes: {egress: [{cidr: 10.0.0.0/8, port: 5432}, {namespace: db}]}\n")["NetworkPolicy"]["spec"]

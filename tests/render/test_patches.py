@@ -168,7 +168,7 @@ NOWHERE = [
 
 
 @pytest.mark.parametrize(("patch", "allowed"), NOWHERE)
-def test_a_patch_that_matches_nothing_is_told(patch: str, allowed: str) -> None:
+def test_a_patch_that_matches_nothing_is_reported(patch: str, allowed: str) -> None:
     with pytest.raises(ProfileError) as caught:
         manifest(patch)
     (fault,) = caught.value.faults
@@ -176,7 +176,7 @@ def test_a_patch_that_matches_nothing_is_told(patch: str, allowed: str) -> None:
     assert "matches nothing" in fault.given and allowed in fault.allowed
 
 
-def test_all_that_match_nothing_are_told_at_once() -> None:
+def test_all_that_match_nothing_are_reported_at_once() -> None:
     patches = plan_of(
         "kubernetes:\n  patches:\n"
         "    - {op: remove, path: /Service/spec/a, why: x}\n"
@@ -214,7 +214,7 @@ def test_a_name_says_which_of_several_objects_is_meant(given: str, changed: str)
     assert [one["name"] for one in policies if one["labels"].get("x")] == [changed]
 
 
-def test_a_name_that_no_object_has_is_told_with_those_that_there_are() -> None:
+def test_a_name_that_no_object_has_is_reported_with_those_that_there_are() -> None:
     with pytest.raises(ProfileError) as caught:
         plan = plan_of(
             "kubernetes:\n  patches: [{op: add, path: /ConfigMap/data/x, name: wob, value: y, why: z}]\n", JOBS

@@ -63,11 +63,11 @@ def test_pods_go_where_the_profile_says() -> None:
 def test_annotations_are_noted_on_their_objects() -> None:
     noted = "{a.b/role: 'arn:aws:iam::1:role/web', plain: 'true'}"
     found = objects(f"kubernetes: {{service_annotations: {noted}, service_account_annotations: {noted}}}\n")
-    wanted = {"a.b/role": "arn:aws:iam::1:role/web", "plain": "true"}
-    assert found["Service"]["metadata"]["annotations"] == wanted
-    assert found["ServiceAccount"]["metadata"]["annotations"] == wanted
+    expected = {"a.b/role": "arn:aws:iam::1:role/web", "plain": "true"}
+    assert found["Service"]["metadata"]["annotations"] == expected
+    assert found["ServiceAccount"]["metadata"]["annotations"] == expected
     pods = objects(f"kubernetes: {{pod_annotations: {noted}}}\n")["Deployment"]["spec"]["template"]["metadata"]
-    assert wanted.items() <= pods["annotations"].items() and len(pods["annotations"]) == 3
+    assert expected.items() <= pods["annotations"].items() and len(pods["annotations"]) == 3
     assert "annotations" not in objects()["Service"]["metadata"]
 
 

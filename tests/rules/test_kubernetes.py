@@ -103,11 +103,11 @@ NAMED = [
 
 
 @pytest.mark.parametrize("extra", NAMED)
-def test_a_route_is_taken_where_its_proxies_are_named(extra: str) -> None:
+def test_a_route_is_accepted_where_its_proxies_are_named(extra: str) -> None:
     plan_of(extra)
 
 
-def test_a_route_without_them_is_told_what_to_write_and_where_to_look() -> None:
+def test_a_route_without_them_is_refused_with_what_to_write_and_where_to_look() -> None:
     """Every way that the remedy names is taken."""
     refused = f"kubernetes: {{allowed_namespaces: [edge], {ROUTED}}}\n"
     (fault,) = faults_of(refused)
@@ -118,7 +118,7 @@ def test_a_route_without_them_is_told_what_to_write_and_where_to_look() -> None:
     plan_of(refused.replace("{allowed", f"{{{cidrs}, allowed"))
 
 
-def test_records_are_told_with_their_own_place() -> None:
+def test_records_are_reported_with_their_own_place() -> None:
     faults = faults_of(
         "kubernetes:\n  volumes:\n    - {name: up, mount_path: /d, claim: c}\n    - {name: Up, size: x}\n"
     )
@@ -136,7 +136,7 @@ def test_metrics_only_of_servers_that_count(server: str) -> None:
 
 
 @pytest.mark.parametrize(("port", "section"), [(9102, "metrics: prometheus, metrics_image: a"), (8080, "proxy: true")])
-def test_a_sidecars_port_is_taken(port: int, section: str) -> None:
+def test_a_sidecars_port_is_in_use(port: int, section: str) -> None:
     (fault,) = faults_of(f"kubernetes: {{{section}}}\n", f"port={port}")
     assert fault.path == "port"
 

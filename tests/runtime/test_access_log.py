@@ -48,11 +48,11 @@ class Log:
             **more,
         }
         headers = [("USER-AGENT", agent or "")]
-        answer = SimpleNamespace(status=status, sent=17, headers=[("Content-Type", "text/plain")])
+        response = SimpleNamespace(status=status, sent=17, headers=[("Content-Type", "text/plain")])
         self.stream.seek(0)
         self.stream.truncate()
         request = SimpleNamespace(headers=headers)
-        self.logger.access(answer, request, environ, timedelta(milliseconds=12, microseconds=345))
+        self.logger.access(response, request, environ, timedelta(milliseconds=12, microseconds=345))
         return self.stream.getvalue()
 
 

@@ -30,7 +30,7 @@ def test_a_number_that_is_none_is_refused(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("007", 7), ("64", 64), ("999999999", 999_999_999)])
-def test_a_number_is_taken(text: str, value: int) -> None:
+def test_a_number_is_accepted(text: str, value: int) -> None:
     boot.check({"WEB_CONCURRENCY": text})
     assert boot.positive_int({"WEB_CONCURRENCY": text}, "WEB_CONCURRENCY") == value
     assert boot.positive_int({}, "WEB_CONCURRENCY") is None
@@ -89,14 +89,14 @@ def test_anything_but_an_option_is_a_command_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "said"),
+    ("command", "code", "expected"),
     [
         (["sh", "-c", 'echo "$0 $GREETING $$"; exit 7', "two words"], 7, "two words hello {pid}\n"),
         (["no-such-command"], 127, "kit: cannot run 'no-such-command': No such file or directory\n"),
         (["/etc/passwd"], 126, "kit: cannot run '/etc/passwd': Permission denied\n"),
     ],
 )
-def test_a_command_takes_the_place_of_the_entry_point(command: list[str], code: int, said: str) -> None:
+def test_a_command_takes_the_place_of_the_entry_point(command: list[str], code: int, expected: str) -> None:
     words = [sys.executable, "-m", "generator.runtime", "pywsgi", *command]
     environment = {**os.environ, "GREETING": "hello"}
     with subprocess.Popen(
@@ -105,7 +105,7 @@ def test_a_command_takes_the_place_of_the_entry_point(command: list[str], code: 
         assert process.stdout is not None
         found = process.stdout.read()
         assert process.wait(30) == code
-    assert found == said.format(pid=process.pid), "the same process, so that signals reach the command"
+    assert found == expected.format(pid=process.pid), "the same process, so that signals reach the command"
 
 
 NO_PORTS = ["", "abc", "0", "-1", "65536", " 80", "8000\n", "8e3", "٨٠٠٠", "9" * 5000]

@@ -76,8 +76,8 @@ class Container:
 
     def get(self, path: str) -> bytes:
         match = self.until(lambda: re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", self.err.read_text()))
-        with urlopen(match[1] + path, timeout=DEADLINE) as answer:
-            return bytes(answer.read())
+        with urlopen(match[1] + path, timeout=DEADLINE) as response:
+            return bytes(response.read())
 
     def stop(self) -> int:
         """End it as a container is ended; workers that outlive the master are not left behind."""
@@ -174,7 +174,7 @@ def test_what_is_set_outside_the_file_changes_the_numbers_and_says_who(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
+    ("arguments", "environment", "expected"),
     [
         (["--workers", "0"], {}, "workers=0 from command line is not at least 1; correct it or leave it out"),
         (["--threads=0"], {}, "threads=0 from command line is not at least 1; correct it or leave it out"),
@@ -185,14 +185,14 @@ def test_what_is_set_outside_the_file_changes_the_numbers_and_says_who(
     ],
 )
 def test_a_number_below_1_from_outside_is_refused_with_one_sentence(
-    arguments: list[str], environment: dict[str, str], said: str, boot: Callable[..., Container]
+    arguments: list[str], environment: dict[str, str], expected: str, boot: Callable[..., Container]
 ) -> None:
     """gunicorn takes 0: it starts no worker and serves nobody, and a healthy-looking master stays."""
     text = configuration(gthread("app.module=os:getcwd"))
     container = boot(text, "100000 100000", "268435456", *arguments, **environment)
     assert container.process.wait(DEADLINE) == 2
     (line,) = container.err.read_text().splitlines()
-    assert line.startswith(f"kit: {said}")
+    assert line.startswith(f"kit: {expected}")
 
 
 def test_workers_that_cannot_import_the_app_end_it_with_3_and_their_reason(boot: Callable[..., Container]) -> None:

@@ -1,4 +1,4 @@
-"""The health check against real servers that answer well, badly, slowly or not at all."""
+"""The health check against real servers that respond well, badly, slowly or not at all."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ def heartbeat(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A server on a free port that gives one answer to whatever it is asked; None never answers."""
+    """A server on a free port that gives one response to whatever it is sent; None never responds."""
     open_sockets: list[socket.socket] = []
     over = threading.Event()
 
-    def start(answer: bytes | None, drip: bool = False) -> tuple[int, list[bytes]]:
+    def start(response: bytes | None, drip: bool = False) -> tuple[int, list[bytes]]:
         listener = socket.create_server(("127.0.0.1", 0))
         open_sockets.append(listener)
-        asked: list[bytes] = []
+        received: list[bytes] = []
 
         def run() -> None:
             try:
                 connection, _ = listener.accept()
                 open_sockets.append(connection)
-                asked.append(connection.recv(4096))
-                for part in [answer[i : i + 1] for i in range(len(answer))] if answer and drip else [answer or b""]:
+                received.append(connection.recv(4096))
+                octets = [bytes([octet]) for octet in response or b""]
+                for part in octets if drip else [response or b""]:
                     connection.sendall(part)
                     if drip and over.wait(0.02):
                         return
             except OSError:
                 return
-            if answer is not None:
+            if response is not None:
                 connection.close()
 
         threading.Thread(target=run, daemon=True).start()
-        return int(listener.getsockname()[1]), asked
+        return int(listener.getsockname()[1]), received
 
     yield start
     over.set()
@@ -63,7 +64,7 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("response", "expected"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", True),
         (b"HTTP/1.1 204 No Content\r\n\r\n", True),
@@ -77,12 +78,12 @@ def serve() -> Iterator[Serve]:
         (None, False),
     ],
 )
-def test_the_response_decides(answer: bytes | None, expected: bool, serve: Serve, heartbeat: Path) -> None:
-    port, asked = serve(answer)
+def test_the_response_decides(response: bytes | None, expected: bool, serve: Serve, heartbeat: Path) -> None:
+    port, received = serve(response)
     started = monotonic()
     assert health.ready(port, 0.3, 4, "/readyz?full=1", heartbeat=str(heartbeat)) == expected
     assert monotonic() - started < DEADLINE
-    assert b"".join(asked).startswith(b"GET /readyz?full=1 HTTP/1.1\r\nHost: ") or answer is None
+    assert b"".join(received).startswith(b"GET /readyz?full=1 HTTP/1.1\r\nHost: ") or response is None
 
 
 @pytest.mark.parametrize(
@@ -167,16 +168,16 @@ def test_the_heartbeat_follows_no_link(heartbeat: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "another").exists()
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"HTTP/1.1 200 OK\r\n\r\n", 0), (b"HTTP/1.1 503 Busy\r\n\r\n", 1)])
-def test_the_ready_command(answer: bytes, code: int, serve: Serve) -> None:
-    port, _ = serve(answer)
+@pytest.mark.parametrize(("response", "code"), [(b"HTTP/1.1 200 OK\r\n\r\n", 0), (b"HTTP/1.1 503 Busy\r\n\r\n", 1)])
+def test_the_ready_command(response: bytes, code: int, serve: Serve) -> None:
+    port, _ = serve(response)
     assert command("ready", str(port), "5", "4", "/readyz").returncode == code
 
 
 def test_the_ready_command_names_the_host_and_follows_port(serve: Serve) -> None:
-    port, asked = serve(b"HTTP/1.1 200 OK\r\n\r\n")
+    port, received = serve(b"HTTP/1.1 200 OK\r\n\r\n")
     assert command("ready", "1", "5", "4", "/readyz", "shop.example.com", PORT=str(port)).returncode == 0
-    assert b"".join(asked).startswith(b"GET /readyz HTTP/1.1\r\nHost: shop.example.com\r\n")
+    assert b"".join(received).startswith(b"GET /readyz HTTP/1.1\r\nHost: shop.example.com\r\n")
 
 
 def test_the_master_command() -> None:

@@ -427,10 +427,10 @@ class Pieces(Socket):
         return got
 
 
-def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, taken: list[int]) -> list[Any]:
+def exchange(parser: Any, sock: Socket, cfg: Config, peer: Any, sizes: list[int]) -> list[Any]:
     """What a thread worker gets from a connection's parser, request by request, and how that ends."""
     found: list[Any] = []
-    for size in taken:
+    for size in sizes:
         try:
             request = next(parser)
             _, environ = lean.create(request, sock, peer, SERVER, cfg)
@@ -456,11 +456,11 @@ def test_a_threads_connection_is_read_as_gunicorn_reads_it(finish: Mock, part: i
         cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.randrange(3)))
         pieces = [data[start:end] for start, end in pairwise([0, *cuts, len(data)]) if start < end]
         number, peer = rng.randrange(len(CONFIGS)), rng.choice([PEER, PROXY])
-        cfg, taken = CONFIGS[number], [rng.choice([0, 3, 100_000]) for _ in range(4)]
+        cfg, sizes = CONFIGS[number], [rng.choice([0, 3, 100_000]) for _ in range(4)]
         theirs, ours = Pieces(pieces), Pieces(pieces)
         conn: Any = SimpleNamespace(cfg=cfg, sock=ours, client=peer, server=SERVER)
-        found = exchange(gthread.Parser(READERS[number], conn), ours, cfg, peer, taken)
-        assert found == exchange(RequestParser(cfg, theirs, peer), theirs, cfg, peer, taken), pieces
+        found = exchange(gthread.Parser(READERS[number], conn), ours, cfg, peer, sizes)
+        assert found == exchange(RequestParser(cfg, theirs, peer), theirs, cfg, peer, sizes), pieces
         assert ours.pieces == theirs.pieces, pieces
     assert finish.call_count > 2000  # requests that came the short way
 

@@ -18,8 +18,8 @@ from generator.runtime.pywsgi.configuration import load_app
 from tests.fast_support import HOSTILE_STRINGS, ROOT, plan_of, yaml_quoted
 
 
-def asked(path: str, mount: str = "/tool", **more: str) -> tuple[str, Any]:
-    """The status, and what the app saw; None where it was not asked."""
+def get(path: str, mount: str = "/tool", **more: str) -> tuple[str, Any]:
+    """The status, and what the app saw; None where nothing reached it."""
     seen: list[tuple[str, str]] = []
     status: list[str] = []
 
@@ -45,11 +45,11 @@ def asked(path: str, mount: str = "/tool", **more: str) -> tuple[str, Any]:
     ],
 )
 def test_the_app_sees_its_own_paths_and_nothing_else(path: str, seen: tuple[str, str] | None) -> None:
-    assert asked(path) == ("200 OK" if seen else "404 Not Found", seen)
+    assert get(path) == ("200 OK" if seen else "404 Not Found", seen)
 
 
 def test_a_mount_of_a_server_in_front_stays() -> None:
-    assert asked("/tool/a", SCRIPT_NAME="/outer") == ("200 OK", ("/outer/tool", "/a"))
+    assert get("/tool/a", SCRIPT_NAME="/outer") == ("200 OK", ("/outer/tool", "/a"))
 
 
 ARGUMENTS = [

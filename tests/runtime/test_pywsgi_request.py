@@ -135,14 +135,14 @@ def test_a_head_in_time_is_no_late_one() -> None:
 
 
 def test_the_size_of_a_read_is_bounded() -> None:
-    asked: list[int] = []
+    sizes: list[int] = []
 
     class Recording(Connection):
         def recv(self, count: int) -> bytes:
-            asked.append(count)
+            sizes.append(count)
             return b"x"
 
     reader = Reader(Recording([]), UnfinishedHeads(), 1)
     reader.chunk(10**12)
     reader.chunk(1)
-    assert asked == [pywsgi_reader.BODY_READ_BYTES, pywsgi_reader.READ_BYTES]
+    assert sizes == [pywsgi_reader.BODY_READ_BYTES, pywsgi_reader.READ_BYTES]

@@ -37,7 +37,7 @@ def test_a_command_runs_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("run", "a", "b"), ("mark", "a"), ("walk", "a", "b", "c")])
-def test_wrong_words_are_told(words: tuple[str, ...]) -> None:
+def test_wrong_arguments_are_reported(words: tuple[str, ...]) -> None:
     done = command(*words)
     assert done.returncode == 2 and done.stderr.startswith("kit: usage: ") and "Traceback" not in done.stderr
 

@@ -1,4 +1,4 @@
-"""What of gunicorn's answers leaves when, and the date, made once a second."""
+"""What of gunicorn's responses leaves when, and the date, made once a second."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_file_follows_its_header() -> None:
 
 
 def test_a_file_that_cannot_be_read_sends_no_header() -> None:
-    """So that gunicorn can still answer 500."""
+    """So that gunicorn can still respond with 500."""
     found, sent = response(length=3)
     with pytest.raises(OSError, match="backend"):
         found.write_file(FileWrapper(Broken()))
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_read_sends_no_header() -> None:
 
 
 def test_what_fails_before_anything_is_sent_still_gets_a_response() -> None:
-    """gunicorn answers 500 unless headers_sent; the app's own error page may replace the header until then."""
+    """gunicorn responds with 500 unless headers_sent; the app's own error page may replace the header until then."""
     found, sent = response()
     found.write(b"")
     with pytest.raises(TypeError):

@@ -96,7 +96,7 @@ CAP_0 = "(0.8 x 120 MiB - 100 connections x 1024 KiB - 28 MiB master) / 32 MiB a
 
 
 @pytest.mark.parametrize(
-    ("asked", "cpu", "memory", "fixed", "value", "decided_by", "reason", "warning"),
+    ("setting", "cpu", "memory", "fixed", "value", "decided_by", "reason", "warning"),
     [
         (RULE, 2, 400, {}, 5, "rule", "2 x 2 CPU + 1 = 5", None),
         (RULE, 64, 400, {}, 6, "memory", f"2 x 64 CPU + 1 = 129, capped by memory: {CAP_6}", None),
@@ -116,7 +116,7 @@ CAP_0 = "(0.8 x 120 MiB - 100 connections x 1024 KiB - 28 MiB master) / 32 MiB a
     ],
 )  # fmt: skip
 def test_workers(
-    asked: int | Rule,
+    setting: int | Rule,
     cpu: int,
     memory: int | None,
     fixed: dict[str, int],
@@ -125,7 +125,7 @@ def test_workers(
     reason: str,
     warning: str | None,
 ) -> None:
-    demand = Demand(connections=100, workers=asked, **NEEDS)
+    demand = Demand(connections=100, workers=setting, **NEEDS)
     limits = Limits(64, cpu * 1000, memory_bytes=None if memory is None else memory * MIB)
     number, warnings = workers(demand, limits, fixed)
     assert (number.value, number.decided_by) == (value, decided_by)
@@ -167,11 +167,11 @@ def test_a_fixed_worker_number_changes_the_share_of_each() -> None:
     assert (numbers.workers.value, numbers.descriptors.value) == (3, 2 * 4334 + 128)
 
 
-@pytest.mark.parametrize("asked", [Rule(16), 7, None])
-def test_threads_fixed_outside_win_where_there_are_any(asked: int | Rule | None) -> None:
+@pytest.mark.parametrize("setting", [Rule(16), 7, None])
+def test_threads_fixed_outside_win_where_there_are_any(setting: int | Rule | None) -> None:
     outside = {"command line": 5, "GUNICORN_CMD_ARGS": 6}
-    threads = derive(Demand(10_000, 1, threads=asked), Limits(4), fixed_threads=outside).threads
-    expected = None if asked is None else ("command line", 5, "fixed at 5 by command line")
+    threads = derive(Demand(10_000, 1, threads=setting), Limits(4), fixed_threads=outside).threads
+    expected = None if setting is None else ("command line", 5, "fixed at 5 by command line")
     assert (threads and (threads.decided_by, threads.value, threads.reason)) == expected
 
 

@@ -157,15 +157,15 @@ class Gunicorn:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
 
     def ready(self) -> Gunicorn:
-        until(lambda: self.process.poll() is not None or self.asks())
+        until(lambda: self.process.poll() is not None or self.get())
         assert self.process.poll() is None, self.log.read_text()
         return self
 
-    def asks(self, path: str = "/") -> bytes:
-        """The body of one answer; empty if there is none."""
+    def get(self, path: str = "/") -> bytes:
+        """The body of one response; empty if there is none."""
         try:
             with self.connect() as conn:
-                return whole_answer(conn, path)[1]
+                return read_response(conn, path)[1]
         except OSError:
             return b""
 
@@ -193,14 +193,14 @@ def send(conn: socket.socket, path: str = "/", method: str = "GET", body: bytes 
     conn.sendall(request_bytes(method, path, "127.0.0.1", body=body))
 
 
-def whole_answer(conn: socket.socket, path: str | None = None) -> tuple[str, bytes]:
-    """Header and body of the next answer; asks for the path first, if one is given."""
+def read_response(conn: socket.socket, path: str | None = None) -> tuple[str, bytes]:
+    """Header and body of the next response; requests the path first, if one is given."""
     if path is not None:
         send(conn, path)
     data = b""
     while b"\r\n\r\n" not in data:
         more = conn.recv(1)
-        assert more, "closed before an answer"
+        assert more, "closed before a response"
         data += more
     header = data.decode()
     length = int(header.lower().split("content-length: ")[1].split("\r\n")[0])

@@ -67,8 +67,8 @@ class Running:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("GET", "/")
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            response = connection.getresponse()
+            return response.status, response.read().decode()
         except OSError:
             return None
         finally:
@@ -105,22 +105,22 @@ def test_reload_outlives_a_mistake_and_sigterm_ends_the_child_too(start: Callabl
 
 
 @pytest.mark.parametrize(
-    ("settings", "answered"),
+    ("settings", "body"),
     [
         ({"threads": 4}, "one False True False"),
         ({"workers": 2}, "one False False True"),
         ({"debug": True}, "one True False False"),
     ],
 )
-def test_without_reload(start: Callable[..., Running], settings: dict[str, Any], answered: str) -> None:
+def test_without_reload(start: Callable[..., Running], settings: dict[str, Any], body: str) -> None:
     running = start(reload=False, **settings)
-    assert until(running.get) == (200, answered)
+    assert until(running.get) == (200, body)
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"threads": 2, "workers": 2}, "werkzeug serves with threads or with processes, not both"),
         ({"timeout": 3}, "timeout is not a setting of this server"),
@@ -128,8 +128,8 @@ def test_without_reload(start: Callable[..., Running], settings: dict[str, Any],
     ],
 )
 def test_a_wrong_document_is_one_line_and_exit_code_2(
-    start: Callable[..., Running], settings: dict[str, Any], said: str
+    start: Callable[..., Running], settings: dict[str, Any], message: str
 ) -> None:
     running = start(**settings)
     assert running.process.wait(PATIENCE) == 2
-    assert said in running.log and running.log.count("\n") == 1
+    assert message in running.log and running.log.count("\n") == 1

@@ -17,7 +17,7 @@ from gevent.pool import Group
 from generator.runtime.workers import balance, pool
 from generator.runtime.workers.balance import SLACK, Balance
 from generator.runtime.workers.pool import BATCH, CROWD, KEPT, Pool
-from tests.servers.started import Gunicorn, until, whole_answer
+from tests.servers.started import Gunicorn, read_response, until
 
 
 class Worker:
@@ -132,45 +132,45 @@ def test_a_worker_that_is_behind_catches_up(gunicorn: Callable[..., Gunicorn], p
     server, lead = gunicorn("gevent", workers=2), 100
     behind, ahead = sorted(until(lambda: len(found := server.workers()) == 2 and found), reverse=bool(place))
     os.kill(ahead, signal.SIGSTOP)
-    assert int(server.asks()) == behind, "it has started"
+    assert int(server.get()) == behind, "it has started"
     os.kill(ahead, signal.SIGCONT)
     os.kill(behind, signal.SIGSTOP)
     with ExitStack() as stack:
 
-        def taken_by() -> int:
+        def accepted_by() -> int:
             while True:  # until it is one that stays: of so large a lead some are closed with their response
-                header, pid = whole_answer(stack.enter_context(server.connect()), "/")
+                header, pid = read_response(stack.enter_context(server.connect()), "/")
                 if "Connection: close" not in header:
                     return int(pid)
 
-        held = {ahead: sum(taken_by() == ahead for _ in range(lead)), behind: 0}
+        held = {ahead: sum(accepted_by() == ahead for _ in range(lead)), behind: 0}
         assert held[ahead] == lead
         os.kill(behind, signal.SIGCONT)
         while held[ahead] > 1.125 * held[behind] + SLACK:
-            held[taken_by()] += 1
+            held[accepted_by()] += 1
             assert sum(held.values()) <= 5 * lead, held  # 201 at most, 284 with six busy loops beside
 
 
 def test_a_lead_goes_over_without_a_lost_request(gunicorn: Callable[..., Gunicorn]) -> None:
-    """All clients came while one of two workers was away: they keep their connections, and ask again and again."""
+    """All clients came while one of two workers was away: they keep their connections, and send more requests."""
     server, clients = gunicorn("gevent", workers=2), 50
     ahead, behind = until(lambda: len(found := server.workers()) == 2 and sorted(found))
     os.kill(ahead, signal.SIGSTOP)
-    assert int(server.asks()) == behind, "it has started"
+    assert int(server.get()) == behind, "it has started"
     os.kill(ahead, signal.SIGCONT)
     os.kill(behind, signal.SIGSTOP)
     with ExitStack() as stack:
         conns = [stack.enter_context(server.connect()) for _ in range(clients)]
-        held = [int(whole_answer(conn, "/")[1]) for conn in conns]
+        held = [int(read_response(conn, "/")[1]) for conn in conns]
         assert held == [ahead] * clients
         os.kill(behind, signal.SIGCONT)
 
-        def ask_again() -> bool:
+        def request_again() -> bool:
             for number, conn in enumerate(conns):
-                header, pid = whole_answer(conn, "/")  # fails where one was closed without being told
+                header, pid = read_response(conn, "/")  # fails where one was closed without being told
                 held[number] = int(pid)
                 if "Connection: close" in header:
                     conns[number] = stack.enter_context(server.connect())
             return max(map(held.count, (ahead, behind))) <= 0.65 * clients
 
-        until(ask_again)
+        until(request_again)

@@ -9,18 +9,18 @@ from generator.runtime.workers import gevent_resolver
 
 
 def test_an_address_is_looked_up_without_a_thread() -> None:
-    asked: list[tuple[Any, ...]] = []
+    queries: list[tuple[Any, ...]] = []
 
     def lookup(*query: Any) -> list[str]:
-        asked.append(query)
-        return ["answer"]
+        queries.append(query)
+        return ["address"]
 
     getaddrinfo = gevent_resolver.numeric_at_once(lookup)
     assert getaddrinfo("127.0.0.1", 80, 0, socket.SOCK_STREAM)[0][4] == ("127.0.0.1", 80)
     assert getaddrinfo("::1", None)[0][0] == socket.AF_INET6
     assert getaddrinfo(b"127.0.0.1", 80)[0][4] == ("127.0.0.1", 80)
-    assert asked == []
-    assert getaddrinfo("d\xf6.example", 80) == ["answer"]
-    asked.clear()
-    assert getaddrinfo("db.example", 80) == getaddrinfo("127.0.0.1", "http") == getaddrinfo(None, 80) == ["answer"]
-    assert [query[0] for query in asked] == ["db.example", "127.0.0.1", None]
+    assert queries == []
+    assert getaddrinfo("d\xf6.example", 80) == ["address"]
+    queries.clear()
+    assert getaddrinfo("db.example", 80) == getaddrinfo("127.0.0.1", "http") == getaddrinfo(None, 80) == ["address"]
+    assert [query[0] for query in queries] == ["db.example", "127.0.0.1", None]

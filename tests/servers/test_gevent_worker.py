@@ -16,32 +16,32 @@ import pytest
 
 from generator.load_client.wire import request_bytes
 from generator.runtime.workers import gevent as gevent_worker
-from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, send, until, whole_answer
+from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, read_response, send, until
 
 
 def test_header_timeout_is_apart_from_keepalive(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 1.5\n")
     start = monotonic()
     with connections(server, 4) as (idle, fresh, slow, slow_second):
-        assert whole_answer(idle, "/")
-        assert whole_answer(slow_second, "/")
+        assert read_response(idle, "/")
+        assert read_response(slow_second, "/")
         slow.sendall(b"GET / HT")
         slow_second.sendall(b"GET / HT")
         for conn in (fresh, slow, slow_second):
             assert closed_after(conn, start) > 1
-        assert whole_answer(idle, "/")  # idle for longer than the header timeout, and parked
+        assert read_response(idle, "/")  # idle for longer than the header timeout, and parked
         send(idle, "/sleep/2")  # nor does it bound the app
-        assert whole_answer(idle)
+        assert read_response(idle)
 
 
 def test_waiting_for_the_others_is_not_the_clients_time(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 1.5\n")
     with connections(server, 2) as (burning, patient):
-        assert whole_answer(burning, "/")  # both are accepted
+        assert read_response(burning, "/")  # both are accepted
         send(burning, "/burn/3")
         send(patient)
-        assert whole_answer(burning)
-        assert whole_answer(patient)
+        assert read_response(burning)
+        assert read_response(patient)
 
 
 class IdleClient:
@@ -79,34 +79,34 @@ def test_a_look_ends_with_the_grace_and_when_the_stop_begins() -> None:
 def test_a_waiting_connection_is_served_again(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with connections(server, 2) as (one, other):
-        assert whole_answer(one, "/")[1] == whole_answer(other, "/")[1]
+        assert read_response(one, "/")[1] == read_response(other, "/")[1]
         parked_by = monotonic() + 0.6
         until(lambda: monotonic() > parked_by)
         one.sendall(b"GET / HTT")  # in two pieces
         other.sendall(request_bytes("GET", "/", "a") * 3)  # pipelined
-        assert [whole_answer(other)[1] for _ in range(3)]
+        assert [read_response(other)[1] for _ in range(3)]
         one.sendall(b"P/1.1\r\nHost: a\r\n\r\n")
-        assert whole_answer(one)
+        assert read_response(one)
 
 
 def test_stop_ends_idle_connections_and_finishes_what_is_in_progress(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with connections(server, 12) as (busy, late, *idle):
         for conn in idle:
-            whole_answer(conn, "/")
+            read_response(conn, "/")
         parked_by = monotonic() + 0.5
         until(lambda: monotonic() > parked_by)
         send(busy, "/sleep/4")
         sent = monotonic()
         until(lambda: monotonic() > sent + 0.1)
-        whole_answer(late, "/")
+        read_response(late, "/")
         server.kill(signal.SIGTERM)
-        # Its last answer was just before the stop: one more is served.
-        until(lambda: "Connection: close" in whole_answer(late, "/")[0])
+        # Its last response was just before the stop: one more is served.
+        until(lambda: "Connection: close" in read_response(late, "/")[0])
         for conn in idle:
             assert closed_after(conn, sent)
         assert select([busy], [], [], 0)[0] == [], "the idle ones end first"
-        header, _ = whole_answer(busy)
+        header, _ = read_response(busy)
         assert header.startswith("HTTP/1.1 200") and "Connection: close" in header
         assert monotonic() - sent > 3.9
         assert server.ended_within()
@@ -125,32 +125,32 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
             with pytest.raises(TimeoutError):
                 conn.recv(1)
         for conn in held:
-            assert whole_answer(conn)
+            assert read_response(conn)
         for conn in held[:3]:
             conn.close()
         for conn in waiting:
             conn.settimeout(PATIENCE)
-            assert whole_answer(conn)
+            assert read_response(conn)
 
 
 def test_a_full_worker_ends_who_is_idle_for_who_waits(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent", worker_connections=5, keepalive=75)
     with connections(server, 5) as held:
         for conn in held:
-            whole_answer(conn, "/")
+            read_response(conn, "/")
         parked_by = monotonic() + 0.6
         until(lambda: monotonic() > parked_by)
-        whole_answer(held[0], "/")  # idle for less long than the others
+        read_response(held[0], "/")  # idle for less long than the others
         with connections(server, 2) as late:
             for conn in late:
-                assert whole_answer(conn, "/")  # within connect()'s 5 s; stock: after keepalive
-        still_open = [conn for conn in held if answers(conn)]
+                assert read_response(conn, "/")  # within connect()'s 5 s; stock: after keepalive
+        still_open = [conn for conn in held if responds(conn)]
         assert held[0] in still_open and len(still_open) <= 3
 
 
-def answers(conn: socket.socket) -> bool:
+def responds(conn: socket.socket) -> bool:
     try:
-        return bool(whole_answer(conn, "/"))
+        return bool(read_response(conn, "/"))
     except (OSError, AssertionError):
         return False
 
@@ -164,7 +164,7 @@ def test_a_full_worker_of_busy_clients_closes_after_a_response(gunicorn: Callabl
         until(lambda: established(server.port) >= 3)
         with connections(server, 2) as late:
             for conn in late:
-                assert whole_answer(conn, "/")
+                assert read_response(conn, "/")
     finally:
         load.join()
     assert (report["failed"], report["no_response"]) == (0, 0), report["failures"]
@@ -190,9 +190,9 @@ def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunic
             slow.sendall(b"x" if _ else head + b"x")
             pause = monotonic() + 0.25
             until(lambda: monotonic() > pause)  # noqa: B023
-        assert whole_answer(slow)
+        assert read_response(slow)
         assert closed_after(silent, start)
-        assert whole_answer(unread)  # the app did not wait for it
+        assert read_response(unread)  # the app did not wait for it
         assert unread.recv(1) == b""
     assert "Error" not in server.log.read_text()
 
@@ -202,9 +202,9 @@ def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunic
     with connections(server, 2) as (stuck, slow):
         send(stuck, "/huge")
         send(slow, "/huge")
-        taken = 0
-        while taken < 20_000_000:  # in more than transfer_timeout, but never waiting for long
-            taken += len(more := slow.recv(200_000))
+        received = 0
+        while received < 20_000_000:  # in more than transfer_timeout, but never waiting for long
+            received += len(more := slow.recv(200_000))
             assert more, "closed in the middle"
             pause = monotonic() + 0.02
             until(lambda: monotonic() > pause)  # noqa: B023
@@ -219,8 +219,8 @@ def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunic
 def test_connections_are_probed_when_silent(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent")
     with server.connect() as conn:
-        whole_answer(conn, "/")
-        _, body = whole_answer(conn, "/keepalive")
+        read_response(conn, "/")
+        _, body = read_response(conn, "/keepalive")
         assert body == b"1 60 10 6"
 
 

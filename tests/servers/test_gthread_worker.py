@@ -14,14 +14,14 @@ from unittest.mock import Mock
 import pytest
 
 from generator.runtime.workers.gthread import FairThreadWorker, InOrder
-from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, send, until, whole_answer
+from tests.servers.started import PATIENCE, Gunicorn, closed_after, connections, read_response, send, until
 
 
 def test_silent_connections_hold_no_thread(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread", threads=2)
-    with connections(server, 20), server.connect() as asking:
+    with connections(server, 20), server.connect() as client:
         start = monotonic()
-        assert whole_answer(asking, "/")
+        assert read_response(client, "/")
         assert monotonic() - start < 25  # stock: each pair of the 20 silent ones takes 5 s
 
 
@@ -40,7 +40,7 @@ def test_silent_connections_end_at_a_stop(gunicorn: Callable[..., Gunicorn]) -> 
         sent = monotonic()
         until(lambda: monotonic() > sent + 0.2)
         server.kill(signal.SIGTERM)
-        assert whole_answer(busy)
+        assert read_response(busy)
         assert closed_after(silent, sent)
         assert server.ended_within()
 
@@ -52,7 +52,7 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
         for conn in conns:
             send(conn)
         for conn in held:
-            assert whole_answer(conn)
+            assert read_response(conn)
         for conn in waiting:
             conn.settimeout(0.1)
             with pytest.raises(TimeoutError):
@@ -61,40 +61,40 @@ def test_worker_connections_limits_and_the_rest_waits(gunicorn: Callable[..., Gu
             conn.close()
         for conn in waiting:
             conn.settimeout(PATIENCE)
-            assert whole_answer(conn)
+            assert read_response(conn)
 
 
-@pytest.mark.parametrize(("answered", "taken"), [(0, 300), (1000, 0)], ids=["a stop", "max_requests"])
-def test_a_stop_takes_from_the_queue_what_the_descriptors_suffice_for(answered: int, taken: int) -> None:
+@pytest.mark.parametrize(("served", "accepted"), [(0, 300), (1000, 0)], ids=["a stop", "max_requests"])
+def test_a_stop_takes_from_the_queue_what_the_descriptors_suffice_for(served: int, accepted: int) -> None:
     """And nothing where the other workers go on with the queue; however many clients come meanwhile."""
     worker: Any = FairThreadWorker.__new__(FairThreadWorker)
     worker.cfg = Mock(worker_connections=300, backlog=4096, keepalive=75, reuse_port=False)
-    worker.nr, worker.max_requests, worker.nr_conns, worker.worker_connections = answered, 1000, 200, 300
+    worker.nr, worker.max_requests, worker.nr_conns, worker.worker_connections = served, 1000, 200, 300
     worker.keepalived_conns, worker.pending_conns = InOrder(), InOrder()
     worker.wait_for_first_byte, worker.head_bytes, worker.lean, listener = Mock(), 65536, False, Mock()
     listener.accept.side_effect = lambda: (socket.socket(), None)
     worker.sockets = [listener]
     worker._cap_keepalive(0.0)
     assert listener.close.called
-    assert worker.wait_for_first_byte.call_count == taken
+    assert worker.wait_for_first_byte.call_count == accepted
 
 
 def test_a_client_that_does_not_close_after_its_last_response_stops_nobody(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread")
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    pid = int(server.asks())
+    pid = int(server.get())
     with connections(server, 20) as staying, server.connect() as other:
         for conn in staying:
             conn.sendall(last)
-            assert whole_answer(conn)
+            assert read_response(conn)
         start = monotonic()
-        assert whole_answer(other, "/")
+        assert read_response(other, "/")
         assert monotonic() - start < 20  # stock: 2 s for each of the 20
         for conn in staying:
             assert closed_after(conn, start)  # half closed
             conn.sendall(b"x")
         until(lambda: len(sockets(pid)) < 5)  # LINGER is over
-    assert int(server.asks()) == pid
+    assert int(server.get()) == pid
 
 
 def sockets(pid: int) -> list[str]:
@@ -107,12 +107,12 @@ def sockets(pid: int) -> list[str]:
 
 def test_an_app_may_close_a_socket_that_it_has_kept(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gthread")
-    pid = int(server.asks())
+    pid = int(server.get())
     with connections(server, 5) as staying:
         for conn in staying:
             conn.sendall(b"GET /keep HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert whole_answer(conn)
-        assert whole_answer(server.connect(), "/close")  # while the worker waits for their ends
+            assert read_response(conn)
+        assert read_response(server.connect(), "/close")  # while the worker waits for their ends
         with connections(server, 10) as others:
             for conn in others:
-                assert int(whole_answer(conn, "/")[1]) == pid
+                assert int(read_response(conn, "/")[1]) == pid

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.started import Gunicorn, closed_after, connections, send, until, whole_answer
+from tests.servers.started import Gunicorn, closed_after, connections, read_response, send, until
 
 Start = Callable[..., Gunicorn]
 
@@ -28,9 +28,9 @@ def start(request: pytest.FixtureRequest, gunicorn: Start) -> Start:
 def test_keepalive_closes_idle_connections(start: Start) -> None:
     server = start(keepalive=1)
     with server.connect() as conn:
-        asked = monotonic()
-        whole_answer(conn, "/")
-        assert closed_after(conn, asked) > 0.9
+        began = monotonic()
+        read_response(conn, "/")
+        assert closed_after(conn, began) > 0.9
 
 
 def test_bodies_read_and_unread(start: Start) -> None:
@@ -39,17 +39,17 @@ def test_bodies_read_and_unread(start: Start) -> None:
     with server.connect() as conn:
         for path in ("/read", "/unread", "/read"):
             send(conn, path, "POST", b"x" * 50_000)  # more, unread, and gthread hangs up
-            assert whole_answer(conn)
+            assert read_response(conn)
             conn.sendall(chunked % path.encode())
-            assert whole_answer(conn, "/") and whole_answer(conn)
+            assert read_response(conn, "/") and read_response(conn)
 
 
 def test_a_request_in_the_socket_when_the_stop_begins_is_served(start: Start) -> None:
     server = start(worker_connections=20)
     with connections(server, 10) as conns:
         for conn in conns[:5]:
-            whole_answer(conn, "/")
-        pid = int(server.asks())
+            read_response(conn, "/")
+        pid = int(server.get())
         os.kill(pid, signal.SIGSTOP)  # so that the requests and the signal are there before it runs again
         for conn in conns:
             send(conn)
@@ -61,7 +61,7 @@ def test_a_request_in_the_socket_when_the_stop_begins_is_served(start: Start) ->
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGCONT)
             for conn in (*conns, *queued):
-                assert "Connection: close" in whole_answer(conn)[0]
+                assert "Connection: close" in read_response(conn)[0]
     assert server.ended_within(20), "less than graceful_timeout"
 
 
@@ -85,25 +85,25 @@ def post_fork(server, worker):
 
 def test_a_stop_while_a_worker_is_forked(start: Start) -> None:
     server = start(STOP_AT_BIRTH, graceful_timeout=120)
-    os.kill(int(server.asks()), signal.SIGKILL)  # so that another one is forked
+    os.kill(int(server.get()), signal.SIGKILL)  # so that another one is forked
     assert server.ended_within()
 
 
 def test_killed_worker_is_replaced(start: Start) -> None:
     server = start()
-    pid = int(server.asks())
+    pid = int(server.get())
     os.kill(pid, signal.SIGKILL)
-    assert int(until(server.asks)) != pid
+    assert int(until(server.get)) != pid
 
 
 def test_a_request_may_take_longer_than_timeout(start: Start) -> None:
     """It waits, and the worker's heart beats: timeout finds what hangs, request_timeout is for who waits."""
     server = start(timeout=2)
-    pid = server.asks()
+    pid = server.get()
     with server.connect() as conn:
         send(conn, "/sleep/5")
-        assert whole_answer(conn)[1] == pid
-    assert server.asks() == pid
+        assert read_response(conn)[1] == pid
+    assert server.get() == pid
 
 
 def received(conn: socket.socket) -> int:
@@ -114,7 +114,7 @@ def received(conn: socket.socket) -> int:
 def test_header_and_body_come_in_one_packet(start: Start) -> None:
     with start().connect() as conn:
         for count in (1, 2, 3):
-            header, body = whole_answer(conn, "/")
+            header, body = read_response(conn, "/")
             assert header.startswith("HTTP/1.1 200 OK") and int(body)
             assert received(conn) == count
 
@@ -127,9 +127,9 @@ def test_a_piece_comes_when_it_is_there_with_the_header(start: Start) -> None:
         data = b""
         while not data.endswith(b"0\r\n\r\n"):
             data += (more := conn.recv(65536))
-            assert more, "closed within an answer"
+            assert more, "closed within a response"
         assert data == b"4\r\nlast\r\n0\r\n\r\n"
-        assert whole_answer(conn, "/")
+        assert read_response(conn, "/")
 
 
 def test_responses_without_a_piece_of_a_body(start: Start) -> None:
@@ -141,8 +141,8 @@ def test_responses_without_a_piece_of_a_body(start: Start) -> None:
             assert conn.recv(65536).endswith(b"\r\n\r\n")
             send(conn, "/nothing")
             assert conn.recv(65536).startswith(b"HTTP/1.1 204 No Content")
-            assert whole_answer(conn, "/file")[1].startswith(b"\nimport os")
-            assert whole_answer(conn, "/large")[1] == b"x" * 100_000
+            assert read_response(conn, "/file")[1].startswith(b"\nimport os")
+            assert read_response(conn, "/large")[1] == b"x" * 100_000
 
 
 def under_load(server: Gunicorn, act: Callable[[], None], **options: Any) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_reload_under_load_fails_nothing(start: Start, rate: float | None) -> No
     for report in reports:
         assert (report["failed"], report["no_response"], report["unfinished"]) == (0, 0, 0), report["failures"]
     assert sum(report["connections"]["closed_announced"] for report in reports) > 0
-    assert server.asks()
+    assert server.get()
 
 
 def test_max_requests_under_load_fails_nothing(start: Start) -> None:
@@ -198,14 +198,14 @@ def test_no_descriptor_left_neither_floods_the_log_nor_kills(start: Start) -> No
     config = server.log.with_name("gunicorn.conf.py")
     config.write_text(config.read_text() + limit)
     server.kill(signal.SIGHUP)
-    before = server.asks()
-    until(lambda: server.asks() not in (b"", before))
+    before = server.get()
+    until(lambda: server.get() not in (b"", before))
     with connections(server, 60) as conns:
         until(lambda: "Accepting pauses" in server.log.read_text())
-        assert whole_answer(conns[0], "/")
+        assert read_response(conns[0], "/")
         for conn in conns[:40]:
             conn.close()
-        assert whole_answer(conns[-1], "/")
+        assert read_response(conns[-1], "/")
     assert server.log.read_text().count("Accepting pauses") == 1
 
 
@@ -231,12 +231,12 @@ def test_a_head_has_an_end(start: Start) -> None:
             status = endless.recv(100)
         assert status == b"" or status.startswith(b"HTTP/1.1 431 ")
         long.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %s\r\n" % (b"x" * 8000) * 7 + b"\r\n")
-        assert whole_answer(long)
+        assert read_response(long)
         for _ in range(2):  # a body's bytes are not the next head's, whether the app reads it or not
             send(long, "/read", "POST", b"x" * 300_000)
-            assert whole_answer(long)
+            assert read_response(long)
             send(long, "/unread", "POST", b"x" * 60_000)  # more, unread, and gthread hangs up
-            assert whole_answer(long)
+            assert read_response(long)
     assert "more than 65536 bytes" in server.log.read_text()
 
 
@@ -252,9 +252,9 @@ def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(gunicorn:
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         reset.close()
         send(stays, "/count/stays")
-        assert whole_answer(stays)
+        assert read_response(stays)
     with server.connect() as half:  # has closed its sending half only, and did not wait for long
         send(half, "/count/half")
         half.shutdown(socket.SHUT_WR)
-        assert whole_answer(half)
-    assert server.asks("/served") == b"/count/stays /count/half"
+        assert read_response(half)
+    assert server.get("/served") == b"/count/stays /count/half"

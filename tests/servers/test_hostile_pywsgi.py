@@ -24,12 +24,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_every_case_is_read_as_gunicorn_reads_it(shared: Running) -> None:
-    found = hostile_client.ask_all(("127.0.0.1", shared.port))
+    found = hostile_client.send_all(("127.0.0.1", shared.port))
     expected = [hostile_reference.gunicorn([each.case.whole]) for each in found]
     assert len(found) >= 300
     pairs = list(zip(found, expected, strict=True))
     verdicts = Counter(each.verdict(read, whole=True) for each, read in pairs)
-    others = [(e.case.name, e.asked, e.statuses, r) for e, r in pairs if e.verdict(r, whole=True) != "same"]
+    others = [(e.case.name, e.requests, e.statuses, r) for e, r in pairs if e.verdict(r, whole=True) != "same"]
     # Stricter: a head of 90 kB, which gunicorn takes, and bodies that ended early, which gunicorn hands on as whole.
     assert verdicts["more lenient"] == 0, others
     assert all(statuses == [431] or read.end == "truncated" for _, _, statuses, read in others), others

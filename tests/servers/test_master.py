@@ -24,7 +24,7 @@ def score(pid: int) -> int:
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_frozen_container_loses_no_worker(gunicorn: Callable[..., Gunicorn], worker: str) -> None:
     server = gunicorn(worker, timeout=2)
-    pids = [int(server.asks()), server.process.pid]
+    pids = [int(server.get()), server.process.pid]
     assert score(pids[0]) == min(1000, score(pids[1]) + WORKER_ADJUSTMENT)
     try:
         for pid in pids:
@@ -36,17 +36,17 @@ def test_a_frozen_container_loses_no_worker(gunicorn: Callable[..., Gunicorn], w
         sleep(1)  # the master sees the old heartbeat before the worker can renew it
         os.kill(pids[0], signal.SIGCONT)
     for _ in range(20):
-        assert int(server.asks()) == pids[0]
+        assert int(server.get()) == pids[0]
     assert "TIMEOUT" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_hung_worker_is_still_replaced(gunicorn: Callable[..., Gunicorn], worker: str) -> None:
     server = gunicorn(worker, timeout=2)
-    hung = int(server.asks())
+    hung = int(server.get())
     os.kill(hung, signal.SIGSTOP)
     until(lambda: "WORKER TIMEOUT" in server.log.read_text())
-    assert int(until(server.asks)) != hung
+    assert int(until(server.get)) != hung
 
 
 class Beats:

@@ -56,4 +56,4 @@ def test_a_client_that_goes_is_no_error(gunicorn: Callable[..., Gunicorn], worke
             if path == "/huge":
                 conn.recv(100)
         logged(server, f"over: {path}")
-    assert server.asks()  # that no traceback is in the log, the fixture says
+    assert server.get()  # that no traceback is in the log, the fixture says

@@ -32,7 +32,7 @@ REQUEST = request_bytes("GET", "/", "127.0.0.1")
 Behaviour = Callable[[socket.socket, threading.Event], None]
 
 
-def asked(conn: socket.socket) -> bool:
+def received(conn: socket.socket) -> bool:
     data = b""
     while not data.endswith(b"\r\n\r\n"):
         more = conn.recv(4096)
@@ -42,24 +42,24 @@ def asked(conn: socket.socket) -> bool:
     return True
 
 
-def sends(answer: bytes, delay: float = 0.0) -> Behaviour:
-    """Answers one request, then closes."""
+def sends(response: bytes, delay: float = 0.0) -> Behaviour:
+    """Responds to one request, then closes."""
 
     def behave(conn: socket.socket, stop: threading.Event) -> None:
-        if asked(conn):
+        if received(conn):
             stop.wait(delay)
-            conn.sendall(answer)
+            conn.sendall(response)
 
     return behave
 
 
-def keeps(delay: float = 0.0, then_closes_after: float | None = None, answer: bytes = OK) -> Behaviour:
-    """Answers every request; or one, and closes that much later without a word."""
+def keeps(delay: float = 0.0, then_closes_after: float | None = None, response: bytes = OK) -> Behaviour:
+    """Responds to every request; or one, and closes that much later without a word."""
 
     def behave(conn: socket.socket, stop: threading.Event) -> None:
-        while asked(conn):
+        while received(conn):
             stop.wait(delay)
-            conn.sendall(answer)
+            conn.sendall(response)
             if then_closes_after is not None:
                 stop.wait(then_closes_after)
                 return
@@ -68,7 +68,7 @@ def keeps(delay: float = 0.0, then_closes_after: float | None = None, answer: by
 
 
 def resets(conn: socket.socket, stop: threading.Event) -> None:
-    asked(conn)
+    received(conn)
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -126,7 +126,7 @@ def test_each_failure_is_counted_once_under_its_name() -> None:
         *[silent] * 4,
         *[resets] * 3,
         *[sends(BROKEN)] * 5,
-        *[sends(b"")] * 2,  # closed without an answer
+        *[sends(b"")] * 2,  # closed without a response
         *[sends(OK[:-1])] * 2,  # closed in the middle of one
         *[sends(b"ni hao\r\n\r\n")],
         *[sends(OK + b"more")],
@@ -226,7 +226,7 @@ def test_open_loop_latency_counts_from_when_a_request_was_due() -> None:
 
 
 def test_rates_one_after_the_other_end_where_two_in_a_row_are_too_slow() -> None:
-    """One connection that takes 0.1 s answers 10 a second: 5 are in time, 40 are not, and 80 are never sent."""
+    """One connection that takes 0.1 s serves 10 a second: 5 are in time, 40 are not, and 80 are never sent."""
     rates = (2.0, 5.0, 40.0, 60.0, 80.0, 90.0, 100.0, 110.0)
     with server(keeps(delay=0.1)) as address:
         report = load(address, connections=1, rates=rates, step_seconds=1.0, limit=1.0, duration=30)

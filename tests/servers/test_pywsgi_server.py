@@ -172,14 +172,14 @@ class Running:
 
 
 def exchange(client: socket.socket, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    """One request and its whole answer; the connection stays usable."""
+    """One request and its whole response; the connection stays usable."""
     head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers, "", ""])
     client.sendall(head.encode("latin-1"))
-    return answer(client, method)
+    return read_response(client, method)
 
 
-def answer(client: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    """Read one answer; OSError when the connection ends before it."""
+def read_response(client: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    """Read one response; OSError when the connection ends before it."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += receive(client)
@@ -374,7 +374,7 @@ def test_an_upload_is_no_header_defect(shared: Running, kind: str) -> None:
         client.sendall(
             f"POST /length HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 9\r\n\r\n--b\r\nrest".encode()
         )
-        assert answer(client)[::2] == (200, b"9")
+        assert read_response(client)[::2] == (200, b"9")
 
 
 @pytest.mark.parametrize("path", ["/length", "/swallow", "/pid"])
@@ -395,19 +395,19 @@ def test_a_body_that_ends_early_is_never_handed_on_as_whole(shared: Running) -> 
     with shared.connect() as client:
         client.sendall(b"POST /swallow HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
         client.shutdown(socket.SHUT_WR)
-        assert answer(client)[::2] == (200, b"BrokenBody")
+        assert read_response(client)[::2] == (200, b"BrokenBody")
 
 
-def test_continue_is_said_when_the_app_reads(shared: Running) -> None:
+def test_continue_is_sent_when_the_app_reads(shared: Running) -> None:
     head = "POST {} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
     with shared.connect() as client:
         client.sendall(head.format("/length").encode())
         assert client.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"abc")
-        assert answer(client)[::2] == (200, b"3")
+        assert read_response(client)[::2] == (200, b"3")
     with shared.connect() as client:
         client.sendall(head.format("/pid").encode())
-        assert answer(client)[1]["connection"] == "close"
+        assert read_response(client)[1]["connection"] == "close"
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_what_fails_in_the_middle_ends_the_connection(shared: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "header",
     [
         ["200 OK\r\nX-Forged: 1", "X-A", "b"],
         ["200 OK\n", "X-A", "b"],
@@ -447,14 +447,14 @@ def test_what_fails_in_the_middle_ends_the_connection(shared: Running) -> None:
         [200, "X-A", "b"],
     ],
 )
-def test_an_app_cannot_break_its_own_headers(shared: Running, said: list[Any]) -> None:
-    status, headers, _ = shared.get("/header", f"X-Say: {json.dumps(said)}")
+def test_an_app_cannot_break_its_own_headers(shared: Running, header: list[Any]) -> None:
+    status, headers, _ = shared.get("/header", f"X-Say: {json.dumps(header)}")
     assert status == 500 and "x-forged" not in headers
 
 
-@pytest.mark.parametrize("said", [["200 OK", "Transfer-Encoding", "chunked"], ["200 OK", "Connection", "keep-alive"]])
-def test_the_connection_is_not_the_apps_to_say(shared: Running, said: list[str]) -> None:
-    status, headers, body = shared.get("/header", f"X-Say: {json.dumps(said)}")
+@pytest.mark.parametrize("header", [["200 OK", "Transfer-Encoding", "chunked"], ["200 OK", "Connection", "keep-alive"]])
+def test_the_connection_is_not_the_apps_to_say(shared: Running, header: list[str]) -> None:
+    status, headers, body = shared.get("/header", f"X-Say: {json.dumps(header)}")
     assert (status, headers["connection"], headers["content-length"], body) == (200, "close", "2", b"ok")
 
 
@@ -538,7 +538,7 @@ def test_text_line_is_gunicorns_default_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requestline", "referer", "said"),
+    ("requestline", "referer", "expected"),
     [
         ("GET http://me:secret@x/a?secret HTTP/1.1", "https://me:secret@y/b?secret#secret", "GET http://x/a HTTP/1.1"),
         ("GET /a#secret HTTP/1.1", "//secret@y/b#secret", "GET /a HTTP/1.1"),
@@ -546,10 +546,10 @@ def test_text_line_is_gunicorns_default_format() -> None:
         ("GET /a\x85\x9b HTTP/1.1", "\x9b?secret", "GET /a\\x85\\x9b HTTP/1.1"),
     ],
 )
-def test_text_line_has_no_secret(requestline: str, referer: str, said: str) -> None:
+def test_text_line_has_no_secret(requestline: str, referer: str, expected: str) -> None:
     exchange = pywsgi_log.Exchange("::1", requestline, "GET", "/a", 200, 5, 0.01, 1e9, referer=referer)
     line = pywsgi_log.text_line(exchange)
-    assert f'"{said}" 200' in line and "secret" not in line and line.isprintable()
+    assert f'"{expected}" 200' in line and "secret" not in line and line.isprintable()
 
 
 def test_the_user_of_basic_authorization_is_logged() -> None:
@@ -591,7 +591,7 @@ def test_hup_brings_new_code_without_dropping_a_request(shared: Running) -> None
     failures: list[str] = []
     done = threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         while not done.is_set():
             try:
                 with shared.connect() as client:
@@ -600,7 +600,7 @@ def test_hup_brings_new_code_without_dropping_a_request(shared: Running) -> None
             except OSError as error:
                 failures.append(str(error))
 
-    clients = [threading.Thread(target=ask) for _ in range(4)]
+    clients = [threading.Thread(target=send) for _ in range(4)]
     for client in clients:
         client.start()
     shared.app.write_text(APP.replace('"one"', '"two"'))
@@ -680,15 +680,15 @@ def test_hup_to_code_that_does_not_load_keeps_the_old_workers(shared: Running) -
 
 def test_sigterm_finishes_requests_closes_idle_connections_and_exits_0(start: Callable[..., Running]) -> None:
     running = start(keepalive=60, graceful_timeout=2)
-    with running.connect() as idle, running.connect() as asking, running.connect() as busy:
-        assert exchange(idle, "/")[0] == exchange(asking, "/")[0] == 200
+    with running.connect() as idle, running.connect() as steady, running.connect() as busy:
+        assert exchange(idle, "/")[0] == exchange(steady, "/")[0] == 200
         busy.sendall(b"GET /sleep/0.6 HTTP/1.1\r\nHost: x\r\n\r\n")
-        until(lambda: exchange(asking, "/")[0] == 200)
+        until(lambda: exchange(steady, "/")[0] == 200)
         running.process.send_signal(signal.SIGTERM)
         until(lambda: "Handling signal: term" in running.err)
-        status, headers, _ = exchange(asking, "/")
-        assert status == 200 and (headers.get("connection") == "close" or exchange(asking, "/")[0] == 200)
-        status, headers, body = answer(busy)
+        status, headers, _ = exchange(steady, "/")
+        assert status == 200 and (headers.get("connection") == "close" or exchange(steady, "/")[0] == 200)
+        status, headers, body = read_response(busy)
         assert (status, headers["connection"], body) == (200, "close", b"ok")
         assert closed_after(idle)
         assert running.process.wait(PATIENCE) == 0
@@ -719,8 +719,8 @@ def test_a_full_worker_takes_who_waits_when_a_response_ends(start: Callable[...,
         time.sleep(0.1)
         third.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
         # Someone waits, so a response gives its slot back; with it nobody waits any more.
-        assert {answer(first)[1].get("connection"), answer(second)[1].get("connection")} <= {"close", None}
-        assert answer(third)[0] == 200
+        assert {read_response(conn)[1].get("connection") for conn in (first, second)} <= {"close", None}
+        assert read_response(third)[0] == 200
 
 
 def test_a_worker_full_of_idle_clients_hangs_up_the_longest_idle(start: Callable[..., Running]) -> None:
@@ -744,19 +744,19 @@ def test_a_body_may_pause_but_not_for_long(start: Callable[..., Running], framin
         for _ in range(8):  # together longer than the limit
             slow.sendall(b"1\r\na\r\n")
             time.sleep(0.3)
-        assert answer(silent)[0] == 408
+        assert read_response(silent)[0] == 408
         with pytest.raises(BlockingIOError):
             slow.setblocking(False)
             slow.recv(1)
         slow.setblocking(True)
-        assert answer(slow)[0] == 408
+        assert read_response(slow)[0] == 408
 
 
 def test_a_body_that_nobody_reads_has_the_same_limit(start: Callable[..., Running]) -> None:
     running = start(client_body_timeout=0.5, keepalive=60)
     with running.connect() as client:
         client.sendall(b"POST /pid HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
-        assert answer(client)[0] == 200
+        assert read_response(client)[0] == 200
         assert closed_after(client)
 
 
@@ -809,12 +809,12 @@ def test_a_head_beyond_64_kib_is_refused(shared: Running, lines: int) -> None:
     with shared.connect() as client:
         with suppress(ConnectionError):
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"X-A: " + b"a" * 1000 + b"\r\n") * lines)
-        assert answer(client)[0] == 431
+        assert read_response(client)[0] == 431
 
 
 def test_a_busy_client_does_not_starve_others(start: Callable[..., Running]) -> None:
     running = start()
-    request, asked = b"GET /count HTTP/1.1\r\nHost: x\r\n\r\n", 200
+    request, count = b"GET /count HTTP/1.1\r\nHost: x\r\n\r\n", 200
     with running.connect() as before, running.connect() as busy, running.connect() as after:
         for client in (before, busy, after):
             exchange(client, "/")
@@ -822,10 +822,10 @@ def test_a_busy_client_does_not_starve_others(start: Callable[..., Running]) -> 
         (worker,) = running.workers
         os.kill(worker, signal.SIGSTOP)
         before.sendall(request)
-        busy.sendall(request * asked)
+        busy.sendall(request * count)
         after.sendall(request)
         os.kill(worker, signal.SIGCONT)
-        assert int(answer(before)[2]) < asked and int(answer(after)[2]) < asked
+        assert int(read_response(before)[2]) < count and int(read_response(after)[2]) < count
 
 
 def test_too_few_descriptors_neither_spin_nor_flood_nor_kill(start: Callable[..., Running]) -> None:
@@ -837,8 +837,8 @@ def test_too_few_descriptors_neither_spin_nor_flood_nor_kill(start: Callable[...
     ticks = cpu_ticks(worker)
     began = time.monotonic()
     until(lambda: time.monotonic() > began + 0.4)
-    most = 0.4 * os.sysconf("SC_CLK_TCK") * (time.monotonic() - began)
-    assert cpu_ticks(worker) - ticks < most, "two fifths of a CPU: the worker spins"
+    limit = 0.4 * os.sysconf("SC_CLK_TCK") * (time.monotonic() - began)
+    assert cpu_ticks(worker) - ticks < limit, "two fifths of a CPU: the worker spins"
     assert running.err.count("Too many open files") == 1
     for client in clients:
         client.close()
@@ -929,7 +929,7 @@ def test_a_wrong_document_is_one_line_and_exit_code_2(start: Callable[..., Runni
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("workers = 0", ":2: workers = 0 must be a whole number of at least 1"),
         ("workers = True", "workers = True must be"),
@@ -949,12 +949,12 @@ def test_a_wrong_document_is_one_line_and_exit_code_2(start: Callable[..., Runni
         ("\nworkers = 1 / 0", ":3: ZeroDivisionError"),
     ],
 )
-def test_faults_of_a_document(tmp_path: Path, text: str, said: str) -> None:
+def test_faults_of_a_document(tmp_path: Path, text: str, expected: str) -> None:
     document = tmp_path / "c.py"
     document.write_text(f"wsgi_app = 'a:b'\n{text}\n")
     with pytest.raises(pywsgi_config.ConfigError) as caught:
         pywsgi_config.load(str(document), pywsgi_server.Settings)
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_right_document(tmp_path: Path) -> None:

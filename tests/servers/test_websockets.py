@@ -95,15 +95,15 @@ def test_messages_of_one_websocket_do_not_mix(serve: Start) -> None:
 def test_socketio(serve: Start, transports: list[str]) -> None:
     """One that polls first and changes to WebSocket, as clients do by default, and one that begins with it."""
     server = serve()
-    said: Queue[str] = Queue()
+    received: Queue[str] = Queue()
     clients = [socketio.Client(reconnection=False) for _ in range(2)]
     try:
         for client in clients:
-            client.on("said", said.put)
+            client.on("line", received.put)
             client.connect(f"http://127.0.0.1:{server.port}", transports=transports, wait_timeout=PATIENCE)
             until(lambda: client.transport() == "websocket")  # noqa: B023
         clients[0].emit("say", "hello")
-        assert [said.get(timeout=PATIENCE) for _ in clients] == ["hello", "hello"], "to both"
+        assert [received.get(timeout=PATIENCE) for _ in clients] == ["hello", "hello"], "to both"
     finally:
         for client in clients:
             client.disconnect()
@@ -112,18 +112,18 @@ def test_socketio(serve: Start, transports: list[str]) -> None:
 
 @pytest.mark.parametrize("serve", ["gevent", "pywsgi"], indirect=True)  # the others have no such limits
 def test_a_silent_websocket_stays_and_a_slow_body_does_not(serve: Start) -> None:
-    """The server's limits are for requests; who asks for a WebSocket and sends a body instead is one of those."""
+    """The server's limits are for requests; who requests a WebSocket and sends a body instead is one of those."""
     limits = {"header_timeout": 1, "client_body_timeout": 1} if serve.server == "pywsgi" else {}  # type: ignore[attr-defined]
     server = serve("gevent_worker.FairGeventWorker.transfer_timeout = 1\n", **limits)
-    asked = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + "a" * 22
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + "a" * 22
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as conn:
-        head = f"GET /echo HTTP/1.1\r\nHost: x\r\n{asked}==\r\n\r\n".encode()
+        head = f"GET /echo HTTP/1.1\r\nHost: x\r\n{upgrade}==\r\n\r\n".encode()
         conn.sendall(head[:30])  # in pieces, whose limit must not be the WebSocket's
         passed(0.2)
         conn.sendall(head[30:])
         assert b" 101 " in conn.recv(1000)
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as slow:
-            slow.sendall(f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n{asked}==\r\n\r\nabc".encode())
+            slow.sendall(f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n{upgrade}==\r\n\r\nabc".encode())
             everything(slow)
         passed(2.5)
         conn.sendall(b"\x81\x85\0\0\0\0hello")
@@ -166,7 +166,7 @@ def test_a_websocket_holds_a_thread(serve: Start) -> None:
             waiting.getresponse()
         for ws in held:
             ws.close()
-        assert until(server.asks) == b"ok"
+        assert until(server.get) == b"ok"
         waiting.close()
 
 

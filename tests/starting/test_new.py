@@ -21,9 +21,9 @@ APPS = sorted(path.parent for path in ROOT.glob("tests/apps/*/profile.yaml"))
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 
 
-def new(folder: Path, *words: str, answers: str = "") -> Result:
+def new(folder: Path, *words: str, typed: str = "") -> Result:
     arguments = ["new", str(folder), "--file", "new.yaml", *words]
-    return CliRunner().invoke(commands, arguments, input=answers, prog_name="container-kit")
+    return CliRunner().invoke(commands, arguments, input=typed, prog_name="container-kit")
 
 
 def made(folder: Path, *words: str) -> Plan:
@@ -69,7 +69,7 @@ def test_its_profile_is_planned_and_its_commands_are_printed(app: Path, tmp_path
     assert result.stdout.rstrip().endswith(f"{name}:dev")
 
 
-def test_an_app_that_refuses_the_newest_gunicorn_is_told_the_way_out(tmp_path: Path) -> None:
+def test_an_app_that_refuses_the_newest_gunicorn_is_shown_the_way_out(tmp_path: Path) -> None:
     ours = shutil.copytree(ROOT / "tests/apps/older-gunicorn", tmp_path / "older-gunicorn")
     new(ours)
     with pytest.raises(ProfileError, match=r'server: sync and server_packages: \{gunicorn: "26'):
@@ -167,7 +167,7 @@ def test_memory_is_the_least_that_holds_the_plan(tmp_path: Path) -> None:
     assert (large.numbers.workers.decided_by, large.numbers.warnings) == ("rule", ())
 
 
-def test_a_project_without_a_dependency_file_is_told_so(tmp_path: Path) -> None:
+def test_a_project_without_a_dependency_file_is_reported(tmp_path: Path) -> None:
     assert "nothing is installed: set app.requirements" in new(project(tmp_path / "a", {"app.py": FLASK})).stderr
     files = {"app.py": FLASK, "requirements.txt": "flask\n"}
     assert new(project(tmp_path / "b", files)).stderr == ""
@@ -196,10 +196,10 @@ def test_without_a_terminal_it_errs_instead_of_guessing(tmp_path: Path) -> None:
 
 def test_questions_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generator.cli.new.is_terminal", lambda: True)
-    one = new(project(tmp_path / "one", {"a.py": FLASK}), answers="300\n")
+    one = new(project(tmp_path / "one", {"a.py": FLASK}), typed="300\n")
     assert (one.exit_code, one.stdout.count("]:")) == (0, 1)
     assert "connections: 300 " in (tmp_path / "one/new.yaml").read_text()
-    two = new(project(tmp_path / "two", {"a.py": FLASK, "b.py": FLASK}), answers="b:app\n\n")
+    two = new(project(tmp_path / "two", {"a.py": FLASK, "b.py": FLASK}), typed="b:app\n\n")
     assert (two.exit_code, two.stdout.count("]:")) == (0, 2)
     text = (tmp_path / "two/new.yaml").read_text()
     assert "module: b:app" in text

@@ -40,7 +40,7 @@ def test_lines_become_settings(text: str, release: Any, jobs: dict[str, list[str
     assert {job["name"]: job["command"] for job in (found["jobs"].value if "jobs" in found else [])} == jobs
 
 
-def test_a_password_is_copied_nowhere_and_said_to_be_left_out() -> None:
+def test_a_password_is_copied_nowhere_and_reported_as_left_out() -> None:
     text = "release: load postgres://u:hunter2@db/x\nworker: celery worker\nother: rq redis://u:hunter2@r\n"
     (jobs,) = process_entries(text, "Procfile")
     assert [job["name"] for job in jobs.value] == ["worker"]

@@ -207,12 +207,12 @@ def test_the_report_says_what_follows() -> None:
     field, found = decided()
     found.blocking = Blocking(True, 1.0, 52.0, 19.0, "shop/db.py:12 (query)")
     report = json.loads(json.dumps(make_report(field.candidates[0].plan, field, Request(), found, {}), default=str))
-    said = "\n".join(sentences(report))
+    text = "\n".join(sentences(report))
     assert report["chosen"] == BETTER
-    assert "43.1 times the profile's own" in said
-    assert "the app BLOCKS it: shop/db.py:12 (query)" in said
-    assert "one pod: 905 requests/s over 1200 connections" in said
-    assert "30 MiB after load" in said and "left out: sync: " in said
+    assert "43.1 times the profile's own" in text
+    assert "the app BLOCKS it: shop/db.py:12 (query)" in text
+    assert "one pod: 905 requests/s over 1200 connections" in text
+    assert "30 MiB after load" in text and "left out: sync: " in text
 
 
 def test_the_page_shows_every_candidate_with_its_spread() -> None:

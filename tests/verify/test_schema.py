@@ -72,7 +72,7 @@ WRONG: list[tuple[str, tuple[str | int, ...], object]] = [
 
 @pytest.mark.parametrize(("kind", "where", "value"), WRONG, ids=[f"{row[0]}-{row[1][-1]}-{row[2]}" for row in WRONG])
 @pytest.mark.parametrize("minor", ["1.27", "1.30", "1.37"])
-def test_every_error_of_the_reference_is_told(
+def test_every_error_of_the_reference_is_reported(
     kind: str, where: tuple[str | int, ...], value: object, minor: str
 ) -> None:
     document = documents(plan_of(FULL))[kind]
@@ -94,7 +94,7 @@ def test_what_is_generated_fits_every_minor_since_the_default() -> None:
         assert list(schema_problems(document, bundled_minors()[bundled_minors().index("1.30") :])) == []
 
 
-def test_an_error_of_several_minors_is_told_once(deployment: Any) -> None:
+def test_an_error_of_several_minors_is_reported_once(deployment: Any) -> None:
     deployment["spec"]["replicas"] = "two"
     (problem,) = schema_problems(deployment, ("1.30", "1.37"))
     assert problem[0] == "spec.replicas"
@@ -117,7 +117,7 @@ def test_a_kind_without_a_schema_is_refused(deployment: Any) -> None:
         ("{a: !!binary eA==}", ("data.a", "b'x' is read as a bytes: quote it")),
     ],
 )
-def test_what_json_has_not_is_told_where_it_is(text: str, problem: tuple[str, str]) -> None:
+def test_what_json_has_not_is_reported_where_it_is(text: str, problem: tuple[str, str]) -> None:
     document = documents(plan_of())["ConfigMap"] | {"data": yaml.safe_load(text)}
     ((field, message),) = schema_problems(document, ("1.30",))
     assert (field, message) == (problem[0], f"{problem[1]} (schema of Kubernetes 1.30)")

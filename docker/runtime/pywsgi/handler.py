@@ -132,7 +132,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         return environ
 
     def _refuse(self, error: Exception) -> None:
-        """Answer a head that is no request; the connection ends, since where the next one begins is unknown."""
+        """Respond to a head that is no request; the connection ends, since where the next one begins is unknown."""
         if isinstance(error, ParseException):
             log.info("Invalid request from %s: %s", self.remote_addr, refused(str(error)) or type(error).__name__)
         else:
@@ -157,7 +157,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         self.application = self.server.application
         try:
             self.run_application()
-            if not (self.headers_sent or self.wsgi_input.taken):
+            if not (self.headers_sent or self.wsgi_input.detached):
                 raise AssertionError("the app has not called start_response")
         except ClientGone:
             self.closed_by_client = self.close_connection = True
@@ -171,7 +171,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
                 )
             self._fail("500 Internal Server Error")
         finally:
-            if self.wsgi_input.taken:
+            if self.wsgi_input.detached:
                 self._orig_status, self.close_connection = "101 Switching Protocols", True
             self.time_finish = time()
             self.log_request()
@@ -182,9 +182,9 @@ class Handler(WSGIHandler):  # type: ignore[misc]
         self.server.count_request()
 
     def _fail(self, status: str) -> None:
-        """Answer instead of the app, if nothing of its response has gone out; in both cases the connection ends."""
+        """Respond instead of the app, if nothing of its response has gone out; in both cases the connection ends."""
         self.close_connection = True
-        if self.headers_sent or self.wsgi_input.taken:
+        if self.headers_sent or self.wsgi_input.detached:
             return
         self.response_use_chunked, self.body_bytes, self.result = False, 0, None
         body = status.partition(" ")[2].encode()
@@ -249,7 +249,7 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             self._write_with_headers(data)
 
     def _sendall(self, data: bytes) -> None:
-        if self.wsgi_input.taken:  # frames, not HTTP; what the app returns in the end is nobody's
+        if self.wsgi_input.detached:  # frames, not HTTP; what the app returns in the end is nobody's
             return
         if self.closed_by_client:
             raise ClientGone(errno.EPIPE, "the client has gone")

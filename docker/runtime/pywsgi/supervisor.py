@@ -155,8 +155,8 @@ class Supervisor:
         self._ever_ready = self._ever_ready or any(worker.heartbeat.last for worker in active)
         old = [worker for worker in active if worker.stale or worker.heartbeat.recycled]
         leaving = len(active) < len(self.workers)
-        wanted = self.cfg.workers + (1 if old and not leaving else 0)
-        for _ in range(wanted - len(active)):
+        target = self.cfg.workers + (1 if old and not leaving else 0)
+        for _ in range(target - len(active)):
             if monotonic() < self._next_fork:
                 return
             self._fork()
@@ -237,13 +237,13 @@ class Supervisor:
                 return
             worker = self.workers.pop(pid, None)
             if worker is not None:
-                self._bury(worker, os.waitstatus_to_exitcode(status))
+                self._on_exit(worker, os.waitstatus_to_exitcode(status))
 
     def _wait_before_next_fork(self, young: bool) -> None:
         self._pause = min(_LONGEST_PAUSE_SECONDS, max(0.25, self._pause * 2)) if young else 0.0
         self._next_fork = monotonic() + self._pause
 
-    def _bury(self, worker: Worker, code: int) -> None:
+    def _on_exit(self, worker: Worker, code: int) -> None:
         if worker.kill_at is None:
             self._wait_before_next_fork(young=monotonic() - worker.forked < _YOUNG_SECONDS)
         killer = next((number.name for number in signal.Signals if number == -code), f"signal {-code}")

@@ -206,9 +206,9 @@ class Client(socket.socket):  # type: ignore[misc]
 
     def dup(self) -> Any:
         """A plain socket without a limit, for an app that takes the connection over, as WebSocket libraries do."""
-        taken = socket.socket(self.family, self.type, self.proto, fileno=socket.dup(self.fileno()))
-        taken.settimeout(None)  # or it would have socket.setdefaulttimeout's
-        return taken
+        duplicate = socket.socket(self.family, self.type, self.proto, fileno=socket.dup(self.fileno()))
+        duplicate.settimeout(None)  # or it would have socket.setdefaulttimeout's
+        return duplicate
 
     def close(self) -> None:
         """At the end of gunicorn's part; of the connection, unless it has to wait for its next request."""

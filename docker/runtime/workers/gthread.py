@@ -142,7 +142,7 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         if isinstance(conn.sock, HeadSocket):
             conn.sock.head = None
-            if not isinstance(req, lean.LeanRequest) and websocket.wanted(req):
+            if not isinstance(req, lean.LeanRequest) and websocket.is_handshake(req):
                 conn.sock.become_websocket()
         if given_up(conn.sock):
             return False

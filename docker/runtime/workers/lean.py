@@ -53,7 +53,7 @@ class LeanRequest(Request):  # type: ignore[misc]
 
     def __init__(self, environ: dict[str, Any], lines: list[str]) -> None:
         self.environ = environ
-        self.asks_to_close = environ.get("HTTP_CONNECTION", "").lower() == "close"
+        self.close_requested = environ.get("HTTP_CONNECTION", "").lower() == "close"
         self.lines = lines
         self.trailers: list[tuple[str, str]] = []
 
@@ -64,7 +64,7 @@ class LeanRequest(Request):  # type: ignore[misc]
         return [(name.upper(), value.strip(" \t")) for name, _, value in split]
 
     def should_close(self) -> bool:
-        return self.must_close or self.asks_to_close
+        return self.must_close or self.close_requested
 
 
 class Reader:

@@ -20,7 +20,7 @@ MOMENT = 0.01  # seconds that the next in the queue waits for one that has sent 
 class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
     """gunicorn's sync worker, which serves its queue before it stops."""
 
-    told_to_stop: float | None = None
+    stopping_since: float | None = None
 
     def run(self) -> None:
         gunicorn_response.install()
@@ -41,12 +41,12 @@ class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM, also at SIGHUP."""
-        self.told_to_stop = monotonic()
+        self.stopping_since = monotonic()
         super().handle_exit(sig, frame)
 
     def drain(self) -> None:
         """The kernel resets what waits in the queue when the last listener closes: 1 or 2 of 100 requests a stop."""
-        end = (self.told_to_stop or monotonic()) + self.cfg.graceful_timeout
+        end = (self.stopping_since or monotonic()) + self.cfg.graceful_timeout
         with DefaultSelector() as accepted:
             for listener in self.sockets:
                 self.serve_queue(listener, accepted, end)
@@ -57,7 +57,7 @@ class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
                     last = monotonic()
 
     def serve_queue(self, listener: Any, accepted: DefaultSelector, end: float) -> None:
-        """Answer those who wait, one after another. Workers that stop together share the queue: one that accepted all
+        """Serve who waits, one after another. Workers that stop together share the queue: one that accepted all
         of it had to serve alone what they serve within graceful_timeout together."""
         name, waiting = accepting.ListenerName(listener), accepting.queue_length(listener)
         while waiting > 0 and monotonic() < end:
@@ -73,7 +73,7 @@ class DrainingSyncWorker(OwnErrors, SyncWorker):  # type: ignore[misc]
             self.serve_readable(accepted, MOMENT)
 
     def serve_readable(self, accepted: DefaultSelector, seconds: float) -> bool:
-        """Answer those of whom something comes within that time; whether there was one."""
+        """Serve the clients that send something within that time; whether there was one."""
         self.notify()
         ready = accepted.select(seconds)
         for key, _ in ready:

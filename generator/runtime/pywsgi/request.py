@@ -106,12 +106,12 @@ class Input:
         self.awaited = head._expected_100_continue
         self.failed = False
         #: Whether the app has taken the connection over, so that nothing of HTTP may follow on it.
-        self.taken = False
+        self.detached = False
 
     @property
     def raw(self) -> Any:
         """Where simple-websocket finds the connection (``wsgi.input.raw._sock``) on gevent's server."""
-        self.taken = True
+        self.detached = True
         return SimpleNamespace(_sock=WebSocket(self._sock))
 
     @property

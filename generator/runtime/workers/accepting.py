@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 #: Stock takes 1 where there are several workers, and of 10,000 clients half wait for ever.
-MOST = 64
+MAX_BATCH = 64
 #: What accept says without a descriptor or memory for one more connection, which stays in the kernel's queue.
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 #: The client has hung up before it was accepted, or a signal came.
@@ -18,7 +18,7 @@ PAUSE = 0.2
 
 def batch(held: int) -> int:
     """Few while it holds few: with 64 at once, one of two workers often got all of 50 clients, half the throughput."""
-    return min(MOST, 1 + held // 8)
+    return min(MAX_BATCH, 1 + held // 8)
 
 
 #: In a listener's TCP_INFO, where Linux keeps the length of its queue: tcpi_unacked, after 24 bytes of others.

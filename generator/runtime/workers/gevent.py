@@ -139,7 +139,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
                     return
 
     def drain(self) -> None:
-        """Answer what is in progress or has arrived, close what is idle, leave as soon as none is left."""
+        """Serve what is in progress or has arrived, close what is idle, leave as soon as none is left."""
         recycled = self.nr >= self.max_requests and not self.cfg.reuse_port
         for server in self.servers:
             server.draining = True
@@ -174,7 +174,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             self.notify()
 
     def serve(self, client: Client) -> None:
-        """Answer what has come on a connection, then have it wait for more, or close it; in a greenlet of the pool."""
+        """Serve what has come on a connection, then have it wait for more, or close it; in a greenlet of the pool."""
         data, client.unread = client.unread, b""
         try:
             data = data or client.take_first()
@@ -238,7 +238,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             raise StopIteration("the client has gone")
         sock.request, sock.idle_since, sock.deadline = req, None, float("inf")
         self.close_if_needed(req, sock)
-        if websocket.wanted(req):
+        if websocket.is_handshake(req):
             sock.become_websocket()
         super().handle_request(listener_name, req, sock, addr)
         if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):

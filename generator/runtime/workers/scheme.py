@@ -23,9 +23,9 @@ class SchemeReader:
         """http or https, as the proxy at the address ``peer`` says; None where its headers contradict each other."""
         if self.names.isdisjoint(environ):
             return "http"
-        said = [value == environ[key] for key, value in self.keys if key in environ]
+        secure = [value == environ[key] for key, value in self.keys if key in environ]
         if not _ip_in_allow_list(peer, self.cfg.forwarded_allow_ips, self.cfg.forwarded_allow_networks()):
             return "http"
-        if len(set(said)) > 1:
+        if len(set(secure)) > 1:
             return None
-        return "https" if said[0] else "http"
+        return "https" if secure[0] else "http"

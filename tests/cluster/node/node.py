@@ -94,9 +94,9 @@ def up(seconds: float = 240) -> None:
         if outer.poll() is not None or _ENDED.exists():
             break
         time.sleep(0.5)
-    said = diagnosis()
+    reason = diagnosis()
     down()
-    raise RuntimeError(f"the node did not become ready:\n{said}")
+    raise RuntimeError(f"the node did not become ready:\n{reason}")
 
 
 def _register_metrics() -> None:

@@ -46,7 +46,7 @@ def status() -> int:
 
 def down() -> int:
     """Remove every test container, and stop the dockerd if it was started from here; images stay."""
-    best = next((found for found in client.installed_clients() if client.ask_server(found)[0]), None)
+    best = next((found for found in client.installed_clients() if client.query_server(found)[0]), None)
     if best is not None:
         print(f"removed {len(Docker(best, LABEL).cleanup('*'))} test containers")
     ours = daemon.remembered()

@@ -32,8 +32,8 @@ def ready() -> str:
 @sock.route("/echo")  # type: ignore[untyped-decorator, unused-ignore]
 def echo(ws: Any) -> None:
     """Say the same, until one that is `bye`."""
-    while (said := ws.receive()) != "bye":
-        ws.send(said)
+    while (message := ws.receive()) != "bye":
+        ws.send(message)
 
 
 @sock.route("/together")  # type: ignore[untyped-decorator, unused-ignore]
@@ -49,7 +49,7 @@ def together(ws: Any) -> None:
 
 @socketio.on("say")  # type: ignore[untyped-decorator, unused-ignore]
 def say(text: str) -> None:
-    emit("said", text, broadcast=True)
+    emit("line", text, broadcast=True)
 
 
 @app.get("/events/<name>")

@@ -57,9 +57,9 @@ def ensure_engine() -> Engine:
     """Find or start an engine; `with ensure_engine() as engine:` or `engine.stop()` ends what it started."""
     with host.one_at_a_time(LOCK_FILE):  # or two processes that begin together would both start a daemon
         verdicts = _examine_all()
-        started = None if _answers(verdicts) else _bring_up(verdicts)
+        started = None if _responds(verdicts) else _bring_up(verdicts)
         try:
-            if started or not _answers(verdicts):
+            if started or not _responds(verdicts):
                 verdicts = _examine_all()
             best = _choose(verdicts)
         except BaseException:
@@ -80,7 +80,7 @@ def _examine_all() -> list[Verdict]:
     return verdicts
 
 
-def _answers(verdicts: list[Verdict]) -> bool:
+def _responds(verdicts: list[Verdict]) -> bool:
     return any(verdict.server_version for verdict in verdicts)
 
 
@@ -102,26 +102,26 @@ def _choose(verdicts: list[Verdict]) -> Verdict:
 
 
 def _bring_up(verdicts: list[Verdict]) -> daemon.Daemon | None:
-    """Get a daemon to answer; the one to stop again at the end, or None where it is not ours to stop."""
-    said = client.describe(verdicts)
+    """Get a daemon to respond; the one to stop again at the end, or None where it is not ours to stop."""
+    tried = client.describe(verdicts)
     if client.refused(verdicts):
-        raise NoEngine(f"the Docker daemon does not let this user in:\n{said}\njoin the group docker, or run as root")
+        raise NoEngine(f"the Docker daemon does not let this user in:\n{tried}\njoin the group docker, or run as root")
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         if os.environ.get(name):
             raise NoEngine(
-                f"{name}={os.environ[name]} is set, and nothing answers there:\n{said}\nstart it, or unset it"
+                f"{name}={os.environ[name]} is set, and nothing responds there:\n{tried}\nstart it, or unset it"
             )
     running = daemon.running()
     if running:
         # Never a second one: it would delete the first one's docker0 bridge.
-        say(f"dockerd (pid {running[0].pid}) runs and does not answer yet; waiting for it")
-        _wait_for_answer(running[0])
+        say(f"dockerd (pid {running[0].pid}) runs and does not respond yet; waiting for it")
+        _wait_until_ready(running[0])
         return None
     if not host.is_root():
-        raise NoEngine(f"no container engine answers, and this is not root:\n{said}\n{HOW_TO}")
+        raise NoEngine(f"no container engine responds, and this is not root:\n{tried}\n{HOW_TO}")
     if not (host.find_program("dockerd") and verdicts):
         if not host.is_debian():
-            raise NoEngine(f"no container engine here, and this is not Debian:\n{said}\n{HOW_TO}")
+            raise NoEngine(f"no container engine here, and this is not Debian:\n{tried}\n{HOW_TO}")
         host.install(PACKAGES)
     return _start()
 
@@ -140,11 +140,11 @@ def _start() -> daemon.Daemon | None:
         say(f"started {path} (pid {started.pid}), log in {daemon.LOG_FILE}")
     if by_package and SYSTEMD.is_dir():
         say("systemd looks after it: it keeps running (systemctl disable --now docker.socket docker)")
-        _wait_for_answer(started)
+        _wait_until_ready(started)
         return None
     daemon.remember(started)
     try:
-        _wait_for_answer(started)
+        _wait_until_ready(started)
     except BaseException:
         daemon.stop(started)
         daemon.forget()
@@ -152,18 +152,18 @@ def _start() -> daemon.Daemon | None:
     return started
 
 
-def _wait_for_answer(process: daemon.Daemon) -> None:
+def _wait_until_ready(process: daemon.Daemon) -> None:
     """Until a client reaches the daemon, the daemon has died, or the deadline has passed."""
     deadline = time.monotonic() + START_SECONDS
-    answer = "no docker client"
+    problem = "no docker client"
     while time.monotonic() < deadline:
         for candidate in client.installed_clients():
-            version, answer = client.ask_server(candidate)
+            version, problem = client.query_server(candidate)
             if version:
                 return
         if not process.alive():
             raise NoEngine(f"dockerd (pid {process.pid}) ended at start:\n{daemon.log_tail()}")
         time.sleep(0.2)
     raise NoEngine(
-        f"dockerd (pid {process.pid}) does not answer within {START_SECONDS} s: {answer}\n{daemon.log_tail()}"
+        f"dockerd (pid {process.pid}) does not respond within {START_SECONDS} s: {problem}\n{daemon.log_tail()}"
     )

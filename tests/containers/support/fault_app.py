@@ -78,15 +78,15 @@ def grow() -> str:
 @app.get("/descriptors")
 def descriptors() -> str:
     """Takes all that are left, for a moment."""
-    taken = []
+    opened = []
     try:
         while True:
-            taken.append(os.open("/dev/null", os.O_RDONLY))
+            opened.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         time.sleep(1)
-    for descriptor in taken:
+    for descriptor in opened:
         os.close(descriptor)
-    return str(len(taken))
+    return str(len(opened))
 
 
 @app.get("/fill")

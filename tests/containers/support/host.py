@@ -73,15 +73,15 @@ def find_program(name: str) -> str | None:
 
 def install(packages: Iterable[str], run: Runner = run) -> None:
     """Install those of the packages that this Debian has (docker-cli, for one, is newer than bookworm)."""
-    wanted = list(packages)
-    say(f"installing Debian packages as root: {' '.join(wanted)}")
+    names = list(packages)
+    say(f"installing Debian packages as root: {' '.join(names)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     update = run(["apt-get", "update", "-q"], timeout=300, env=env, check=False)
     # A third party's broken source fails `update` with Debian's own lists fresh: the install decides.
-    known = [name for name in wanted if run(["apt-cache", "show", name], env=env, check=False).returncode == 0]
+    known = [name for name in names if run(["apt-cache", "show", name], env=env, check=False).returncode == 0]
     options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
     try:
-        run(["apt-get", "install", *options, *(known or wanted)], timeout=900, env=env)
+        run(["apt-get", "install", *options, *(known or names)], timeout=900, env=env)
     except CommandFailed:
         if update.returncode != 0:
             say(f"apt-get update had failed too:\n{update.stderr.strip()}")

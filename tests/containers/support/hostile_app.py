@@ -24,15 +24,15 @@ def core(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
 
 def whole(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
     """All that the app is told of the request."""
-    told = {name: value for name, value in environ.items() if "." not in name and name not in _OWN}
-    return {**core(environ, body), **told}
+    headers = {name: value for name, value in environ.items() if "." not in name and name not in _OWN}
+    return {**core(environ, body), **headers}
 
 
 def digest(seen: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def asked(environ: dict[str, Any]) -> str:
+def target(environ: dict[str, Any]) -> str:
     """Method and path, for who reads the outcome."""
     return f"{environ['REQUEST_METHOD'][:20]} {environ['PATH_INFO'][:60]}"
 
@@ -42,7 +42,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[byt
         start_response(FORGED, [("Content-Length", "2")])
         return [b"ok"]
     body = environ["wsgi.input"].read()
-    words = asked(environ).encode("latin-1").hex()
-    seen = f"{digest(core(environ, body))}-{digest(whole(environ, body))}-{words}"
+    line = target(environ).encode("latin-1").hex()
+    seen = f"{digest(core(environ, body))}-{digest(whole(environ, body))}-{line}"
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2"), ("X-Seen", seen)])
     return [b"ok"]

@@ -20,7 +20,7 @@ PLUGIN_DIR = Path("usr/libexec/docker/cli-plugins")
 
 
 def has_plugin(client: Client, name: str) -> bool:
-    """Whether `docker NAME version` answers."""
+    """Whether `docker NAME version` responds."""
     return client.call(name, "version", check=False).returncode == 0
 
 
@@ -39,9 +39,9 @@ def ensure_plugin(client: Client, name: str, config_dir: Path = CONFIG_DIR) -> C
             fetch_plugin(name, binary, client.run)
         adopt_user_config(config_dir)
     equipped = dataclasses.replace(client, environment={**client.environment, "DOCKER_CONFIG": str(config_dir)})
-    answer = equipped.call(name, "version", check=False)
-    if answer.returncode != 0:
-        raise CommandFailed(answer, f"the fetched {name} plugin does not run (remove {binary} to fetch it again)")
+    result = equipped.call(name, "version", check=False)
+    if result.returncode != 0:
+        raise CommandFailed(result, f"the fetched {name} plugin does not run (remove {binary} to fetch it again)")
     return equipped
 
 

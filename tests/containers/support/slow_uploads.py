@@ -22,16 +22,16 @@ OTHER = {"X-Forwarded-For": "198.51.100.7"}
 def start(port: int, size: int, name: str | None) -> socket.socket:
     """The head and one byte of a body."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
-    told = f"X-Forwarded-For: {name}\r\n" if name else ""
-    connection.sendall(f"POST /echo HTTP/1.1\r\nHost: x\r\n{told}Content-Length: {size}\r\n\r\nx".encode())
+    header = f"X-Forwarded-For: {name}\r\n" if name else ""
+    connection.sendall(f"POST /echo HTTP/1.1\r\nHost: x\r\n{header}Content-Length: {size}\r\n\r\nx".encode())
     return connection
 
 
-def statuses(connections: list[socket.socket], least: int) -> dict[socket.socket, int]:
+def statuses(connections: list[socket.socket], minimum: int) -> dict[socket.socket, int]:
     """Of those that have a response, once there are so many."""
     found: dict[socket.socket, int] = {}
     end = time.monotonic() + PATIENCE_SECONDS
-    while len(found) < least and time.monotonic() < end:
+    while len(found) < minimum and time.monotonic() < end:
         for one in select.select([one for one in connections if one not in found], [], [], 0.2)[0]:
             found[one] = int(one.recv(4096).split(b" ")[1])
     return found
@@ -54,7 +54,7 @@ def fill(connections: list[socket.socket], size: int) -> list[int]:
     return given_up
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+def request(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
     """Somebody else's request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     connection.request(method, path, body=body, headers=OTHER)
@@ -67,11 +67,11 @@ def main(port: int, size: int, count: int, refused: int, name: str | None = None
     connections = [start(port, size, name) for _ in range(count)]
     found = statuses(connections, refused) if refused else {}
     given_up = fill([one for one in connections if one not in found], size)
-    status, response = ask(port, "GET", "/bytes?n=2000000")
+    status, response = request(port, "GET", "/bytes?n=2000000")
 
     body = b"y" * 1_000_000
-    upload, said = ask(port, "POST", "/echo", body)
-    whole = upload == 200 and json.loads(said)["sha256"] == hashlib.sha256(body).hexdigest()
+    upload, echoed = request(port, "POST", "/echo", body)
+    whole = upload == 200 and json.loads(echoed)["sha256"] == hashlib.sha256(body).hexdigest()
     print(
         json.dumps(
             {

@@ -14,7 +14,7 @@ CALLS = 20_000
 
 
 def bjoern(port: int, workers: int) -> None:
-    """Processes that share a listener: bjoern answers one request at a time in each."""
+    """Processes that share a listener: bjoern serves one request at a time in each."""
     import bjoern
 
     bjoern.listen(app, "0.0.0.0", port, listen_backlog=4096)

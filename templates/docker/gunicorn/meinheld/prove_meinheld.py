@@ -79,13 +79,13 @@ def main() -> int:
         began = time.monotonic()
         with socket.create_connection(address, timeout=LIMIT_SECONDS) as connection:
             # Twice: the second response is the one of a kept-alive connection.
-            answers = [request(connection) for _ in range(2)]
+            responses = [request(connection) for _ in range(2)]
         elapsed = time.monotonic() - began
     finally:
         os.kill(child, signal.SIGKILL)
         usage = os.wait4(child, 0)[2]
     share = (usage.ru_utime + usage.ru_stime) / elapsed
-    right = all(answer == (EXPECTED, True) for answer in answers)
+    right = all(response == (EXPECTED, True) for response in responses)
     print(
         f"meinheld: 2 x {BODY_BYTES} bytes read in {elapsed:.1f} s, "
         f"{'right' if right else 'WRONG'}, {share:.0%} CPU (limit {CPU_SHARE:.0%})"
