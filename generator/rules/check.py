@@ -76,7 +76,8 @@ def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for number, word in enumerate(app.wrapper):
         if word in _PROGRAMS:
             allowed = f"no word like {', '.join(_PROGRAMS)}: the server's own name ends the wrapper"
-            yield draft.fault(f"app.wrapper.{number}", allowed, "remove it: the server's command follows by itself")
+            remedy = "remove it: the server's command follows by itself"
+            yield draft.fault(f"app.wrapper.{number}", allowed, remedy, code="K006")
     if app.mount is None:
         return
     for name in ("readiness_path", "liveness_path"):
@@ -185,7 +186,7 @@ def _capacity(draft: Draft, profile: Profile, server: Server, numbers: Numbers) 
             allowed = (
                 "threads or workers above 1, not both: Flask's server takes threads or processes, and refuses both"
             )
-            yield draft.fault("workers", allowed, "remove one of them")
+            yield draft.fault("workers", allowed, "remove one of them", code="K011")
         return
     if profile.resources.shared_memory is not None and not server.effective(profile, "preload_app"):
         allowed = "only with preload_app: without it each worker loads all by itself"

@@ -33,7 +33,9 @@ def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[F
     if not server.production:
         for path, _ in commands:
             allowed = f"none with {server.name}, which has no Compose file and no manifest"
-            yield draft.fault(path, allowed, "remove it, and run the command by hand: docker run IMAGE ...")
+            yield draft.fault(
+                path, allowed, "remove it, and run the command by hand: docker run IMAGE ...", code="K011"
+            )
         return
     for path, command in commands:
         yield from _words(draft, path, command)
@@ -46,10 +48,10 @@ def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[F
 
 def _words(draft: Draft, path: str, command: Sequence[str]) -> Iterator[Fault]:
     if not command:
-        yield draft.fault(path, "a command", "write its words, or remove the job")
+        yield draft.fault(path, "a command", "write its words, or remove the job", code="K006")
     elif command[0].startswith("-"):
         allowed = "a command: the image takes what begins with - for an argument of the server"
-        yield draft.fault(f"{path}.0", allowed, "put the program's name first")
+        yield draft.fault(f"{path}.0", allowed, "put the program's name first", code="K006")
     for number, word in enumerate(command):
         if holds_secret("", word):
             do = "have the command read it from the environment, and name it in env_secrets"
@@ -64,7 +66,7 @@ def _job_name(draft: Draft, profile: Profile) -> Iterator[Fault]:
     if before_start.is_job and length > _LONGEST_NAME and not draft.has_fault("name", "group"):
         allowed = f"{length - _LONGEST_NAME} characters less with app.before_start: its Job is named "
         allowed += f"{before_start.name}-{'0' * RELEASE_LENGTH}"
-        yield draft.fault("group" if profile.group else "name", allowed, "shorten it, or name")
+        yield draft.fault("group" if profile.group else "name", allowed, "shorten it, or name", code="K017")
 
 
 def _jobs(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -72,24 +74,25 @@ def _jobs(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for number, job in enumerate(profile.jobs):
         path = f"jobs.{number}"
         if job.name in names:
-            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
+            code = "K015" if job.name in _SERVICES else "K016"
+            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another", code=code)
         names.append(job.name)
         length = len(name := job_name(profile, job.name))
         if length > _LONGEST_NAME and not draft.has_fault("name", "group"):
             allowed = f"{length - _LONGEST_NAME} characters less: its objects are named {name}"
-            yield draft.fault(f"{path}.name", allowed, "shorten it")
+            yield draft.fault(f"{path}.name", allowed, "shorten it", code="K017")
         request = job.resources.cpu_request
         if request is not None and request > job.resources.cpu:
             yield draft.fault(f"{path}.resources.cpu_request", "at most cpu, which is the limit", "lower it")
         if job.resources.memory < _MIN_MEMORY_MIB * MIB:
-            yield draft.fault(f"{path}.resources.memory", f"at least {_MIN_MEMORY_MIB}Mi", "raise it")
+            yield draft.fault(f"{path}.resources.memory", f"at least {_MIN_MEMORY_MIB}Mi", "raise it", code="K013")
     single = single_claim(profile)
     if profile.jobs and single is not None and not draft.has_fault("volumes"):
         allowed = (
             f"ReadWriteMany or ReadOnlyMany beside jobs, whose pods have the volumes too: {single.claim} is for one"
         )
         path = f"volumes.{profile.volumes.index(single)}.access_mode"
-        yield draft.fault(path, allowed, "name the claim's own mode if it is another, or remove the jobs")
+        yield draft.fault(path, allowed, "name the claim's own mode if it is another, or remove the jobs", code="K019")
 
 
 def _network(draft: Draft, profile: Profile) -> Iterator[Fault]:
@@ -98,4 +101,4 @@ def _network(draft: Draft, profile: Profile) -> Iterator[Fault]:
     longest = compose_prefix(others)
     if profile.proxy_subnet and int(profile.proxy_subnet.rpartition("/")[2]) > longest:
         allowed = f"a network of at least /{longest}: {others} containers beside the app and its proxy have addresses"
-        yield draft.fault("proxy_subnet", allowed, "name a larger one, or remove it")
+        yield draft.fault("proxy_subnet", allowed, "name a larger one, or remove it", code="K013")

@@ -94,9 +94,9 @@ def _secret_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
         remedy = _RESERVED_NAMES.get(name)
         if remedy or name.upper().startswith(_RESERVED_PREFIXES):
             allowed = "variables of the app; this one is reserved for the server"
-            yield draft.fault(f"env_secrets.{name}", allowed, remedy or "remove it")
+            yield draft.fault(f"env_secrets.{name}", allowed, remedy or "remove it", code="K015")
         if name in given:
-            yield draft.fault(f"env_secrets.{name}", "a name that env has not", "remove one of them")
+            yield draft.fault(f"env_secrets.{name}", "a name that env has not", "remove one of them", code="K016")
 
 
 def _may_be_allowed(name: str) -> bool:

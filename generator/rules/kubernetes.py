@@ -71,7 +71,7 @@ def _versions_and_namespace(draft: Draft, profile: Profile) -> Iterator[Fault]:
         yield draft.fault("kubernetes.maximum_version", allowed, "raise it, or lower minimum_version")
     if len(object_name(profile)) > 63:
         allowed = f"at most {62 - len(profile.name)} characters: the objects are named {object_name(profile)}"
-        yield draft.fault("group", allowed, "shorten it, or name")
+        yield draft.fault("group", allowed, "shorten it, or name", code="K017")
     if section.create_namespace and section.namespace in (None, "default"):
         allowed = "only with a namespace of its own"
         yield draft.fault("kubernetes.create_namespace", allowed, "add kubernetes.namespace, or remove it")
@@ -89,7 +89,8 @@ def _replicas(draft: Draft, profile: Profile) -> Iterator[Fault]:
         value = getattr(section, name)
         if value is not None and value < needed:
             allowed = f"at least {needed}: {total} connections, {profile.connections} a pod, whatever their CPUs do"
-            yield draft.fault(f"kubernetes.{name}", allowed, "raise it, lower kubernetes.connections, or leave it out")
+            remedy = "raise it, lower kubernetes.connections, or leave it out"
+            yield draft.fault(f"kubernetes.{name}", allowed, remedy, code="K013")
     minimum, maximum = replica_range(profile)
     if section.max_replicas is not None and maximum.value < minimum.value:
         allowed = f"at least the minimum of {minimum.value} ({minimum.reason})"
@@ -114,13 +115,14 @@ def _route(draft: Draft, profile: Profile) -> Iterator[Fault]:
     if route.kind == "none":
         return
     if route.host is None:
-        yield draft.fault("kubernetes.route.host", "a host name: one route takes no other's requests", "add it")
+        allowed = "a host name: one route takes no other's requests"
+        yield draft.fault("kubernetes.route.host", allowed, "add it", code="K005")
     if route.kind == "httproute" and route.gateway is None:
-        yield draft.fault("kubernetes.route.gateway", "the name of a Gateway", "add it")
+        yield draft.fault("kubernetes.route.gateway", "the name of a Gateway", "add it", code="K005")
     if not section.allowed_namespaces and not section.allowed_cidrs:
         allowed = "the namespace that the requests come from, or the NetworkPolicy stops them"
         remedy = "name the ingress controller's or the Gateway's namespace; your own, if it is there"
-        yield draft.fault("kubernetes.allowed_namespaces", allowed, remedy)
+        yield draft.fault("kubernetes.allowed_namespaces", allowed, remedy, code="K005")
     yield from _scheme(draft, profile)
 
 
@@ -142,21 +144,23 @@ def _scheme(draft: Draft, profile: Profile) -> Iterator[Fault]:
         f"(kubectl get pods -n {namespace} -o wide shows their addresses); for a load balancer outside of the cluster "
         "kubernetes.allowed_cidrs: [{cidr: 10.7.0.0/24}], its subnets"
     )
-    yield draft.fault("kubernetes.route.kind", allowed, remedy)
+    yield draft.fault("kubernetes.route.kind", allowed, remedy, code="K018")
 
 
 def _allowed_cidrs(draft: Draft, profile: Profile) -> Iterator[Fault]:
     for number, source in enumerate(profile.kubernetes.allowed_cidrs):
         if source.proxy and source.cidr.endswith("/0"):
             allowed = "a network of proxies; from this one anybody could say that a request came by https"
-            yield draft.fault(f"kubernetes.allowed_cidrs.{number}.cidr", allowed, "name the subnets, or drop proxy")
+            path = f"kubernetes.allowed_cidrs.{number}.cidr"
+            yield draft.fault(path, allowed, "name the subnets, or drop proxy", code="K018")
 
 
 def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
     section = profile.kubernetes
     metrics = section.metrics == "prometheus"
     if metrics and section.metrics_image is None:
-        yield draft.fault("kubernetes.metrics_image", "an image, since metrics is on", "add kubernetes.metrics_image")
+        allowed = "an image, since metrics is on"
+        yield draft.fault("kubernetes.metrics_image", allowed, "add kubernetes.metrics_image", code="K005")
     if section.metrics_image is not None and not metrics:
         yield draft.fault("kubernetes.metrics_image", "only with metrics", "remove it, or turn metrics on")
     for given, switch in ((metrics, "metrics"), (section.proxy, "proxy")):
@@ -165,7 +169,7 @@ def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]
             yield draft.fault("kubernetes.minimum_version", allowed, f"raise it, or turn {switch} off")
     if metrics and not _counts(server):
         allowed = f"off with {server.name}, which counts nothing for statsd"
-        yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread")
+        yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread", code="K011")
     for given, port in ((metrics, METRICS_PORT), (section.proxy, proxy.PORT), (section.proxy, proxy.HEALTH_PORT)):
         if given and profile.port == port:
             yield draft.fault("port", f"not {port}, which a sidecar has", "choose another", code="K015")

@@ -20,12 +20,12 @@ def scheduling_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
     section = profile.kubernetes
     if section.affinity is not None and not isinstance(section.affinity, dict):
         allowed = "a mapping with nodeAffinity, podAffinity or podAntiAffinity"
-        yield draft.fault("kubernetes.affinity", allowed, "correct it")
+        yield draft.fault("kubernetes.affinity", allowed, "correct it", code="K006")
     for key, _ in section.pod_annotations:
         own = section.metrics == "prometheus" and key.startswith(_METRICS_ANNOTATIONS)
         if own or key == _OWN_ANNOTATION:
             allowed = f"none that the manifest has by itself, as {key}"
-            yield draft.fault("kubernetes.pod_annotations", allowed, "remove it")
+            yield draft.fault("kubernetes.pod_annotations", allowed, "remove it", code="K015")
 
 
 def _request(draft: Draft, profile: Profile) -> Iterator[Fault]:

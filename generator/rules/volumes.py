@@ -21,27 +21,30 @@ def volume_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
     """Every fault of the volumes of pod and Compose."""
     names, folders = list(_OWN_VOLUMES), list(_OWN_FOLDERS)
     folders += [MOUNTED_SECRETS] * any(one.file for _, one in profile.env_secrets)
+    mounted: list[str] = []
     listed: list[tuple[str, Volume]] = [(f"volumes.{number}", one) for number, one in enumerate(profile.volumes)]
     listed += [(f"kubernetes.volumes.{number}", one) for number, one in enumerate(profile.kubernetes.volumes)]
     for path, volume in listed:
         if volume.name in names:
-            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another")
+            code = "K015" if volume.name in _OWN_VOLUMES else "K016"
+            yield draft.fault(f"{path}.name", f"a name beside {', '.join(names)}", "choose another", code=code)
         if inside := next((folder for folder in folders if _is_below(volume.mount_path, folder)), None):
-            yield draft.fault(
-                f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another", code="K015"
-            )
+            code = "K016" if inside in mounted else "K015"
+            allowed = f"a folder that is not {inside} or below it"
+            yield draft.fault(f"{path}.mount_path", allowed, "choose another", code=code)
         elif hidden := next((one for one in (APP_FOLDER, *folders) if _is_below(one, volume.mount_path)), None):
-            allowed = f"a folder that does not hide {hidden}"
-            yield draft.fault(
-                f"{path}.mount_path", allowed, f"choose another: /data, or one below {APP_FOLDER}", code="K015"
-            )
+            code, allowed = "K016" if hidden in mounted else "K015", f"a folder that does not hide {hidden}"
+            remedy = f"choose another: /data, or one below {APP_FOLDER}"
+            yield draft.fault(f"{path}.mount_path", allowed, remedy, code=code)
         names.append(volume.name)
         folders.append(volume.mount_path)
+        mounted.append(volume.mount_path)
     single = single_claim(profile)
     if single is not None and profile.kubernetes.replicas != 1:
         allowed = f"ReadWriteMany or ReadOnlyMany without kubernetes.replicas: 1: pods would wait for {single.claim}"
         path = f"volumes.{profile.volumes.index(single)}.access_mode"
-        yield draft.fault(path, allowed, "set kubernetes.replicas: 1, or name the claim's own mode if it is another")
+        remedy = "set kubernetes.replicas: 1, or name the claim's own mode if it is another"
+        yield draft.fault(path, allowed, remedy, code="K019")
 
 
 def _is_below(path: str, folder: str) -> bool:

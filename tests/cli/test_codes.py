@@ -18,6 +18,9 @@ from generator.proof.kubectl import NotOnCluster
 from generator.render.render import render
 from tests.fast_support import MINIMAL, ROOT
 
+JOB = "command: ['true'], resources: {cpu: 1, memory: 64Mi}"
+TWO_VOLUMES = "[{name: a, mount_path: /a, claim: x}, {name: a, mount_path: /b, claim: y}]"
+
 #: What is added to MINIMAL, or --set, and the code of the one fault that it makes.
 PROVOKED = [
     ("x: [", (), "K001"),
@@ -25,14 +28,30 @@ PROVOKED = [
     ("name: twice\n", (), "K003"),
     ("conections: 5\n", (), "K004"),
     ("", ("resources={cpu: 1}",), "K005"),
+    ("kubernetes: {allowed_cidrs: [{cidr: 10.7.0.0/24}], route: {kind: ingress}}\n", (), "K005"),
+    ("kubernetes: {metrics: prometheus}\n", (), "K005"),
     ("", ("port=1",), "K006"),
+    ("jobs: [{name: a, command: [-x], resources: {cpu: 1, memory: 64Mi}}]\n", (), "K006"),
+    ("kubernetes: {affinity: [a]}\n", (), "K006"),
     ("", ("port",), "K007"),
     ("", ("server=gevnet",), "K010"),
     ("threads: 4\n", (), "K011"),
+    ("", ("server=flask", "app.before_start=[flask, db]"), "K011"),
+    ("kubernetes: {metrics: prometheus, metrics_image: x/y}\n", ("server=pywsgi",), "K011"),
     ("max_requests_jitter: 5\n", (), "K012"),
     ("", ("resources.memory=70Mi",), "K013"),
+    ("jobs: [{name: a, command: ['true'], resources: {cpu: 1, memory: 20Mi}}]\n", (), "K013"),
     ("env: {DB_PASSWORD: hunter2}\n", (), "K014"),
     ("env: {WEB_CONCURRENCY: 3}\n", (), "K015"),
+    ("env_secrets: {PORT: {secret: shop, key: port}}\n", (), "K015"),
+    (f"jobs: [{{name: app, {JOB}}}]\n", (), "K015"),
+    (f"jobs: [{{name: a, {JOB}}}, {{name: a, {JOB}}}]\n", (), "K016"),
+    ("env: {A: b}\nenv_secrets: {A: {secret: shop, key: a}}\n", (), "K016"),
+    (f"volumes: {TWO_VOLUMES}\n", ("kubernetes.replicas=1",), "K016"),
+    (f"jobs: [{{name: {'j' * 37}, {JOB}}}]\n", ("name=" + "n" * 40,), "K017"),
+    ("kubernetes: {allowed_namespaces: [a], route: {kind: ingress, host: a.b}}\n", (), "K018"),
+    ("kubernetes: {allowed_cidrs: [{cidr: 0.0.0.0/0, proxy: true}]}\n", (), "K018"),
+    ("volumes: [{name: a, mount_path: /a, claim: x}]\n", ("kubernetes.replicas=2",), "K019"),
     ("", ("app.requirements=none.txt",), "K020"),
     ("kubernetes: {patches: [{op: replace, path: /Deployment/spec/nope, value: 1, why: x}]}\n", (), "K030"),
 ]
@@ -40,7 +59,9 @@ PROVOKED = [
 CLASSES = {"K090": KitError, "K091": TargetError, "K092": EngineError, "K093": NotOnCluster, "K099": OwnFault}
 
 
-@pytest.mark.parametrize(("added", "overrides", "code"), PROVOKED, ids=[row[2] for row in PROVOKED])
+@pytest.mark.parametrize(
+    ("added", "overrides", "code"), PROVOKED, ids=[f"{row[2]}-{number}" for number, row in enumerate(PROVOKED)]
+)
 def test_a_fault_has_the_code_of_its_kind(added: str, overrides: tuple[str, ...], code: str) -> None:
     with pytest.raises(ProfileError) as raised:
         render(plan_profile(MINIMAL + added, "web.yaml", overrides, ROOT))

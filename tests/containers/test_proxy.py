@@ -1,4 +1,4 @@
-"""Each production profile behind its proxy: `docker compose up --wait`, then plain, forged and slow requests; the stop."""
+"""Each production profile behind its proxy: `docker compose up --wait`, plain, forged and slow requests, a stop."""
 
 from __future__ import annotations
 
