@@ -250,6 +250,21 @@ def test_the_steady_load_reads_every_kind_of_response_and_counts_what_fails(
     assert all(head.count(b"Host: ") == 1 and b"Host: shop\r\n" in head for head in heads)
 
 
+def test_the_load_ends_when_it_is_told_to_and_reports(server: tuple[int, list[bytes]]) -> None:
+    """But not before it has sent as many requests as it must."""
+    port, heads = server
+    words = ["--seconds=600", "--at-least=40", "--connections=2", "--keep=20", "--fresh=20", "--slow=0"]
+    command = [sys.executable, "-P", str(SCRIPT), f"127.0.0.1:{port}", "--path=/length", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            poll(lambda: heads, 60, "its first request")
+            process.terminate()
+            result = json.loads(process.communicate(timeout=60)[0])
+        finally:
+            process.kill()
+    assert process.returncode == 0 and 40 <= result["sent"] < 12_000 and result["failed"] == 0, result
+
+
 def test_its_report_keeps_to_the_schema() -> None:
     schema = json.loads((SCRIPT.parents[1] / "proof/report.schema.json").read_text())
     nodes = {"engine": "Kubernetes v1.34.4", "kernel": "6.1", "architecture": "amd64", "cpus": 2, "nodes": 1}
