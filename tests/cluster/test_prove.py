@@ -95,10 +95,7 @@ def before_start(code: str) -> tuple[str, str]:
 
 
 #: Its image is on the node, and no registry has it.
-_POLICY = (
-    "{op: replace, path: /Deployment/spec/template/spec/initContainers/0/imagePullPolicy, value: Never, why: test}"
-)
-_PROXY = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", f"kubernetes.patches=[{_POLICY}]")
+_PROXY = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", "kubernetes.image_pull_policy=Never")
 WITH_PROXY = tuple(word for setting in _PROXY for word in ("--set", setting))
 
 
