@@ -122,7 +122,7 @@ def _warn(plan: Plan) -> None:
     """Say loudly what nobody should find out in production."""
     if not plan.server.production:
         click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", bold=True, err=True)
-    for text in plan.times.warnings:
+    for text in (*plan.times.warnings, *plan.probes.warnings):
         click.secho(f"warning: {plan.name}: {text}", fg="yellow", err=True)
     if plan.server.legacy:
         click.secho(f"warning: {plan.name}: {plan.server.summary}", fg="yellow", err=True)

@@ -8,7 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -116,6 +116,21 @@ def _end_group(process: subprocess.Popen[str], grace_seconds: float = 5) -> tupl
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
             return process.communicate(timeout=grace_seconds)
     return "", ""
+
+
+#: By which a person or a service manager ends this process.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """For what removes things: whoever presses Ctrl-C a second time leaves nothing behind either. Main thread only."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def say(message: str) -> None:

@@ -1,9 +1,9 @@
 """A steady, bounded load on one address that counts what a client would call a failure; runs alone, in a pod.
 
 ``steady.py HOST:PORT``: --keep requests a second over connections that stay open until the server closes them, --fresh
-ones each over a new connection, --slow ones to /sleep?ms=3000; --tls encrypts all. Ends after --seconds and --at-least
-requests. Standard library only. Prints one JSON object: sent, failed, and for each kind of request sent, ok, failed by
-cause, closed_idle.
+ones each over a new connection, --slow ones to /sleep?ms=3000; --tls encrypts all. Ends after --seconds, which
+SIGTERM cuts short, and --at-least requests. Standard library only. Prints one JSON object: sent, failed, and for each
+kind of request sent, ok, failed by cause, closed_idle.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import collections
 import contextlib
 import json
 import select
+import signal
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -140,13 +141,18 @@ class Load:
         self.tls = unchecked() if arguments.tls else None
         self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
         self.end = self.latest = 0.0
+        self.stopped = False
 
     def connection(self, timeout: float) -> Connection:
         return Connection(self.host, self.port, timeout, self.request, self.tls)
 
+    def stop(self) -> None:
+        """--seconds are over."""
+        self.stopped = True
+
     def going_on(self) -> bool:
         now, sent = time.monotonic(), sum(tally.sent for tally in self.tallies.values())
-        return now < self.end or bool(sent < self.arguments.at_least and now < self.latest)
+        return (now < self.end and not self.stopped) or bool(sent < self.arguments.at_least and now < self.latest)
 
     async def one(self, kind: str, connection: Connection, path: str, close: bool) -> None:
         tally = self.tallies[kind]
@@ -203,6 +209,7 @@ class Load:
 
     async def run(self) -> dict[str, Any]:
         options = self.arguments
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
         await self.first_connection()
         now = time.monotonic()
         self.end, self.latest = now + options.seconds, now + 5 * options.seconds

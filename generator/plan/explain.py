@@ -29,7 +29,7 @@ def explanation(plan: Plan) -> dict[str, Any]:
         "kubernetes": {name: number.as_dict() for name, number in pods.items()},
         "proxy": {name: number.as_dict() for name, number in proxy.items()},
         "settings": {**plan.explained, **plan.settings},
-        "warnings": [*plan.numbers.warnings, *plan.times.warnings],
+        "warnings": [*plan.numbers.warnings, *plan.times.warnings, *plan.probes.warnings],
         "command_line": command_line(plan),
     }
 
@@ -115,7 +115,7 @@ def print_tables(plans: list[Plan]) -> None:
                 section = "profile" if profile.is_set(name) or name in plan.settings else "default"
                 table.add_row(name, printable(str(value)), section, "")
         console.print(table)
-        notes = [*plan.numbers.warnings, *plan.times.warnings, f"on stop it {plan.server.graceful_stop}"]
+        notes = [*explanation(plan)["warnings"], f"on stop it {plan.server.graceful_stop}"]
         notes += [note for note in (plan.texts.proxy_note, plan.times.request_note) if note]
         for note in notes:
             console.print(f"- {note}", markup=False)

@@ -11,7 +11,8 @@ from ..runtime.sizing import MIB, USABLE_MEMORY_PERCENT, Number, Numbers, ceil_d
 from ..servers.server import Server
 from .before_start import BeforeStart
 from .peers import believed, believed_in_a_pod
-from .places import object_name
+from .places import CONFIGURATION_FOLDER, object_name
+from .proxy import STOPPING_FILE
 from .replicas import MAX_SURGE, backend_connections, fixed_reason, replica_range, target_cpu
 from .texts import docker_size
 from .times import Times
@@ -47,9 +48,11 @@ class KubernetesPlan:
     shm_bytes: int
     image_pull_policy: str
     image_pull_reason: str
+    sidecar_pull_policy: str
     #: "sleep" (the kubelet waits), "exec" (a process in the container does), "proxy" (it waits for nginx) or None.
     pre_stop: str | None
-    #: What a shell does before the proxy and the server of one pod stop: the first tells the second by files.
+    #: What a shell does to start the proxy, and before it and the server of one pod stop: they tell by files.
+    start_proxy: str
     stop_proxy: str
     wait_for_proxy: str
     user_id: int | None
@@ -72,8 +75,6 @@ class KubernetesPlan:
     component: str = ""
     statsd_port: int = STATSD_PORT
     metrics_port: int = METRICS_PORT
-    #: Their images are somebody else's, named by the profile: a tag may move.
-    sidecar_pull_policy: str = "Always"
 
     def by_name(self) -> dict[str, Number]:
         """For --explain."""
@@ -112,11 +113,14 @@ def plan_kubernetes(
         shm_bytes=min(SHM_BYTES, _whole_mib(memory // 16)),
         image_pull_policy=policy,
         image_pull_reason=why,
+        # Their images are somebody else's, named by the profile: a tag may move.
+        sidecar_pull_policy=section.image_pull_policy or "Always",
         pre_stop=_pre_stop(profile),
-        stop_proxy=f": > /tmp/stopping; sleep {section.pre_stop_seconds}; kill -QUIT 1",
-        # The pid file is there while nginx runs; one newer than the other file is of an nginx that was restarted.
+        start_proxy=f"rm -f {STOPPING_FILE}; exec nginx -c {CONFIGURATION_FOLDER}/nginx.conf -g 'daemon off;'",
+        stop_proxy=f": > {STOPPING_FILE}; sleep {section.pre_stop_seconds}; kill -QUIT 1",
+        # The pid file is there while nginx runs.
         wait_for_proxy=f"sleep {section.pre_stop_seconds}; cd /tmp/proxy; "
-        "while [ -e nginx.pid ] && [ stopping -nt nginx.pid ]; do sleep 0.2; done",
+        f"while [ -e nginx.pid ] && [ -e {STOPPING_FILE.rpartition('/')[2]} ]; do sleep 0.2; done",
         user_id=None if section.openshift else user_id,
         fs_group=user_id
         if any(v.claim for v in (*profile.volumes, *section.volumes)) and not section.openshift

@@ -57,6 +57,7 @@ class Probes:
     #: Worst cases: until a hung server gets no new requests, until a frozen master is restarted.
     unready_after_seconds: Number
     restart_after_seconds: Number
+    warnings: tuple[str, ...]
 
     def by_name(self) -> dict[str, Number]:
         return {
@@ -96,6 +97,7 @@ def plan_probes(profile: Profile, server: Server) -> Probes:
         failures=FAILURES,
         unready_after_seconds=_unready(profile, server, hung, period),
         restart_after_seconds=restart,
+        warnings=_warnings(profile, server),
     )
 
 
@@ -115,6 +117,15 @@ def _unready(profile: Profile, server: Server, hung: int, period: int) -> Number
         return Number(hung + period, "timeout", f"{why}: until then one long request looks no different")
     why = f"{hung} s without the heartbeat of any worker + {period} s period"
     return Number(hung + period, "readiness", f"{why}; a hung one among others keeps its connections until timeout")
+
+
+def _warnings(profile: Profile, server: Server) -> tuple[str, ...]:
+    if not profile.health.liveness_path or not (server.sleep_blocks or server.holds_one_each):
+        return ()
+    return (
+        f"health.liveness_path: a request that blocks a worker of {server.name} (time.sleep, a query) holds up the "
+        "probe too, so that pods that are only busy are restarted; without it the master's heartbeat is probed",
+    )
 
 
 def _liveness(profile: Profile) -> tuple[int, int, Number]:

@@ -19,6 +19,8 @@ from .times import Times
 PORT = 8080
 #: Responds to the health check, on the container's own loopback only.
 HEALTH_PORT = 8081
+#: In its container: there while nginx is about to stop.
+STOPPING_FILE = "/tmp/stopping"
 #: nginx's own user in the official image; nothing in the container belongs to it.
 USER_ID = 101
 #: Docker takes its networks from 172.17.0.0/12 and 192.168.0.0/16; this block is outside of both.
@@ -84,10 +86,18 @@ class Proxy:
     upload_kilobytes: int = proxy_numbers.UPLOAD_BYTES // 1000
     small_body_pattern: str = proxy_numbers.SMALL_BODY
     user_id: int = USER_ID
+    #: None in Compose, where no other proxy takes over.
+    stopping_file: str | None = None
 
     def in_a_pod(self, app_port: int) -> Proxy:
         """The same beside the app, where both share the loopback and no host stands for its clients."""
-        return replace(self, upstream=f"127.0.0.1:{app_port}", gateway=None, trusted=self.trusted_in_a_pod)
+        return replace(
+            self,
+            upstream=f"127.0.0.1:{app_port}",
+            gateway=None,
+            trusted=self.trusted_in_a_pod,
+            stopping_file=STOPPING_FILE,
+        )
 
     @property
     def shared_addresses(self) -> tuple[str, ...]:

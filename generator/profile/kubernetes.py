@@ -216,7 +216,7 @@ class Kubernetes(Record):
     )
     image_pull_policy: str | None = setting(
         f.choice(("Always", "IfNotPresent", "Never")).or_null(),
-        "null is Always for an image that the profile names, IfNotPresent for <name>:dev.",
+        "Of all images. null is Always for one that the profile names, a sidecar's too; IfNotPresent for <name>:dev.",
         default=None,
     )
     image_pull_secrets: tuple[str, ...] = setting(

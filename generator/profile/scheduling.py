@@ -17,11 +17,12 @@ _KEY = f.text(
     253,
 )
 _LABEL_VALUE = f.text("a label's value", "web", r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", 63)
+#: The API server puts "requests." before it, and must have a domain of at most 253 characters then too.
 _EXTENDED = f.text(
     "a resource of a domain",
     "amd.com/gpu",
-    rf"{formats.LABEL}(\.{formats.LABEL})+/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
-    253,
+    rf"(?!requests\.)(?=[^/]{{1,244}}/){formats.LABEL}(\.{formats.LABEL})+/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
+    308,
 )
 ANNOTATIONS = f.mapping_of(_KEY, f.text("text of one line", "internal", r"[^\r\n\x00]*"))
 NODE_SELECTOR = f.mapping_of(_KEY, _LABEL_VALUE)

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ..containers.command import undisturbed
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..render.render import render
@@ -95,18 +96,25 @@ def on_cluster(
                 f"--namespace {namespace} already has {', '.join(found)}: a proof never touches what may be in "
                 "production; name another namespace, or none"
             )
-    else:
-        here.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+
+    def remove(*words: str, text: str | None = None) -> None:
+        here.run("delete", *words, "--wait=false", text=text, check=False, seconds=60)
+
     try:
+        if not namespace:
+            here.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
         here.apply(load_policy(name))
         yield OnCluster(here, plan, objects, image or plan.image, request, rate)
     finally:
-        if namespace:
-            labels = ",".join(f"{key}={value}" for key, value in LABEL.items())
-            here.run("delete", "-f", "-", "--ignore-not-found", "--wait=false", text=text, check=False)
-            here.run("delete", "pod,configmap,networkpolicy", "-l", labels, "--wait=false", check=False)
-        else:
-            here.run("delete", "namespace", name, "--wait=true", check=False, seconds=300)
+        with undisturbed():
+            if namespace:
+                labels = ",".join(f"{key}={value}" for key, value in LABEL.items())
+                remove("-f", "-", "--ignore-not-found", text=text)
+                remove("pod,configmap,networkpolicy", "-l", labels)
+            else:
+                remove("namespace", name, "--ignore-not-found")
+        if not namespace:  # it is on its way out now, also if nobody waits for it any more
+            here.run("wait", "--for=delete", f"namespace/{name}", "--timeout=300s", check=False, seconds=320)
 
 
 def proof_objects(plan: Plan, image: str | None) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..containers.command import Completed, EngineError
+from ..containers.command import Completed, EngineError, undisturbed
 from ..containers.container import Container
 from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
@@ -85,15 +84,12 @@ class Stage:
 
     def close(self) -> None:
         """Remove all containers; another Ctrl-C does not stop that."""
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with undisturbed():
             remove_all(self.docker)
             self._threads.shutdown(wait=False, cancel_futures=True)
             if self._reaper.stdin:
                 self._reaper.stdin.close()
             self._reaper.wait(60)
-        finally:
-            signal.signal(signal.SIGINT, before)
 
     def start_server(self) -> Container:
         """Boot the profile's image, and watch it from beside, where the engine lets one look."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ class SteadyLoad:
 
     def phase(self) -> str:
         return str(self.kubectl.get("pod", self.name)["status"]["phase"])
+
+    def stop(self) -> None:
+        """Its seconds are over, as soon as it has sent --at-least requests; ``result`` waits for that."""
+        stop = f"import os; os.kill(1, {signal.SIGTERM:d})"
+        self.kubectl.run("exec", self.name, "--", f"{ENVIRONMENT_FOLDER}/bin/python", "-c", stop)
 
     def result(self, seconds: float = 400) -> Any:
         """What steady.py printed. Raises NotOnCluster if it does not end in time."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.containers.docker import Docker
 
 from .cluster import Cluster
-from .node.build import BIN
+from .node import build
 
 TAG = "kit-statsd-exporter:test"
 _DOCKERFILE = """\
@@ -20,12 +20,11 @@ ENTRYPOINT ["/statsd_exporter"]
 
 
 def settings(cluster: Cluster, docker: Docker) -> tuple[str, ...]:
-    """Those of a profile whose pods have it; on a cluster that is not ours alone with the image of the kit's choice."""
-    if not cluster.own:
-        return ("kubernetes.metrics=prometheus",)
+    """Those of a profile whose pods have it."""
+    build.command("statsd_exporter")
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
-        shutil.copy(BIN / "statsd_exporter", context)
+        shutil.copy(build.BIN / "statsd_exporter", context)
         (context / "Dockerfile").write_text(_DOCKERFILE)
         docker.build(context, context / "Dockerfile", TAG, no_cache=True)
     cluster.load_image(docker, TAG, TAG)

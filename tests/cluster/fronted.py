@@ -34,10 +34,11 @@ def with_sidecars(cluster: Cluster, docker: Docker, deploy: Deploy) -> Deployed:
     ensure_nginx_image(docker)
     cluster.load_image(docker, NGINX_TAG, NGINX_TAG)
     ours = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", *exporter.settings(cluster, docker))
-    return deploy(SMALL, *settings(cluster, "sidecars", "initContainers/0", "initContainers/1"), *ours)
+    # No registry has their images.
+    return deploy(SMALL, *settings(cluster, "sidecars"), *ours, "kubernetes.image_pull_policy=IfNotPresent")
 
 
-def settings(cluster: Cluster, name: str, *pulled: str) -> tuple[str, ...]:
+def settings(cluster: Cluster, name: str) -> tuple[str, ...]:
     """As docs/your-app.md says of an ingress controller in pods: its namespace, and the network of the pods."""
     # Our node has its network from the CNI plugin's configuration, and none from the controller manager.
     networks = [each["spec"].get("podCIDR", node.PODS) for each in cluster.get("nodes")["items"]]
@@ -47,5 +48,5 @@ def settings(cluster: Cluster, name: str, *pulled: str) -> tuple[str, ...]:
         f"kubernetes.allowed_namespaces={json.dumps([INGRESS_NAMESPACE])}",
         "kubernetes.route.kind=ingress",
         f"kubernetes.route.host={name}.example.com",
-        *mount(cluster, Path(chained_app.__file__), *pulled),
+        *mount(cluster, Path(chained_app.__file__)),
     )

@@ -10,11 +10,8 @@ from .cluster import Cluster
 _POD = "/Deployment/spec/template/spec"
 
 
-def mount(cluster: Cluster, source: Path, *pulled: str) -> tuple[str, ...]:
-    """Put the file into a ConfigMap; the settings by which a profile's pods see it beside the image's app, and run it.
-
-    ``pulled`` are paths of sidecars whose images the node has, and no registry: their policy is Always.
-    """
+def mount(cluster: Cluster, source: Path) -> tuple[str, ...]:
+    """Put the file into a ConfigMap; the settings by which a profile's pods run it in place of the image's app."""
     name = source.stem.replace("_", "-")
     metadata = {"name": name, "namespace": cluster.kubectl.namespace}
     cluster.kubectl.apply(
@@ -26,8 +23,4 @@ def mount(cluster: Cluster, source: Path, *pulled: str) -> tuple[str, ...]:
         f"{_POD}/containers/0/volumeMounts/-": file,
     }
     patches = [{"op": "add", "path": path, "value": value, "why": "a test"} for path, value in additions.items()]
-    patches += [
-        {"op": "replace", "path": f"{_POD}/{path}/imagePullPolicy", "value": "IfNotPresent", "why": "a test"}
-        for path in pulled
-    ]
     return (f"app.module={source.stem}:app", f"kubernetes.patches={json.dumps(patches)}")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,12 @@ def none_failed(report: Any) -> None:
     assert report["sent"] >= MIN_REQUESTS
 
 
-def record(deployed: Deployed, scenario: str, report: Any) -> None:
+def record(deployed: Deployed, scenario: str, report: Any, note: str = "") -> None:
+    """For the table, where ``note`` stands beside the causes of failures."""
     RECORD.parent.mkdir(exist_ok=True)
-    line = {"profile": deployed.app, "server": deployed.plan.server.name, "scenario": scenario, **report}
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    which = {"at": at, "profile": deployed.app, "server": deployed.plan.server.name, "scenario": scenario}
+    line = {**which, "note": note, **report}
     with RECORD.open("a") as file:
         file.write(f"{json.dumps(line)}\n")
 

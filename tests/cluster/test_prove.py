@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,23 @@ from tests.containers.support.images import NGINX_TAG, ensure_nginx_image
 
 pytestmark = pytest.mark.quick
 
+
+@dataclass(frozen=True)
+class Ended:
+    """By a signal, as soon as something has started; by another one while it removes what it made."""
+
+    number: signal.Signals
+    started: str = "namespace"
+    again: bool = False
+
+
+ENDED = (
+    Ended(signal.SIGINT),
+    Ended(signal.SIGTERM),
+    Ended(signal.SIGINT, "load", again=True),
+    Ended(signal.SIGTERM, "load"),
+    Ended(signal.SIGHUP, again=True),
+)
 Prove = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -37,7 +56,14 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
     def namespaces() -> str:
         return cluster.run("get", "namespaces", "-o", "name").stdout
 
-    def run(*words: str, ended_by: int | None = None) -> subprocess.CompletedProcess[str]:
+    def moment(started: str) -> bool:
+        """Whether the proof has come so far: its "namespace" is there, or its "load" runs."""
+        if started == "namespace":
+            return "kit-proof-" in namespaces()
+        pods = cluster.run("get", "pods", "-A", "-l", "container-kit.dev/proof=load", "--no-headers").stdout
+        return any(line.startswith("kit-proof-") and " Running " in line for line in pods.splitlines())
+
+    def run(*words: str, ended_by: Ended | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "generator", "prove", str(kit.ROOT / "profiles/small.yaml"), "--kubernetes"]
         process = subprocess.Popen(
             [*command, *words],
@@ -48,13 +74,19 @@ def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
             text=True,
         )
         if ended_by:
-            wait(lambda: process.poll() is not None or "kit-proof-" in namespaces(), 120, "its namespace")
-            process.send_signal(ended_by)
+            started = ended_by.started
+            wait(lambda: process.poll() is not None or moment(started), 300, f"its {started}")
+            process.send_signal(ended_by.number)
+        if ended_by and ended_by.again:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            process.send_signal(ended_by.number)
         out, err = process.communicate(timeout=900)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     yield run
-    assert "kit-proof-" not in namespaces(), "the namespace of a proof is removed at its end"
+    # Whoever presses Ctrl-C twice does not wait for it.
+    wait(lambda: "kit-proof-" not in namespaces(), 120, "the namespace of a proof is removed at its end")
 
 
 def claims_of() -> dict[str, Any]:
@@ -95,10 +127,7 @@ def before_start(code: str) -> tuple[str, str]:
 
 
 #: Its image is on the node, and no registry has it.
-_POLICY = (
-    "{op: replace, path: /Deployment/spec/template/spec/initContainers/0/imagePullPolicy, value: Never, why: test}"
-)
-_PROXY = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", f"kubernetes.patches=[{_POLICY}]")
+_PROXY = (f"proxy_image={NGINX_TAG}", "kubernetes.proxy=true", "kubernetes.image_pull_policy=Never")
 WITH_PROXY = tuple(word for setting in _PROXY for word in ("--set", setting))
 
 
@@ -128,10 +157,10 @@ def test_a_command_that_fails_is_reported_with_its_last_words(prove: Prove, load
     assert "no such table: users" in done.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_is_left_behind_when_it_is_ended(prove: Prove, load_image: LoadImage, number: signal.Signals) -> None:
-    """At once: Ctrl-C while the pods start. That nothing is left is what the fixture looks at."""
+@pytest.mark.parametrize("ended_by", ENDED, ids=lambda one: f"{one.number.name} {one.started} {one.again}")
+def test_nothing_is_left_behind_when_it_is_ended(prove: Prove, load_image: LoadImage, ended_by: Ended) -> None:
+    """That nothing is left is what the fixture looks at."""
     load_image("profiles/small.yaml", "small:dev")
-    done = prove(ended_by=number)
+    done = prove(ended_by=ended_by)
     assert done.returncode not in (0, 1), f"{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr

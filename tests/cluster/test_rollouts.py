@@ -51,6 +51,20 @@ def test_rolling_restart_of_every_server(deploy: Deploy, profile: str) -> None:
     none_failed(under_load(deployed, "restart", scenarios.restart, slow=0 if blocks else 1))
 
 
+#: What a client sees whose request is on its way while the server closes the connection, idle until then: neither knows
+#: of the other (RFC 9112, 9.3.1), and a client may send such a request again.
+CLOSED_IDLE = {"reused: ConnectionResetError", "reused: closed before the response"}
+
+
+def test_idle_connections_meet_nothing_worse_than_a_closed_one(deploy: Deploy) -> None:
+    """600 of them, each with a request in ten seconds: more than the second in which the server waits for one."""
+    idle = {"connections": 600, "keep": 60, "seconds": 60}
+    report = under_load(deploy(SMALL), "restart, 600 idle connections", scenarios.restart, **idle)
+    assert report["sent"] >= LEAST
+    assert {cause for kind in report["kinds"].values() for cause in kind["failed"]} <= CLOSED_IDLE, report
+    assert report["failed"] <= report["kinds"]["keep"]["closed_idle"], report
+
+
 def test_a_changed_configuration_alone_rolls_the_pods(deploy: Deploy) -> None:
     deployed = deploy(SMALL)
     before = {pod["metadata"]["name"] for pod in deployed.pods()}

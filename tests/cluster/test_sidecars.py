@@ -13,7 +13,7 @@ from tests.cluster import scenarios
 from tests.cluster.cluster import Cluster, wait
 from tests.cluster.conftest import Deploy
 from tests.cluster.fronted import with_sidecars
-from tests.cluster.scenarios import MIN_REQUESTS, Deployed, under_load
+from tests.cluster.scenarios import Deployed, none_failed, under_load
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,10 @@ def test_prometheus_finds_what_gunicorn_counts(deployed: Deployed) -> None:
     wait(lambda: gauge in get(deployed, f"{service}:{METRICS_PORT}/metrics"), 60, "the workers' gauge")
 
 
-#: What a client sees that sends a request in the moment in which nginx closes its idle connection.
-CLOSED_IDLE = {"reused: ConnectionResetError", "reused: closed before the response"}
-
-
 def test_rolling_restart_with_the_sidecars(deployed: Deployed) -> None:
-    """nginx passes on no request that the server does not take any more: until it went first, 11 of 6,062 got a 502."""
-    report = under_load(deployed, "restart with both sidecars", scenarios.restart, path="/seen")
-    assert report["sent"] >= MIN_REQUESTS
-    causes = {cause for kind in report["kinds"].values() for cause in kind["failed"]}
-    assert causes <= CLOSED_IDLE, report
-    assert report["failed"] <= report["kinds"]["keep"]["closed_idle"], "each a connection that was idle"
+    """nginx passes on no request that the server does not take any more: until it went first, 11 of 6,062 got a 502.
+
+    It tells its clients to close their connections before it stops. While it closed 24 to 28 idle ones in each rollout
+    instead, a request met one of them in one of nine rollouts.
+    """
+    none_failed(under_load(deployed, "restart with both sidecars", scenarios.restart, path="/seen"))

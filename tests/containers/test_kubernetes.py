@@ -86,6 +86,16 @@ def test_a_probe_that_must_fail_does(docker: Docker, image: Callable[[str], str]
             assert not pod.passes(broken, manifest, container, running, port)
 
 
+def echoed(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, str | None]:
+    """The status of a response to the body, and its Connection header; over the connection that is open, if one is."""
+    before = connection.sock
+    connection.request("POST", "/echo", body)
+    assert before in (None, connection.sock), "no new connection"
+    answer = connection.getresponse()
+    assert json.loads(answer.read())["length"] == len(body)
+    return answer.status, answer.getheader("Connection")
+
+
 def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> None:
     """nginx with the ConfigMap's text, as restricted as the manifest says, in the server's network namespace."""
     build_text(
@@ -115,4 +125,11 @@ def test_proxy_sidecar_serves_in_front(docker: Docker, image: Callable[[str], st
 
             seen = wait_until(headers, kit.PATIENCE, beside, ignoring=(OSError, http.client.HTTPException))
             assert seen["X-Forwarded-Proto"] == "http", "a client's own word on the scheme is not passed on"
+            # While the pod ends, a client on a kept connection has its response, and is told to let the connection go.
+            connection = http.client.HTTPConnection("127.0.0.1", host_side, timeout=kit.PATIENCE)
+            body = b"x" * 100_000
+            assert echoed(connection, body) == (200, "keep-alive")
+            stop = proxy["lifecycle"]["preStop"]["exec"]["command"][-1]
+            beside.exec("sh", "-c", stop.partition(";")[0])
+            assert echoed(connection, body) == (200, "close")
             assert kit.complaints(beside.logs().text) == []

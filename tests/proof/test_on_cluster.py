@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,26 @@ def test_a_namespace_that_holds_the_profiles_objects_is_not_touched(kubectl: Kub
 def test_what_the_proof_made_is_removed_whatever_happens(kubectl: Kubectl, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), on_cluster(kubectl, plan_of(""), None, None, Request(), 50) as on:
         raise ZeroDivisionError
-    assert f"delete namespace {on.kubectl.namespace}" in calls(tmp_path)[-1]
+    assert any(f"delete namespace {on.kubectl.namespace}" in call for call in calls(tmp_path))
     with pytest.raises(ZeroDivisionError), on_cluster(kubectl, plan_of(""), None, "shop", Request(), 50):
         raise ZeroDivisionError
     removed = [call for call in calls(tmp_path) if call.startswith("-n shop delete")]
     assert len(removed) == 2 and not any("namespace" in call.replace("-n shop", "") for call in removed)
+
+
+@pytest.mark.parametrize("namespace", [None, "shop"])
+@pytest.mark.parametrize("word", ["apply", "delete"])
+def test_what_ctrl_c_meets_on_its_way_is_removed(tmp_path: Path, word: str, namespace: str | None) -> None:
+    """A kubectl that is told to make or to remove something, and Ctrl-C before it has done so."""
+    script, done = tmp_path / "kubectl", tmp_path / "done"
+    script.write_text(
+        f'#!/bin/sh\ncase "$*" in *" {word} "*) kill -INT $PPID; sleep 0.2;; esac\nprintf "%s\\n" "$*" >> {done}\n'
+    )
+    script.chmod(0o755)
+    with suppress(KeyboardInterrupt), on_cluster(Kubectl((str(script),)), plan_of(""), None, namespace, Request(), 50):
+        pass
+    removed = [call for call in done.read_text().splitlines() if " delete " in call]
+    assert len(removed) == (2 if namespace else 1), "kubectl was not ended before it was done"
 
 
 def test_without_kubernetes_its_options_are_refused(tmp_path: Path) -> None:
@@ -248,6 +264,21 @@ def test_the_steady_load_reads_every_kind_of_response_and_counts_what_fails(
     assert result["sent"] >= 4
     assert result["failed"] == (result["sent"] if path in ("/cut", "/error") else 0), result
     assert all(head.count(b"Host: ") == 1 and b"Host: shop\r\n" in head for head in heads)
+
+
+def test_the_load_ends_when_it_is_told_to_and_reports(server: tuple[int, list[bytes]]) -> None:
+    """But not before it has sent as many requests as it must."""
+    port, heads = server
+    words = ["--seconds=600", "--at-least=40", "--connections=2", "--keep=20", "--fresh=20", "--slow=0"]
+    command = [sys.executable, "-P", str(SCRIPT), f"127.0.0.1:{port}", "--path=/length", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            poll(lambda: heads, 60, "its first request")
+            process.terminate()
+            result = json.loads(process.communicate(timeout=60)[0])
+        finally:
+            process.kill()
+    assert process.returncode == 0 and 40 <= result["sent"] < 12_000 and result["failed"] == 0, result
 
 
 def test_its_report_keeps_to_the_schema() -> None:

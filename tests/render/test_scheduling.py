@@ -121,3 +121,17 @@ REFUSED = [
 @pytest.mark.parametrize(("overrides", "path", "allowed"), REFUSED)
 def test_refused(overrides: tuple[str, ...], path: str, allowed: str) -> None:
     assert [(f.path, allowed in f.allowed) for f in faults_of("", *overrides)] == [(path, True)]
+
+
+#: As an API server refused them: they were accepted here.
+NO_RESOURCES = ("requests.a.example/gpu", f"a.example/{'g' * 64}", f"{'a' * 237}.example/gpu")
+
+
+@pytest.mark.parametrize("name", NO_RESOURCES)
+def test_a_resource_that_no_cluster_takes_is_refused(name: str) -> None:
+    (fault,) = faults_of("", f"resources.extended={{{name}: 1}}")
+    assert "a resource of a domain" in fault.allowed
+
+
+def test_the_longest_resource_is_taken() -> None:
+    plan_of("", f"resources.extended={{{'a' * 236}.example/{'g' * 63}: 1}}")

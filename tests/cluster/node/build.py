@@ -33,6 +33,8 @@ ADDONS = {
 SIDECARS = {"statsd_exporter": ("github.com/prometheus/statsd_exporter", "v0.31.0")}
 #: What judges manifests without a cluster.
 LINTERS = {"kube-score": ("github.com/zegl/kube-score/cmd/kube-score", "v1.20.0")}
+#: Whose HTTPRoute is a definition that clusters add to their own.
+GATEWAY_API = ("sigs.k8s.io/gateway-api", "v1.4.1")
 #: By name: package and version.
 _BUILT = ADDONS | SIDECARS | LINTERS
 #: Unpacked and not installed: what is installed on the machine stays as it is.
@@ -44,6 +46,7 @@ PAUSE_IMAGE = "localhost/pause:1"
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kit-cluster"
 BIN, UNPACKED, PAUSE_TAR = CACHE / "bin", CACHE / "debs" / "root", CACHE / "pause.tar"
+HTTPROUTE = CACHE / "httproutes.yaml"
 
 _UNPACKED_FILES = ("usr/bin/etcd", "usr/bin/containerd", "usr/sbin/ipset")
 
@@ -87,6 +90,7 @@ def missing() -> list[str]:
     found += [name for name in (*COMMANDS, *_BUILT) if not (BIN / name).exists()]
     found += [name for name in _UNPACKED_FILES if not (UNPACKED / name).exists()]
     found += [] if PAUSE_TAR.exists() else ["the pause image"]
+    found += [] if HTTPROUTE.exists() else ["the Gateway API"]
     return found
 
 
@@ -96,9 +100,8 @@ def build() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     if any(name in COMMANDS or name.startswith("Kubernetes ") for name in missing()):
         _kubernetes()
-    for name, (package, version) in _BUILT.items():
-        if not (BIN / name).exists():
-            _command(name, package, version)
+    for name in _BUILT:
+        command(name)
     if not all((UNPACKED / name).exists() for name in _UNPACKED_FILES):
         codename = re.search(r"^VERSION_CODENAME=(\S+)", Path("/etc/os-release").read_text(), re.M)
         assert codename, "Debian names its release"
@@ -106,6 +109,8 @@ def build() -> None:
         _debian_packages(codename[1], PACKAGES_OF_THE_MACHINE)
     if not PAUSE_TAR.exists():
         _pause_image()
+    if not HTTPROUTE.exists():
+        _gateway_api()
 
 
 def _go(*words: str, cwd: Path) -> str:
@@ -158,8 +163,11 @@ def _kubernetes() -> None:
         print(f"built {command} in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def _command(name: str, package: str, version: str) -> None:
-    """A command of a module that builds as it is."""
+def command(name: str) -> None:
+    """One that is no part of Kubernetes, if it is missing; its module builds as it is."""
+    if (BIN / name).exists():
+        return
+    package, version = _BUILT[name]
     source, start = CACHE / "src" / name, time.monotonic()
     source.mkdir(parents=True, exist_ok=True)
     if not (source / "go.mod").exists():
@@ -168,6 +176,17 @@ def _command(name: str, package: str, version: str) -> None:
     words = ["build", "-p", "2", "-trimpath", "-ldflags", "-s -w", "-o", str(BIN / name)]
     _go(*words, package, cwd=source)
     print(f"built {name} in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def _gateway_api() -> None:
+    """The definition of HTTPRoute, with its rules, from the module that has it."""
+    source = CACHE / "src" / "gateway-api"
+    source.mkdir(parents=True, exist_ok=True)
+    if not (source / "go.mod").exists():
+        _go("mod", "init", "kit.invalid/gateway-api", cwd=source)
+    module, version = GATEWAY_API
+    folder = Path(json.loads(_go("mod", "download", "-json", f"{module}@{version}", cwd=source))["Dir"])
+    shutil.copyfile(folder / "config" / "crd" / "standard" / "gateway.networking.k8s.io_httproutes.yaml", HTTPROUTE)
 
 
 def _debian_packages(suite: str, packages: tuple[str, ...]) -> None:
