@@ -17,6 +17,7 @@ from tests.servers.test_pywsgi_server import _starter
 #: What this interpreter has; the images' eventlet and meinheld are asked in tests/containers/hostile_servers.py.
 HERE = ("gevent", "gthread", "sync", "pywsgi")
 
+
 def test_every_server_that_needs_no_proxy_is_asked() -> None:
     assert {name for name, server in SERVERS.items() if not server.needs_proxy} <= set(HERE)
 
