@@ -68,7 +68,7 @@ def make_texts(profile: Profile, server: Server, preload_app: bool) -> Texts:
         logger="JsonLogger" if profile.access_log == "json" else "TextLogger",
         max_requests_note=_max_requests_note(profile),
         no_forwarder_headers=_no_forwarder_headers(profile, server),
-        preload_note=_preload_note(server, preload_app),
+        preload_note=preload_note(server, preload_app),
         probe_paths=tuple(sorted({_path_info(path) for path in paths if path})),
         proxy_note=_proxy_note(profile, server),
         threads_why=_sentence(server.threads_why),
@@ -115,7 +115,8 @@ def _sentence(clause: str) -> str:
     return f"{clause[:1].upper()}{clause[1:]}."
 
 
-def _preload_note(server: Server, preload_app: bool) -> str:
+def preload_note(server: Server, preload_app: bool) -> str:
+    """What the import means for the workers, and where they open connections of their own."""
     if not preload_app:
         return "Each worker imports the app itself, after the fork."
     where = "the app's post_fork hook" if server.family == "gunicorn" else "a worker's first request"

@@ -145,15 +145,16 @@ KINDS: tuple[Kind, ...] = (
         f"{_PRELOAD}, without app.hooks",
         lambda serving: serving.preload and serving.hooks is None,
         "it is made once, before the workers are forked, and what it has opened by then is shared by all of them",
-        "make it in the first request, or again in post_fork of a module that app.hooks names, or set "
-        "preload_app: false",
+        "make it in the first request, or, with a server of gunicorn's, again in post_fork of a module that app.hooks "
+        "names, or set preload_app: false",
     ),
     Kind(
         "thread-at-import",
         _PRELOAD,
         lambda serving: serving.preload,
         "a thread that importing the app starts runs in the master only: no worker has it after the fork",
-        "start it in post_fork of a module that app.hooks names, in the first request, or set preload_app: false",
+        "start it in the first request, or, with a server of gunicorn's, in post_fork of a module that app.hooks "
+        "names, or set preload_app: false",
     ),
     Kind(
         "probed-page",

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from generator.containers.client import Client
 from generator.containers.docker import Docker
+from tests import responses
 from tests.containers import hostile_reference, kit
 from tests.containers.behind import LITERAL, behind_the_proxy
 from tests.containers.hostile_cases import CASES, SMUGGLED_REQUEST, Case
 from tests.containers.hostile_client import Found, Verdict, forged, send_all, verdict
-from tests.containers.support import host, hostile_app
+from tests.containers.support import answering_app, host, hostile_app
 from tests.containers.support.docker import build_text
 
 #: A profile of each production server.
@@ -25,9 +26,12 @@ PROFILES = {
 
 def hostile_image(docker: Docker, profile: str, image: str) -> str:
     """The profile's image with another app; returns its tag."""
-    source = base64.b64encode(Path(hostile_app.__file__).read_bytes()).decode()
     module = kit.plan_of(profile).profile.app.module.partition(":")[0]
-    text = f"FROM {image}\nUSER 0\nRUN echo {source} | base64 -d > /app/{module}.py\nUSER 12345\n"
+    text = f"FROM {image}\nUSER 0\n"
+    for name, found in ((module, hostile_app), ("answering_app", answering_app)):
+        source = base64.b64encode(Path(str(found.__file__)).read_bytes()).decode()
+        text += f"RUN echo {source} | base64 -d > /app/{name}.py\n"
+    text += "USER 12345\n"
     tag = image.replace(":dev", ":hostile")
     with host.one_at_a_time(host.lock_of(tag)):
         build_text(docker, text, tag)
@@ -35,21 +39,22 @@ def hostile_image(docker: Docker, profile: str, image: str) -> str:
 
 
 def alone(docker: Docker, profile: str, image: str, cases: Iterable[Case] = CASES) -> list[Found]:
-    """The cases, sent to the server itself. It must serve on afterwards."""
+    """The cases, sent to the server itself, and every way to respond. It must serve on afterwards."""
     with kit.booted(docker, hostile_image(docker, profile, image), kit.plan_of(profile)) as found:
         workers = found.wait_workers(found.plan.numbers.workers.value)
-        responses = send_all(("127.0.0.1", found.port), cases)
+        results = send_all(("127.0.0.1", found.port), cases)
         assert found.get("/").status == 200
         assert b"X-Forged" not in forged(("127.0.0.1", found.port))
+        responses.judge(("127.0.0.1", found.port), keeps_alive=found.plan.server.name != "sync")
         assert found.worker_pids() == workers, found.container.logs().text
-        assert not [each.case.name for each in responses if 500 in each.statuses], found.container.logs().text
-    return responses
+        assert not [each.case.name for each in results if 500 in each.statuses], found.container.logs().text
+    return results
 
 
 def proxied(docker: Docker, client: Client, profile: str, image: str, scratch: Path) -> list[Found]:
     """All cases, sent through the proxy."""
     with behind_the_proxy(client, profile, hostile_image(docker, profile, image), scratch) as found:
-        responses = send_all(("127.0.0.1", found.door.port))
+        results = send_all(("127.0.0.1", found.door.port))
         assert found.door.get("/").status == 200
     return responses
 

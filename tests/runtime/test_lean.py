@@ -22,6 +22,7 @@ from generator.runtime.workers import gthread, lean, response
 from generator.runtime.workers.access_log import TextLogger
 from generator.runtime.workers.app_errors import AppWithOwnErrors
 from generator.runtime.workers.exchange import Exchange
+from generator.runtime.workers.framing import Framed
 from tests import fuzz
 
 PEER, PROXY, SERVER = ("10.1.2.3", 40000), ("127.0.0.1", 40001), ("0.0.0.0", 8000)
@@ -318,7 +319,8 @@ def test_responds_as_gunicorn_does(seed: int) -> None:
         )
         data = f"{method} /a?b HTTP/1.1\r\nHost: h\r\n{connection}\r\n".encode()
         plan, alive = generated_app(rng), rng.random() < 0.9
-        with patch.object(wsgi, "create", lean._create):
+        # Stock, but for the connection's end behind a body that is too short.
+        with patch.object(wsgi, "create", lean._create), patch.object(wsgi, "Response", Framed):
             stock = by_stock(worker(cfg, app_of(plan), alive), data)
         found = by_exchange(worker(cfg, app_of(plan), alive), data)
         if stock[1].endswith(b"\r\n\r\n<shut down><closed>"):

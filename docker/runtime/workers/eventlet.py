@@ -11,22 +11,19 @@ from gunicorn.workers import geventlet
 from ..given_up import given_up
 from . import accepting, old_gunicorn
 from .app_errors import OwnErrors
+from .framing import Framed
 
 
-class Response(wsgi.Response):  # type: ignore[misc]
+class Response(Framed):
     """eventlet's response, which sends the header with the first piece of the body, and no body where none may be."""
-
-    @property
-    def bodiless(self) -> bool:
-        """Stock sends what the app gives it: a client takes that for the begin of its next response."""
-        return self.req.method == "HEAD" or self.status_code in (204, 304)
 
     def sendfile(self, respiter: Any) -> bool:
         """Where it does not, write() gets the file's pieces."""
-        return not self.bodiless and bool(super().sendfile(respiter))
+        return not self.bodiless and super().sendfile(respiter)
 
     def write(self, arg: Any) -> None:
-        """Stock sends the header before it looks: an app that fails at its first piece then gets no 500."""
+        """Stock sends the header before it looks: an app that fails at its first piece then gets no 500. And it sends
+        what a client then takes for the begin of its next response."""
         if not isinstance(arg, bytes):
             raise TypeError(f"{arg!r} is not a byte")
         if self.bodiless:

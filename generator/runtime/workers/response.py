@@ -8,15 +8,16 @@ from typing import Any
 from gunicorn import util
 from gunicorn.http import wsgi
 
+from .framing import Framed
+
 COPIED = 65536  # bytes of a piece up to which it is copied behind the header; a larger one goes out by itself
 
 
-class Response(wsgi.Response):  # type: ignore[misc]
+class Response(Framed):
     """Measured: a tenth more requests a second at 50 connections. Stock wakes the client twice for each response."""
 
     sock: Any
     headers: list[tuple[str, str]]
-    response_length: int | None
     held = b""  # the header, until the first piece of the body, or the end
     direct = False  # what follows does not come through _emit_body
 
