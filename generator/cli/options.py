@@ -19,6 +19,11 @@ output = click.option("--output", default=".", metavar="DIR", help="Root of the 
 overrides = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a setting: resources.cpu=4."
 )
+env_file = click.option(
+    "--env-file",
+    metavar="FILE",
+    help="Variables for the app, NAME=value a line, and FILE.d with its secret files; none is ever shown.",
+)
 strict = click.option("--strict", is_flag=True, help="Warnings about the app end the command, with exit code 2.")
 schema = click.option("--schema/--no-schema", default=True, help="Ask the Kubernetes schemas too, or leave that out.")
 as_json = click.option(

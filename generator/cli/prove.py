@@ -17,7 +17,7 @@ from ..errors import KitError
 from ..files import read_regular
 from ..output.paths import output_root
 from ..pipeline import read_plans
-from ..proof.env_file import hide, read_env_file
+from ..proof.env_file import Given, hidden, read_given
 from ..proof.kubectl import Kubectl
 from ..proof.page import proof_page
 from ..proof.prove import Findings, run_on_cluster, run_proof
@@ -39,7 +39,7 @@ MAX_REQUEST_BYTES = 16 * 1024**2
 @click.option("--path", metavar="PATH", help="Path to request (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
-@click.option("--env-file", metavar="FILE", help="Variables for the app, NAME=value a line; no value is ever shown.")
+@options.env_file
 @click.option("--quick", is_flag=True, help="Fewer and shorter steps: under a minute instead of six.")
 @click.option("--kubernetes", is_flag=True, help="Prove the manifests on a cluster: kubectl's.")
 @click.option("--context", metavar="NAME", help="With --kubernetes: kubectl's context (default: its current one).")
@@ -86,13 +86,13 @@ def prove(
     _only_with_kubernetes(kubernetes, {"--context": context, "--kubeconfig": kubeconfig, "--namespace": namespace})
     if env_file and kubernetes:
         raise KitError("--env-file: not with --kubernetes, where pods have the Secrets of --namespace")
-    variables = read_env_file(env_file) if env_file else {}
-    with progress() as begin, hidden(variables):
+    given = Given() if kubernetes else read_given(env_file, plan)
+    with progress() as begin, hidden(given.secrets):
         if kubernetes:
             kubectl = Kubectl(_kubectl(context, kubeconfig))
             run_on_cluster(kubectl, plan, image, namespace, request, rate, quick, begin, found)
         else:
-            run_proof(plan, output_root(output), request, image, base_image, quick, variables, begin, found)
+            run_proof(plan, output_root(output), request, image, base_image, quick, given, begin, found)
     about = About(
         at.isoformat(timespec="seconds"),
         round(time.monotonic() - began, 1),
@@ -120,18 +120,6 @@ def _kubectl(context: str | None, kubeconfig: str | None) -> tuple[str, ...]:
     """The command, with the options that choose the cluster."""
     chosen = {"--context": context, "--kubeconfig": kubeconfig}
     return ("kubectl", *(f"{name}={value}" for name, value in chosen.items() if value))
-
-
-@contextmanager
-def hidden(variables: Mapping[str, str]) -> Iterator[None]:
-    """An error's message is printed without the values: an engine's words may repeat what the app has logged."""
-    try:
-        yield
-    except KitError as error:
-        text = str(error)
-        if (clean := hide(text, variables)) == text:
-            raise
-        raise KitError(clean) from None
 
 
 def end_on_signals() -> None:

@@ -13,6 +13,7 @@ from ..errors import KitError
 from ..files import read_regular
 from ..output.paths import output_root
 from ..profile.document import MAX_BYTES
+from ..proof.env_file import hidden, read_given
 from ..proof.request import make_request
 from ..servers import SERVERS
 from ..tune.candidates import find
@@ -35,6 +36,7 @@ _SERVERS = [name for name, server in SERVERS.items() if server.production]
 @click.option("--path", metavar="PATH", help="Path to request (default: / of the app).")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Send this header too.")
 @click.option("--request", "request_file", metavar="FILE", help="A whole HTTP request to send: line, headers, body.")
+@options.env_file
 @click.option(
     "--minutes",
     type=click.FloatRange(0.2, MAX_MINUTES),
@@ -60,6 +62,7 @@ def tune(
     path: str | None,
     headers: tuple[str, ...],
     request_file: str | None,
+    env_file: str | None,
     minutes: float,
     p99: float | None,
     servers: tuple[str, ...],
@@ -94,8 +97,9 @@ def tune(
         path = f"{own.profile.app.mount or ''}/"
     request = make_request(path, headers, request_text, request_file or "", own.probes.host)
     found, began, at = Findings(), time.monotonic(), datetime.now(UTC)
-    order = Order(output_root(output), request, minutes, p99, base_image, compare)
-    with progress() as begin:
+    given = read_given(env_file, own)
+    order = Order(output_root(output), request, minutes, p99, base_image, compare, given)
+    with progress() as begin, hidden(given.secrets):
         run_tune(field, order, begin, found)
     about = {
         "began": at.isoformat(timespec="seconds"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..containers.docker import Option
 from ..docs.seed import SEED
 from ..plan.plan import Plan
 from . import loads
@@ -23,7 +22,7 @@ def seed_text() -> str:
     return "\n".join(["import multiprocessing", *lines]) + "\n"
 
 
-def seed_options(plan: Plan) -> dict[str, Option]:
+def seed_options(plan: Plan) -> dict[str, Any]:
     """The profile's limits, but a writable root and root as user: with less it does not start (its log files)."""
     limits = {name: value for name, value in server_options(plan).items() if name in ("cpus", "memory", "memory_swap")}
     environment = {"SEED": seed_text(), "UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"}
@@ -39,8 +38,7 @@ def seed_command(plan: Plan) -> tuple[str, str]:
 def against(on: Walk) -> Claim:
     """Reported, not judged: the profile claims nothing about it."""
     promised = "the same load on gunicorn + gevent as copied from the web, same image, CPUs and memory"
-    options = {**seed_options(on.plan), "network": f"container:{on.stage.beside.id}"}
-    with on.stage.docker.run_detached(on.stage.image, *seed_command(on.plan), timeout=60, **options):
+    with on.stage.run_app(on.stage.image, *seed_command(on.plan), **seed_options(on.plan)):
         ready = on.stage.inside("wait", str(PORT), str(BOOT_SECONDS), "-")
         if ready["ready_at"] is None:
             return Claim(NAME, promised, "it does not boot", NOTED)

@@ -1,12 +1,15 @@
-"""The file of --env-file: variables whose values reach the container and nothing else, no message and no report."""
+"""The file of --env-file, and the folder of files beside it: what they hold reaches the container and nothing else."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -53,13 +56,56 @@ def _variable(line: str, where: str) -> tuple[str, str]:
     return name, value
 
 
-def check_names(plan: Plan, given: Mapping[str, str]) -> None:
-    """Raises KitError where the profile names secrets that the file does not give, as Compose would not start."""
-    missing = [one.variable for one in plan.environment.secrets if one.variable not in given]
+@dataclass(frozen=True)
+class Given:
+    """What a container of the app gets, as Compose would give it."""
+
+    #: Those of the file, and the paths of secret files.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    #: Secret files, and folders of Secrets and ConfigMaps: the path here, and the one in the container.
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+    #: What no message and no report may show.
+    secrets: frozenset[str] = frozenset()
+
+
+def read_given(path: str | None, plan: Plan) -> Given:
+    """What the profile's app needs of FILE and FILE.d: variables, files of env_secrets, Secrets and ConfigMaps.
+
+    Raises KitError where one is missing, as Compose would not start.
+    """
+    variables = read_env_file(path) if path else {}
+    missing = [one.variable for one in plan.environment.secrets if one.variable not in variables]
     if missing:
         raise KitError(
             f"env_secrets: the app needs {', '.join(missing)}; give them with --env-file FILE, one NAME=value a line"
         )
+    folder = Path(f"{path}.d").absolute() if path else None
+    mounts, secrets = {}, set(variables.values())
+    for one in plan.environment.files:
+        where = f"env_secrets.{one.variable}: the file {one.path}"
+        file = _there(folder, one.path, where)
+        variables[one.variable] = mounts[file] = f"{plan.environment.secret_folder}/{one.path}"
+        secrets |= _texts(file)
+    for volume in plan.volumes.compose:
+        if name := volume.secret or volume.config_map:
+            file = _there(folder, name, f"volumes: {volume.name}, the folder {name}")
+            mounts[file] = volume.mount_path
+            secrets |= {text for each in file.iterdir() for text in _texts(each)} if volume.secret else set()
+    return Given(variables, mounts, frozenset(secrets))
+
+
+def _there(folder: Path | None, name: str, what: str) -> Path:
+    """The file or folder of that name. Raises KitError where there is none."""
+    found = folder / name if folder else None
+    if found is None or not found.exists():
+        raise KitError(f"{what} is missing; --env-file FILE takes it from FILE.d/{name}, as Compose does")
+    return found
+
+
+def _texts(file: Path) -> set[str]:
+    """What a secret file may be shown as: whole, and line by line. Raises KitError."""
+    text = read_regular(file, MAX_BYTES).decode("utf-8", "replace").strip()
+    return {text, *map(str.strip, text.splitlines())}
 
 
 @contextmanager
@@ -74,25 +120,47 @@ def for_docker(variables: Mapping[str, str]) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def hide(text: str, variables: Mapping[str, str]) -> str:
+def mount_words(mounts: Mapping[Path, str]) -> list[str]:
+    """The same for `docker run --mount`, read-only; a path with a comma is quoted as CSV is."""
+    words = []
+    for source, target in mounts.items():
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"target={target}", "readonly"])
+        words.append(line.getvalue())
+    return words
+
+
+def hide(text: str, secrets: Collection[str]) -> str:
     """The text without the values, as an app's own message or log line may repeat them."""
-    values = [value for value in variables.values() if len(value) >= SHORTEST_SECRET]
+    values = [value for value in secrets if len(value) >= SHORTEST_SECRET]
     forms = {form for value in values for form in (value, json.dumps(value)[1:-1], repr(value)[1:-1])}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, HIDDEN)
     return text
 
 
-def hide_in(claim: Claim, variables: Mapping[str, str]) -> Claim:
+def hide_in(claim: Claim, secrets: Collection[str]) -> Claim:
     """The claim without the values, in each of its texts."""
-    return Claim(**{each.name: _hide(getattr(claim, each.name), variables) for each in dataclasses.fields(claim)})
+    return Claim(**{each.name: _hide(getattr(claim, each.name), secrets) for each in dataclasses.fields(claim)})
 
 
-def _hide(found: Any, variables: Mapping[str, str]) -> Any:
+def _hide(found: Any, secrets: Collection[str]) -> Any:
     if isinstance(found, str):
-        return hide(found, variables)
+        return hide(found, secrets)
     if isinstance(found, Mapping):
-        return {_hide(name, variables): _hide(value, variables) for name, value in found.items()}
+        return {_hide(name, secrets): _hide(value, secrets) for name, value in found.items()}
     if isinstance(found, list | tuple):
-        return type(found)(_hide(value, variables) for value in found)
+        return type(found)(_hide(value, secrets) for value in found)
     return found
+
+
+@contextmanager
+def hidden(secrets: Collection[str]) -> Iterator[None]:
+    """An error's message is printed without the values: an engine's words may repeat what the app has logged."""
+    try:
+        yield
+    except KitError as error:
+        text = str(error)
+        if (clean := hide(text, secrets)) == text:
+            raise
+        raise KitError(clean) from None

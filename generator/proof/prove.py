@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
 from .cluster_claims import walk as walk_cluster
-from .env_file import check_names, hide_in
+from .env_file import Given, hide_in
 from .kubectl import Kubectl
 from .memory import judge_worker
 from .needs import judge_needs
@@ -44,23 +44,21 @@ def run_proof(
     image: str | None,
     base_image: str | None,
     quick: bool,
-    variables: Mapping[str, str],
+    given: Given,
     begin: Callable[[str], None],
     found: Findings,
 ) -> None:
     """Boot the plan's image under its own limits and walk its claims; ``found`` holds what is known so far.
 
-    ``variables`` are those of the server's container; none of their values is in ``found``. ``begin`` is called with
-    each step. Raises KitError for an image that is not there and for a secret that ``variables`` lack, EngineError for
-    an engine that fails.
+    ``given`` is for the server's container; none of its secrets is in ``found``. ``begin`` is called with each step.
+    Raises KitError for an image that is not there, EngineError for an engine that fails.
     """
-    check_names(plan, variables)
     pace, base = QUICK if quick else FULL, images.base_image(plan, base_image)
     begin("load image")
     client, buildkit = images.find_client()
     docker = Docker(client, label=images.LABEL)
     load = images.build_load_image(docker, base, buildkit)
-    with Stage(docker, plan, "", load.id, variables) as stage:
+    with Stage(docker, plan, "", load.id, given) as stage:
         found.machine = stage.inside("machine")
         found.machine["engine"] = f"Docker {docker.call('version', '--format', '{{.Server.Version}}').stdout.strip()}"
         found.claims.append(judge_needs(plan, found.machine, pace))
@@ -76,7 +74,7 @@ def run_proof(
         found.image_bytes = int(size)
         sample_app = (plan.profile.app.module, plan.profile.app.path) == SAMPLE_APP
         for claim in walk(stage, pace, request, sample_app, begin):
-            found.claims.append(hide_in(claim, variables))
+            found.claims.append(hide_in(claim, given.secrets))
         found.samples = stage.samples()
         found.claims.append(judge_worker(plan, found.samples))
 

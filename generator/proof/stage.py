@@ -12,7 +12,7 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..containers.command import Completed, EngineError, undisturbed
 from ..containers.container import Container
 from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
-from .env_file import for_docker
+from .env_file import Given, for_docker, mount_words
 
 BESIDE = ("python3", "/load_client/inside.py")
 #: More than any single step of a proof takes; a command in a container ends by itself long before.
@@ -31,7 +31,7 @@ MAX_SECONDS = 300
 SAMPLE_SECONDS = "0.5"
 
 
-def server_options(plan: Plan) -> dict[str, Option]:
+def server_options(plan: Plan) -> dict[str, Any]:
     """The profile's limits, and as little else as a pod has: nothing writable but /tmp and volumes, which are empty."""
     return {
         "cpus": plan.profile.resources.cpu / 1000,
@@ -40,7 +40,9 @@ def server_options(plan: Plan) -> dict[str, Option]:
         "read_only": True,
         "cap_drop": "ALL",
         "security_opt": "no-new-privileges",
-        "tmpfs": ["/tmp", *(f"{path}:mode=1777" for path in plan.volumes.made)],
+        "tmpfs": "/tmp",
+        # Of Docker's own, which take the owner of the image's folder; a tmpfs takes its mode alone, and root owns it.
+        "mount": [f"type=volume,target={path}" for path in plan.volumes.made],
         "env": {"UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"},
     }
 
@@ -58,8 +60,8 @@ class Stage:
     plan: Plan
     image: str
     load_image: str
-    #: Of --env-file, for the profile's image alone.
-    variables: Mapping[str, str] = field(default_factory=dict)
+    #: By --env-file, for containers of the app alone.
+    given: Given = field(default_factory=Given)
     server: Container | None = None
     beside: Container = field(init=False)
     watcher: Container | None = None
@@ -93,15 +95,16 @@ class Stage:
 
     def start_server(self) -> Container:
         """Boot the profile's image, and watch it from beside, where the engine lets one look."""
-        options: dict[str, Option] = {
-            **server_options(self.plan),
-            "network": f"container:{self.beside.id}",
-        }
-        with for_docker(self.variables) as file:
-            options["env_file"] = file
-            self.server = self.docker.run_detached(self.image, timeout=60, **options)
+        self.server = self.run_app(self.image, **server_options(self.plan))
         self.watch(self.server)
         return self.server
+
+    def run_app(self, image: str, *words: str, mount: Sequence[str] = (), **options: Option) -> Container:
+        """A container of the app, beside the load client, with what --env-file gives."""
+        options["network"] = f"container:{self.beside.id}"
+        mounts = [*mount, *mount_words(self.given.mounts)]
+        with for_docker(self.given.variables) as file:
+            return self.docker.run_detached(image, *words, timeout=60, mount=mounts, env_file=file, **options)
 
     def watch(self, server: Container) -> None:
         words = (*BESIDE, "watch", SAMPLE_SECONDS)

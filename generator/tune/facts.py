@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..containers.docker import Option
 from ..plan.plan import Plan
 from ..proof.memory import connection_bytes, worker_bytes
+from ..proof.stage import server_options
 from ..runtime.sizing import MIB
 from .trial import Bench
 
@@ -96,9 +96,8 @@ def cpu_ms(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, re
 def import_seconds(bench: Bench, plan: Plan) -> float | None:
     """Importing the app's module in the image, alone and under the same limits; None where that does not work."""
     module = plan.profile.app.module.partition(":")[0]
-    options: dict[str, Option] = bench.options(plan)
     image, command = bench.images[plan.server.name], ("python", "-c", _IMPORT, module)
-    with bench.stage.docker.run_detached(image, *command, timeout=60, **options) as ran:
+    with bench.stage.run_app(image, *command, **server_options(plan)) as ran:
         if ran.wait(timeout=plan.startup_seconds + 60) != 0:
             return None
         lines = ran.logs().stdout.splitlines()

@@ -14,6 +14,7 @@ from ..containers.docker import Option
 from ..load_client.steps import FAILED_IN_A_ROW
 from ..plan.plan import Plan
 from ..proof import against, loads
+from ..proof.env_file import hide
 from ..proof.request import Request
 from ..proof.stage import Stage, server_options
 
@@ -67,7 +68,7 @@ class Bench:
 
         Raises EngineError where it does not get ready in the profile's own time.
         """
-        options = self.options(plan)
+        options = server_options(plan)
         options["env"] = {
             **_environment(options),
             "WEB_CONCURRENCY": str(plan.numbers.workers.value),
@@ -80,22 +81,15 @@ class Bench:
     @contextmanager
     def copied(self, plan: Plan) -> Iterator[tuple[Container, float]]:
         """The configuration that people copy, in gevent's image."""
-        options = self._joined(against.seed_options(plan))
+        options = against.seed_options(plan)
         with self._started(self.images["gevent"], against.seed_command(plan), options, against.PORT, plan) as found:
             yield found
 
-    def options(self, plan: Plan) -> dict[str, Option]:
-        """The profile's limits, beside the load client and the upstream."""
-        return self._joined(server_options(plan))
-
-    def _joined(self, options: dict[str, Option]) -> dict[str, Option]:
-        return {**options, "network": f"container:{self.stage.beside.id}"}
-
     @contextmanager
     def _started(
-        self, image: str, words: Sequence[str], options: dict[str, Option], port: int, plan: Plan
+        self, image: str, words: Sequence[str], options: dict[str, Any], port: int, plan: Plan
     ) -> Iterator[tuple[Container, float]]:
-        with self.stage.docker.run_detached(image, *words, timeout=60, **options) as container:
+        with self.stage.run_app(image, *words, **options) as container:
             path, host = plan.probes.readiness_path or "-", plan.probes.host
             target = (path, host) if host and path != "-" else (path,)
             ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *target)
@@ -133,7 +127,7 @@ class Bench:
             if ended:
                 trial = Trial(0.0, trial.steps, "the server ended under the load", ready_seconds=ready)
         except EngineError as error:
-            trial = Trial(0.0, fault=str(error))
+            trial = Trial(0.0, fault=hide(str(error), self.stage.given.secrets))
         self.trials.append((name, trial))
         return trial
 

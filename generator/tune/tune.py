@@ -13,6 +13,7 @@ from ..errors import KitError
 from ..plan.plan import Plan
 from ..proof import images
 from ..proof.claim import FAILED, QUICK
+from ..proof.env_file import Given
 from ..proof.needs import judge_needs
 from ..proof.request import Request
 from ..proof.stage import Stage
@@ -53,6 +54,8 @@ class Order:
     p99_ms: float | None
     base_image: str | None
     compare: bool
+    #: For containers of the app.
+    given: Given
 
 
 def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], found: Findings) -> None:
@@ -66,7 +69,7 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
     client, buildkit = images.find_client()
     docker = Docker(client, label=images.LABEL)
     load = images.build_load_image(docker, base, buildkit)
-    with Stage(docker, own.plan, "", load.id) as stage:
+    with Stage(docker, own.plan, "", load.id, order.given) as stage:
         found.machine = stage.inside("machine")
         needs = judge_needs(own.plan, found.machine, QUICK)
         if needs.verdict == FAILED:

@@ -341,11 +341,14 @@ def sigterm(stage: Stage) -> Outcome:
     return load.outcome
 
 
-def established(container: kit.Booted, port: int | None = None) -> int:
-    """Connections to the port (default: the server's), in its queue or accepted, seen from inside."""
-    suffix = f":{port or container.plan.profile.port:04X}"
+def established(container: kit.Booted, port: int | None = None, address: str = "") -> int:
+    """Connections to the port (default: the server's), in its queue or accepted, seen from inside.
+
+    ``address`` is the one of the container that they go to, as /proc/net/tcp writes it; any by default.
+    """
+    ending = f"{address}:{port or container.plan.profile.port:04X}"
     rows = map(str.split, container.container.exec("cat", "/proc/net/tcp").stdout.splitlines())
-    return sum(row[1].endswith(suffix) and row[3] == "01" for row in rows)
+    return sum(row[1].endswith(ending) and row[3] == "01" for row in rows)
 
 
 def import_error(stage: Stage) -> Outcome:

@@ -56,7 +56,7 @@ def proxied(docker: Docker, client: Client, profile: str, image: str, scratch: P
     with behind_the_proxy(client, profile, hostile_image(docker, profile, image), scratch) as found:
         results = send_all(("127.0.0.1", found.door.port))
         assert found.door.get("/").status == 200
-    return responses
+    return results
 
 
 #: gunicorn 27 with gunicorn's own parser: what each other server is compared with behind nginx.

@@ -184,9 +184,21 @@ def upstream(docker: Docker, found: Booted) -> Iterator[int]:
         yield port
 
 
-def load(docker: Docker, found: Booted, path: str, connections: int, duration: float, **options: Any) -> dict[str, Any]:
-    """The kit's load client beside the server, on loopback; its JSON report accounts for every connection."""
-    words = [f"http://127.0.0.1:{found.plan.profile.port}{path}", "--connections", str(connections)]
+def load(
+    docker: Docker,
+    found: Booted,
+    path: str,
+    connections: int,
+    duration: float,
+    *,
+    listening: int | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """The kit's load client beside the server, on loopback; its JSON report accounts for every connection.
+
+    ``listening`` is the port in the container, the profile's by default.
+    """
+    words = [f"http://127.0.0.1:{listening or found.plan.profile.port}{path}", "--connections", str(connections)]
     words += ["--duration", str(duration)]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]

@@ -21,6 +21,7 @@ from generator.cli.commands import commands
 from generator.containers.docker import Docker
 from generator.docs.seed import SEED
 from generator.pipeline import read_plans
+from generator.plan.plan import Plan
 from tests.containers import kit
 from tests.containers.support.docker import health
 from tests.containers.support.waiting import wait_until
@@ -50,14 +51,20 @@ def project(name: str, folder: Path) -> Path:
     return target
 
 
+def built(docker: Docker, folder: Path, *overrides: str) -> tuple[Plan, str]:
+    """The project's image as its users make it, by `generate` and `docker build`, under its tag."""
+    profile = str(folder / "profile.yaml")
+    words = [word for one in overrides for word in ("--set", one)]
+    made = CliRunner().invoke(commands, ["generate", *words, "--output", str(folder), profile], obj={})
+    assert made.exit_code == 0, made.output
+    plan = read_plans((profile,), overrides, folder)[0]
+    return plan, kit.build(docker, plan, f"kit-test-{kit.CHECKOUT}-app-{folder.name}:dev", folder)
+
+
 @contextmanager
 def served(docker: Docker, folder: Path, *args: str, **changes: Any) -> Iterator[kit.Booted]:
-    """The project's image as its users make it: `generate`, `docker build`, run under the profile's limits."""
-    profile = str(folder / "profile.yaml")
-    made = CliRunner().invoke(commands, ["generate", "--output", str(folder), profile], obj={})
-    assert made.exit_code == 0, made.output
-    plan = read_plans((profile,), (), folder)[0]
-    tag = kit.build(docker, plan, f"kit-test-{kit.CHECKOUT}-app-{folder.name}:dev", folder)
+    """The project's image, run under the profile's limits."""
+    plan, tag = built(docker, folder)
     with kit.booted(docker, tag, plan, *args, health_interval="1s", **changes) as container:
         yield container
 

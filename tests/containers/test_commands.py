@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,9 +28,24 @@ JOB = "{name: ticker, command: [python, -c, %s], replicas: 2, resources: {cpu: 2
 TICKER = "\"import time; print('ticks', flush=True); time.sleep(3600)\""
 
 
+#: What each of the containers gets, and that it sees it: a variable, a file, settings, a folder that all share.
+KEY, PIN = "k$y of the api", "p1n"
+GIVEN = (
+    "env_secrets={API_KEY: {secret: bank, key: api}, PIN_FILE: {secret: bank, key: pin, file: true}}",
+    "volumes=[{name: data, mount_path: /data, claim: d, access_mode: ReadWriteMany},"
+    " {name: texts, mount_path: /texts, config_map: texts}]",
+)
+LOOK = """
+import json, os, pathlib, sys
+pathlib.Path("/data", sys.argv[1]).touch()
+texts = [pathlib.Path(path).read_text() for path in (os.environ["PIN_FILE"], "/texts/hello")]
+print(json.dumps([os.environ["API_KEY"], *texts, os.access("/texts", os.W_OK), sorted(os.listdir("/data"))]))
+"""
+
+
 def planned(subnet: str, code: str) -> Plan:
     command = f'app.before_start=[python, -c, "{code}"]'
-    return kit.plan_of(PROFILE, f"proxy_subnet={subnet}", command, f"jobs=[{JOB % TICKER}]")
+    return kit.plan_of(PROFILE, f"proxy_subnet={subnet}", command, f"jobs=[{JOB % TICKER}]", *GIVEN)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +60,18 @@ def up(
     docker: Docker, image: Callable[[str], str], subnet: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Project]:
     ensure_nginx_image(docker)
+    image(PROFILE)  # all but the last of its layers
     root = tmp_path_factory.mktemp("compose")
     plan = planned(subnet, "print(5 * 5)")
     write(root, plan)
-    environment = {"NGINX_IMAGE": NGINX_TAG, "PROXY_PORT": "0", "APP_IMAGE": image(PROFILE)}
+    for name in ("docker/app", "docker/runtime"):
+        shutil.copytree(kit.ROOT / name, root / name)
+    (root / ".env.small").write_text(f"API_KEY='{KEY}'\n")
+    for name, text in {"bank/pin": PIN, "texts/hello": "hello"}.items():
+        (root / ".env.small.d" / name).parent.mkdir(parents=True)
+        (root / ".env.small.d" / name).write_text(text)
+    tag = kit.build(docker, plan, f"kit-test-{kit.CHECKOUT}-commands:dev", root)
+    environment = {"NGINX_IMAGE": NGINX_TAG, "PROXY_PORT": "0", "APP_IMAGE": tag}
     with project(ensure_compose(docker.client), f"{plan.folder}/compose.yaml", root, environment) as found:
         yield found
 
@@ -64,6 +89,12 @@ def test_the_app_starts_when_the_command_has_succeeded(up: Project) -> None:
     host: dict[str, Any] = before["HostConfig"]
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not before["Config"]["User"].startswith("0")
     assert door(up).get("/").status == 200
+
+
+def test_secrets_and_volumes_are_in_the_app_and_in_its_jobs(up: Project) -> None:
+    for seen in (["app"], ["app", "ticker"]):
+        found = up.container(seen[-1]).exec("python", "-c", LOOK, seen[-1]).stdout
+        assert json.loads(found) == [KEY, PIN, "hello", False, seen]
 
 
 def test_a_job_runs_beside_it_as_little_privileged_and_ends_at_sigterm(up: Project) -> None:

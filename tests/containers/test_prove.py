@@ -40,6 +40,28 @@ def index():
     kept.append(b"x" * 500_000)
     return "kept"
 """
+#: Boots with what its profile names alone: a variable, a file, a folder to write to.
+NEEDS_SECRETS = """
+import os
+import pathlib
+
+print(os.environ["API_KEY"], pathlib.Path(os.environ["PIN_FILE"]).read_text(), flush=True)
+pathlib.Path("/data/seen").write_text("x")
+"""
+SECRETS = """\
+env_secrets: {API_KEY: {secret: bank, key: api}, PIN_FILE: {secret: bank, key: pin, file: true}}
+volumes: [{name: data, mount_path: /data, claim: data}]
+kubernetes: {replicas: 1}
+"""
+KEY, PIN = "k3y-of-the-api", "p1n-of-the-bank"
+
+
+def give_secrets(root: Path) -> tuple[str, ...]:
+    """The file and the folder that --env-file takes them from; returns the option."""
+    (root / ".env.bank").write_text(f"API_KEY={KEY}\n")
+    (root / ".env.bank.d/bank").mkdir(parents=True)
+    (root / ".env.bank.d/bank/pin").write_text(PIN)
+    return "--env-file", str(root / ".env.bank")
 
 
 def containers(docker: Docker) -> set[str]:
@@ -97,9 +119,14 @@ def test_what_holds_is_proved(root: Path, image: Callable[[str], str], profile: 
 
 
 @pytest.mark.usefixtures("untouched")
-def test_an_app_that_returns_another_status_is_reported(root: Path) -> None:
-    code, output = prove(root, "--path", "/nope")
+def test_an_app_that_returns_another_status_is_reported_and_none_of_its_secrets(root: Path) -> None:
+    app, profile = root / "docker/app/flask_server.py", root / "profile.yaml"
+    app.write_text(app.read_text() + NEEDS_SECRETS)
+    profile.write_text((kit.ROOT / SMALL).read_text() + SECRETS)
+    code, output = prove(root, "--path", "/nope", *give_secrets(root), profile=str(profile))
     assert code == 1, output
+    written = output + "".join(path.read_text() for path in (root / "build/proof").iterdir())
+    assert KEY not in written and PIN not in written
     assert "1 x non_2xx (404)" in output
     assert "choose a request that gets 2xx, with --path" in output
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_a_real_application_serves_and_stops(docker: Docker, tmp_path: Path, nam
         other = container.get(real.other[0], headers=headers)
         assert (other.status, other.headers["content-type"].startswith(real.other[1])) == (200, True)
         wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
-        words = {"host": host} if host else {}
+        words: dict[str, Any] = {"host": host} if host else {}
         held = kit.load(docker, container, real.page, CONNECTIONS, 3, timeout=60, finish=60, **words)
         assert (held["failed"], held["no_response"], held["connections"]["requested"]) == (0, 0, CONNECTIONS), held
         with ThreadPoolExecutor(1) as threads:

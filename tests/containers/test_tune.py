@@ -13,6 +13,7 @@ import pytest
 from generator.containers.docker import Docker
 from generator.pipeline import plan_profile
 from tests.containers import kit
+from tests.containers.test_prove import KEY, NEEDS_SECRETS, PIN, SECRETS, give_secrets
 from tests.containers.test_prove import untouched as untouched
 
 SECONDS = 300
@@ -47,16 +48,18 @@ resources: {cpu: 1, memory: 256Mi}
 @pytest.mark.serial
 @pytest.mark.usefixtures("docker", "untouched")
 def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, docker: Docker) -> None:
-    (tmp_path / "shop.py").write_text(BLOCKING)
+    (tmp_path / "shop.py").write_text(BLOCKING + NEEDS_SECRETS)
     shutil.copy(kit.ROOT / "docker/app/requirements.txt", tmp_path)
     profile = tmp_path / "tuned.yaml"
-    profile.write_text(PROFILE)
-    words = ["--output", str(tmp_path), "--minutes", "0.3", "--server", "gevent", "--no-compare", "--write"]
-    command = [sys.executable, "-m", "generator", "tune", *words, str(profile)]
+    profile.write_text(PROFILE + SECRETS)
+    words = ["--output", str(tmp_path), *give_secrets(tmp_path), "--minutes", "0.3", "--server", "gevent"]
+    command = [sys.executable, "-m", "generator", "tune", *words, "--no-compare", "--write", str(profile)]
     done = subprocess.run(command, cwd=kit.ROOT, text=True, capture_output=True, timeout=SECONDS, check=False)
     output = done.stdout + done.stderr
     assert done.returncode in (0, 1), output  # 1: no time to choose
     report = json.loads((tmp_path / "build/proof/tune-tuned.json").read_text())
+    written = said + json.dumps(report)
+    assert KEY not in written and PIN not in written
     assert report["alone_ms"] >= 60 and report["p99_limit_ms"] == 10 * report["alone_ms"]
     own = next(row for row in report["candidates"] if row["own"])
     assert own["name"] == "gevent, 1 worker" and not own["fault"], output

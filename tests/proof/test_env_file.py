@@ -10,13 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from generator.cli.commands import commands
-from generator.cli.prove import hidden
 from generator.containers.client import Client
 from generator.containers.command import Completed
 from generator.containers.docker import Docker
 from generator.errors import KitError
 from generator.proof.claim import FAILED, Claim
-from generator.proof.env_file import HIDDEN, check_names, hide, hide_in, read_env_file
+from generator.proof.env_file import HIDDEN, Given, hidden, hide, hide_in, mount_words, read_env_file, read_given
 from generator.proof.stage import Stage, server_options
 from tests.fast_support import MINIMAL, plan_of
 
@@ -57,20 +56,58 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
         read_env_file(str(tmp_path / "none"))
 
 
-def test_secrets_of_the_profile_must_be_given() -> None:
-    check_names(plan_of(NEEDS), {"DATABASE_URL": "x"})
-    with pytest.raises(KitError, match="needs DATABASE_URL; give them with --env-file"):
-        check_names(plan_of(NEEDS), {"OTHER": "x"})
+def test_secrets_of_the_profile_must_be_given(tmp_path: Path) -> None:
+    file = tmp_path / ".env.web"
+    file.write_text("DATABASE_URL=x\n")
+    assert read_given(str(file), plan_of(NEEDS)).variables == {"DATABASE_URL": "x"}
+    file.write_text("OTHER=x\n")
+    for given in (str(file), None):
+        with pytest.raises(KitError, match="needs DATABASE_URL; give them with --env-file"):
+            read_given(given, plan_of(NEEDS))
+
+
+FILES = """\
+env_secrets: {DB_PASSWORD_FILE: {secret: pg, key: password, file: true}}
+volumes: [{name: keys, mount_path: /keys, secret: keys}, {name: texts, mount_path: /texts, config_map: texts}]
+"""
+
+
+def test_secret_files_and_folders_are_mounted_from_where_compose_has_them(tmp_path: Path) -> None:
+    file, folder = tmp_path / ".env.web", tmp_path / ".env.web.d"
+    file.write_text("")
+    plan = plan_of(FILES)
+    with pytest.raises(KitError, match=r"DB_PASSWORD_FILE: the file pg/password is missing; --env-file FILE takes it"):
+        read_given(None, plan)
+    for name, text in {
+        "pg/password": f"{SECRET}\n",
+        "keys/a.pem": f"one {SECRET}\nsecond line",
+        "texts/t": "greeting",
+    }.items():
+        with pytest.raises(KitError, match=f"{name.partition('/')[0]}.* is missing"):
+            read_given(str(file), plan)
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(text)
+    given = read_given(str(file), plan)
+    place = "/run/secrets/app/pg/password"
+    assert given.variables == {"DB_PASSWORD_FILE": place}
+    assert given.mounts == {folder / "pg/password": place, folder / "keys": "/keys", folder / "texts": "/texts"}
+    assert given.secrets >= {SECRET, f"one {SECRET}", "second line"}
+    assert not given.secrets & {"greeting", place}, "neither a path nor a ConfigMap is a secret"
+
+
+def test_a_folder_with_a_comma_is_one_path_to_docker() -> None:
+    words = mount_words({Path("/a,b/c"): "/keys", Path('/q"q'): "/q"})
+    assert words == ['type=bind,"source=/a,b/c",target=/keys,readonly', 'type=bind,"source=/q""q",target=/q,readonly']
 
 
 def test_the_values_are_hidden_in_every_text() -> None:
     given = {"KEY": SECRET, "QUOTED": 'with "quotes" in it', "SHORT": "1"}
     texts = {"log": [f"no {SECRET} here", {"line": r"{\"k\": \"with \\\"quotes\\\" in it\"}", "n": 1}]}
-    claim = hide_in(Claim("boots", "1 boot", f"died: {SECRET}", FAILED, f"see {SECRET}", texts), given)
+    claim = hide_in(Claim("boots", "1 boot", f"died: {SECRET}", FAILED, f"see {SECRET}", texts), given.values())
     assert SECRET not in repr(claim)
     assert (claim.measured, claim.promised, claim.data["log"][1]["n"]) == (f"died: {HIDDEN}", "1 boot", 1)
-    assert hide(r"say with \"quotes\" in it", given) == f"say {HIDDEN}"
-    with pytest.raises(KitError) as shown, hidden(given):
+    assert hide(r"say with \"quotes\" in it", given.values()) == f"say {HIDDEN}"
+    with pytest.raises(KitError) as shown, hidden(given.values()):
         raise KitError(f"the engine says {SECRET}")
     assert str(shown.value) == f"the engine says {HIDDEN}"
 
@@ -85,18 +122,20 @@ def test_docker_gets_a_file_of_the_owners_and_no_value_as_an_argument() -> None:
                 seen.append((" ".join(argv), path.read_text(), path.stat().st_mode & 0o777))
         return Completed(tuple(argv), 0, "c1\n", "")
 
-    stage = Stage(Docker(Client("docker", run=run), "label"), plan_of(NEEDS), "image", "load", {"DATABASE_URL": SECRET})
+    given = Given({"DATABASE_URL": SECRET}, {Path("/here"): "/there"})
+    stage = Stage(Docker(Client("docker", run=run), "label"), plan_of(NEEDS), "image", "load", given)
     stage.beside = stage.docker.run_detached("load")
     stage.start_server()
     ((words, text, mode),) = seen
     assert (text, mode) == (f"DATABASE_URL={SECRET}\n", 0o600)
     assert SECRET not in words
+    assert "--mount=type=bind,source=/here,target=/there,readonly" in words
     assert not Path(words.partition("--env-file=")[2].partition(" ")[0]).exists()
 
 
 def test_volumes_start_empty_and_can_be_written() -> None:
     plan = plan_of("volumes: [{name: data, mount_path: /data, size: 1Gi}, {name: c, mount_path: /c, config_map: c}]")
-    assert server_options(plan)["tmpfs"] == ["/tmp", "/data:mode=1777"]
+    assert server_options(plan)["mount"] == ["type=volume,target=/data"]
 
 
 def test_a_cluster_takes_secrets_from_its_namespace(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.containers.client import Client
-from generator.containers.command import Completed
+from generator.containers.command import CommandFailed, Completed, EngineError
 from generator.containers.container import Container
 
 UP_SECONDS = 120
@@ -24,9 +24,12 @@ class Project:
     file: str
     folder: Path
     environment: Mapping[str, str]
+    #: Other files of the same project, as people add a database to what is generated.
+    beside: tuple[str, ...] = ()
 
     def call(self, *words: str, timeout: float = 60, check: bool = True) -> Completed:
-        command = ("compose", "--project-name", self.name, "--file", self.file, *words)
+        files = [word for file in (self.file, *self.beside) for word in ("--file", file)]
+        command = ("compose", "--project-name", self.name, *files, *words)
         return self.client.call(*command, timeout=timeout, env=self.environment, cwd=self.folder, check=check)
 
     def container(self, service: str) -> Container:
@@ -39,12 +42,18 @@ class Project:
 
 
 @contextmanager
-def project(client: Client, file: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Project]:
-    """`docker compose up --wait` of the file, as seen from the folder; all of it is removed at the end."""
+def project(
+    client: Client, file: str, folder: Path, environment: Mapping[str, str], beside: tuple[str, ...] = ()
+) -> Iterator[Project]:
+    """`docker compose up --wait` of the files, as seen from the folder; all of it is removed at the end."""
     # The classic builder shares its cache with the images that the tests have built before.
-    found = Project(client, f"kit-test-{secrets.token_hex(6)}", file, folder, {"DOCKER_BUILDKIT": "0", **environment})
+    name = f"kit-test-{secrets.token_hex(6)}"
+    found = Project(client, name, file, folder, {"DOCKER_BUILDKIT": "0", **environment}, beside)
     try:
-        found.call("up", "--wait", "--wait-timeout", str(UP_SECONDS), timeout=UP_SECONDS + 300)
+        try:
+            found.call("up", "--wait", "--wait-timeout", str(UP_SECONDS), timeout=UP_SECONDS + 300)
+        except CommandFailed as error:
+            raise EngineError(f"{error}\n{found.call('logs', '--tail', '50', check=False).output}") from error
         yield found
     finally:
         found.call("down", "--volumes", "--timeout", "1", timeout=120, check=False)

@@ -1,0 +1,4 @@
+def post_fork(server, worker):
+    from visits import pool
+
+    pool.open()
