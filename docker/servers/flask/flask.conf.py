@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='a0b1fbfc66f3')
+_kit.begin(runtime='4ac488d323b2')
 
 _numbers = _kit.numbers(
     connections=10,
