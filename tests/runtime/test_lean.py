@@ -17,6 +17,7 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from generator.runtime.workers import gthread, lean, response
 from generator.runtime.workers.access_log import TextLogger
@@ -240,6 +241,33 @@ def by_exchange(found: Any, data: bytes) -> tuple[Any, ...]:
     return outcome(found, sock, lambda: Exchange(found).handle(request, sock))
 
 
+def thread_worker(cfg: Config, app: Any, alive: bool, idle: int = 0) -> Any:
+    """gunicorn's; with so many idle connections."""
+    found = worker(cfg, app, alive)
+    found.__class__, found.keepalived_conns, found.max_keepalived = gthread.FairThreadWorker, range(idle), 5
+    found.exchange = Exchange(found, util.close_graceful)
+    return found
+
+
+def by_stock_threads(found: Any, data: bytes) -> tuple[Any, ...]:
+    sock = Socket(data)
+    request, conn = next(RequestParser(found.cfg, sock, PEER)), SimpleNamespace(sock=sock, client=PEER, server=SERVER)
+    return outcome(found, sock, lambda: closing(ThreadWorker.handle_request(found, request, conn)))
+
+
+def by_threads(found: Any, data: bytes) -> tuple[Any, ...]:
+    request = READERS[0].read(data, sock := Socket(), PEER, SERVER)
+    assert request is not None
+    conn = SimpleNamespace(sock=sock, client=PEER, server=SERVER)
+    return outcome(found, sock, lambda: closing(found.handle_request(request, conn)))
+
+
+def closing(keeps: bool) -> None:
+    """gunicorn's thread worker says by its value what others say by StopIteration."""
+    if not keeps:
+        raise StopIteration
+
+
 STATUSES = [
     "200 OK",
     "204 No Content",
@@ -328,6 +356,18 @@ def test_responds_as_gunicorn_does(seed: int) -> None:
             assert found == stock or found[1] == b"", (data, plan)
         else:
             assert found == stock, (data, plan)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_threads_respond_as_gunicorns_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gthread, "given_up", lambda sock: False)
+    rng, cfg = random.Random(0), CONFIGS[0]
+    for _ in range(3_000):
+        plan, alive, idle = generated_app(rng), rng.random() < 0.9, rng.choice([0, 4, 5, 6])
+        with patch.object(wsgi, "create", lean._create):
+            stock = by_stock_threads(thread_worker(cfg, app_of(plan), alive, idle), REQUEST)
+        found = by_threads(thread_worker(cfg, app_of(plan), alive, idle), REQUEST)
+        assert found == stock or (stock[1].endswith(b"\r\n\r\n<shut down><closed>") and found[1] == b""), plan
 
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -144,6 +144,7 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 
 class Gunicorn:
     def __init__(self, folder: Path, worker: str, settings: dict[str, Any], more: str, app: str = APP) -> None:
+        self.worker = worker
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         (folder / "tiny.py").write_text(app)

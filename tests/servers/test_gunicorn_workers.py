@@ -60,8 +60,11 @@ def test_a_request_in_the_socket_when_the_stop_begins_is_served(start: Start) ->
             until(lambda: "Handling signal: term" in server.log.read_text())
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGCONT)
-            for conn in (*conns, *queued):
-                assert "Connection: close" in read_response(conn)[0]
+            kept = [conn for conn in (*conns, *queued) if "Connection: close" not in read_response(conn)[0]]
+            # A thread may have a request before the loop reads the signal; none of those that it accepts afterwards.
+            assert not kept or (server.worker == "gthread" and set(kept) <= set(conns))
+            for conn in kept:
+                assert closed_after(conn, monotonic())
     assert server.ended_within(20), "less than graceful_timeout"
 
 

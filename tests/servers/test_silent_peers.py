@@ -11,7 +11,7 @@ import pytest
 from generator.runtime.http_limits import PROBE_IDLE
 from generator.servers import SERVERS
 from tests.containers.support.peers import seconds_to_probe
-from tests.servers.started import Gunicorn, until, whole_answer
+from tests.servers.started import Gunicorn, until, read_response
 from tests.servers.test_pywsgi_server import _starter
 
 #: What this interpreter has; the images' eventlet and meinheld are asked in tests/containers/hostile_servers.py.
@@ -33,7 +33,7 @@ def test_a_silent_connection_is_probed(server: str, gunicorn: Callable[..., Guni
     port = next(starter)().port if starter else gunicorn(server).port
     with socket.create_connection(("127.0.0.1", port), 30) as conn:
         if server != "sync":  # which closes behind its response
-            whole_answer(conn, "/")
+            read_response(conn, "/")
         left = until(lambda: known(seconds_to_probe(Path("/proc/net/tcp").read_text(), port)))
     assert all(PROBE_IDLE / 2 < seconds <= PROBE_IDLE for seconds in left), left
     next(starter, None) if starter else None

@@ -1,10 +1,11 @@
-"""The WSGI call of an ordinary request, as ``handle_request`` of gunicorn's gevent worker does it.
+"""The WSGI call of an ordinary request, as ``handle_request`` of gunicorn's gevent and thread workers does it.
 
 What that looks up for each request (settings, hooks, whether there is an access log) does not change while a worker
 lives, and is looked up once here. Hooks, access log, statsd, max_requests and errors are as they are there.
 """
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from logging import DEBUG
@@ -22,10 +23,18 @@ from .app_errors import AppWithOwnErrors, raise_if_own
 _QUIET = (Logger, TextLogger, JsonLogger)
 
 
+def hang_up(sock: Any) -> None:
+    """In the middle of a response, as gunicorn's gevent worker."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
+
 class Exchange:
     """Handles the requests of one worker that lean.py has read."""
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Any, hang_up: Callable[[Any], None] = hang_up) -> None:
+        self.hang_up = hang_up
         cfg, log = worker.cfg, worker.log
         self.worker, self.cfg, self.log, self.keepalive = worker, cfg, log, bool(cfg.keepalive)
         # gunicorn's own hooks only log, at the level debug.
@@ -56,9 +65,7 @@ class Exchange:
             if not (resp and resp.headers_sent):
                 raise
             self.log.exception("Error handling request")  # a 500 would come in the middle of the response
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-                sock.close()
+            self.hang_up(sock)
             raise StopIteration from None
         finally:
             if self.post_request:

@@ -27,6 +27,11 @@ class HeadSocket(socket.socket):
                 raise LimitRequestHeaders(f"more than {self.limit} bytes")
         return data
 
+    def setblocking(self, flag: bool) -> None:
+        """gunicorn says it for each request; it is a system call."""
+        if not flag or self.gettimeout() is not None:
+            super().setblocking(flag)
+
     def become_websocket(self) -> None:
         self.writing = Lock()
 

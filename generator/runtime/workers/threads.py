@@ -1,0 +1,87 @@
+"""Threads that take connections from the kernel, which keeps those whose bytes have come in their order.
+
+gunicorn's thread worker has a loop that hands each request to a thread, and gets the connection back through a pipe.
+Here an idle thread waits in epoll itself, and says there what it waits for next: no request passes through another
+thread.
+"""
+
+import select
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from typing import Any
+
+#: One event, then silence until the next ``wait``: a connection is served by one thread at a time.
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT
+
+
+class Threads:
+    """So many connections are served at once, the others wait in the kernel.
+
+    ``serve`` is called in a thread, with a connection that has become readable, ``respond`` with one given to
+    ``serve_next``; neither raises. ``conn.descriptor`` is its file descriptor's number.
+    """
+
+    def __init__(self, count: int, serve: Callable[[Any], None], respond: Callable[[Any], None]) -> None:
+        self.count, self.serve, self.respond = count, serve, respond
+        self.epoll = select.epoll()
+        self.conns: dict[int, Any] = {}
+        self.ready: deque[Any] = deque()  # of which the next request has been read already
+
+    def start(self) -> None:
+        """Not joined at the end of the process: the worker has waited for their requests, or waits no longer."""
+        for number in range(self.count):
+            Thread(target=self.work, name=f"request-{number}", daemon=True).start()
+
+    def add(self, conn: Any) -> None:
+        """A new connection, which waits for its first bytes."""
+        self.conns[conn.descriptor] = conn
+        self.epoll.register(conn.descriptor, _ONCE)
+
+    def wait(self, conn: Any) -> bool:
+        """For more of a connection; called by ``serve`` or ``respond``. False if it is closed.
+
+        If it is closed just now, and a new one has its number, that one is waited for twice, which does no harm.
+        """
+        if not self.knows(conn):
+            return False
+        try:
+            self.epoll.modify(conn.descriptor, _ONCE)
+        except OSError:
+            return False
+        return True
+
+    def serve_next(self, conn: Any) -> None:
+        """Called by ``serve`` or ``respond``: a thread takes it in turn with those that become readable."""
+        self.ready.append(conn)
+
+    def knows(self, conn: Any) -> bool:
+        """Whether it is not forgotten; another may have its descriptor since."""
+        return self.conns.get(conn.descriptor) is conn
+
+    def forget(self, conn: Any) -> None:
+        """Before it is closed: whoever has a duplicate of its descriptor would keep it in the kernel's list."""
+        if self.knows(conn):
+            del self.conns[conn.descriptor]
+            with suppress(OSError):
+                self.epoll.unregister(conn.descriptor)
+
+    def work(self) -> None:
+        while True:
+            conn = self.next_ready()
+            if conn is not None:
+                self.respond(conn)
+            for number, _ in self.epoll.poll(0 if self.ready else -1, 1):
+                conn = self.conns.get(number)
+                if conn is not None:
+                    self.serve(conn)
+
+    def next_ready(self) -> Any:
+        try:
+            return self.ready.popleft()
+        except IndexError:  # there was none, or another thread has it
+            return None
+
+    def shutdown(self, wait: bool = True) -> None:
+        """gunicorn's word at the end of the worker: the threads end with the process."""
