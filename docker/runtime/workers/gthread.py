@@ -1,6 +1,7 @@
 """gunicorn's thread worker, made fair: connections are accepted in batches, and hold a thread only for a request.
 
-Ordinary requests take the short way of lean.py; all others, and TLS, are gunicorn's to parse.
+The loop is gunicorn's: it accepts, closes who is silent for too long, and stops. Who waits for a request waits in
+threads.py. Ordinary requests take the short way of lean.py; all others, and TLS, are gunicorn's to parse.
 """
 
 from collections import OrderedDict
@@ -9,23 +10,33 @@ from functools import partial
 from selectors import EVENT_READ
 from socket import SHUT_WR, socket
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
+from gunicorn import util
 from gunicorn.http.parser import RequestParser
-from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
+from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from .. import http_limits
 from ..given_up import given_up
 from . import accepting, lean, websocket
 from .app_errors import OwnErrors
+from .exchange import Exchange
 from .heads import HeadSocket
+from .threads import Threads
 
 TAKE = 1.0  # seconds at most to take what waits in the queue at a stop
 LINGER = 2.0  # seconds that a client has to close after its last response, as stock has it
 
 
 class InOrder:
-    """What stock uses of a deque, with a remove() that does not search through thousands of connections."""
+    """Connections that wait. What stock uses of a deque, without a search through thousands of them.
+
+    The loop looks who is the first, and the threads take whom they serve: whoever ``take`` says yes to has it.
+    """
+
+    #: What the loop sees as the first where a thread took the last one meanwhile: its time is over, so it looks again.
+    GONE = SimpleNamespace(timeout=0.0)
 
     def __init__(self) -> None:
         self._all: OrderedDict[TConn, None] = OrderedDict()
@@ -33,17 +44,17 @@ class InOrder:
     def append(self, conn: TConn) -> None:
         self._all[conn] = None
 
-    def remove(self, conn: TConn) -> None:
-        del self._all[conn]
+    def take(self, conn: TConn) -> bool:
+        return self._all.pop(conn, self) is not self
 
-    def popleft(self) -> TConn:
-        return self._all.popitem(last=False)[0]
-
-    def __getitem__(self, first: int) -> TConn:
-        return next(iter(self._all))
+    def __getitem__(self, first: int) -> Any:
+        try:
+            return next(iter(self._all))
+        except (StopIteration, RuntimeError):  # a thread has changed it in between
+            return self.GONE
 
     def __iter__(self) -> Iterator[TConn]:
-        return iter(self._all)
+        return iter(list(self._all))
 
     def __len__(self) -> int:
         return len(self._all)
@@ -84,15 +95,17 @@ class Parser(RequestParser):  # type: ignore[misc]
 
 
 class Conn(TConn):  # type: ignore[misc]
-    """A connection whose end the loop does not wait for."""
+    """A connection that waits in Threads, and whose end the loop does not wait for."""
 
     def __init__(self, worker: "FairThreadWorker", *args: Any) -> None:
         super().__init__(worker.cfg, *args)
-        self.worker = worker
+        self.data_ready = True  # stock would wait in a thread for the first byte
+        self.worker, self.descriptor = worker, self.sock.fileno()
         if worker.lean:
             self.parser = Parser(worker.reader, self)
 
     def close(self, graceful: bool = False) -> None:
+        self.worker.tpool.forget(self)
         if graceful:
             self.worker.linger(self)
         else:
@@ -108,10 +121,15 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
         self.paused_until = self.warned = float("-inf")
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         self.lean = lean.fits(self.cfg) and not self.cfg.is_ssl
-        self.reader = lean.Reader(self.cfg)
+        self.reader, self.keepalive = lean.Reader(self.cfg), self.cfg.keepalive
+
+    def get_thread_pool(self) -> Threads:
+        return Threads(self.cfg.threads, self.serve, self.respond)
 
     def run(self) -> None:
         lean.install()
+        self.exchange = Exchange(self, util.close_graceful)
+        self.tpool.start()
         super().run()
 
     def accept(self, listener: Any) -> None:
@@ -132,21 +150,81 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
             conn = Conn(self, HeadSocket(sock, self.head_bytes), address, listener.getsockname())
             self.wait_for_first_byte(conn)
 
+    # --- In a thread ---
+
+    def serve(self, conn: Conn) -> None:
+        """Bytes have come, or the end of the connection; unless the loop closes it just now."""
+        if self.keepalived_conns.take(conn) or self.pending_conns.take(conn):
+            self.respond(conn)
+
+    def respond(self, conn: Conn) -> None:
+        """One request; then the connection waits for the next one, or the loop closes it."""
+        keep = False
+        try:
+            keep = self.handle(conn)
+        except BaseException:  # SystemExit of the app among them, which ended stock's worker
+            self.log.exception("Error handling request")
+        if not keep:
+            self.method_queue.defer(self.end, conn)
+        elif conn.parser.unreader.buf.getvalue():
+            self.tpool.serve_next(conn)
+        else:
+            conn.timeout = monotonic() + self.keepalive
+            self.keepalived_conns.append(conn)
+            if not self.alive:  # and the loop has looked at all that wait, perhaps just before
+                conn.timeout = min(conn.timeout, monotonic() + STOP_KEEPALIVE_LINGER)
+            if not self.tpool.wait(conn) and self.keepalived_conns.take(conn):  # the app has closed it
+                self.method_queue.defer(self.end, conn)
+
     def handle(self, conn: TConn) -> Any:
-        """In a thread. A head holds it: threads are the number of unfinished ones, and the proxy in front keeps off all
-        that are slow."""
+        """A head holds the thread: threads are the number of unfinished ones, and the proxy in front keeps off all that
+        are slow."""
         if isinstance(conn.sock, HeadSocket):  # not TLS
             conn.sock.head = 0
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
+        short = req.__class__ is lean.LeanRequest
         if isinstance(conn.sock, HeadSocket):
             conn.sock.head = None
-            if not isinstance(req, lean.LeanRequest) and websocket.is_handshake(req):
+            if not short and websocket.is_handshake(req):
                 conn.sock.become_websocket()
         if given_up(conn.sock):
             return False
-        return super().handle_request(req, conn)
+        if not short:
+            return super().handle_request(req, conn)
+        if len(self.keepalived_conns) >= self.max_keepalived:
+            req.force_close()
+        self.exchange.handle(req, conn.sock)
+        return True
+
+    # --- In the loop ---
+
+    def end(self, conn: Conn) -> None:
+        self.nr_conns -= 1
+        try:
+            conn.close(graceful=True)
+        except Exception:
+            conn.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        self.close_silent(self.keepalived_conns, force)
+
+    def murder_pending(self) -> None:
+        self.close_silent(self.pending_conns)
+        now = monotonic()
+        while self.closing_conns and self.closing_conns[0].timeout < now:
+            conn = self.closing_conns[0]
+            self.poller.unregister(conn.sock)
+            self.forget(conn)
+
+    def close_silent(self, waiting: InOrder, force: bool = False) -> None:
+        now = monotonic()
+        while waiting and (force or waiting[0].timeout <= now):
+            conn = waiting[0]
+            if waiting.take(conn):
+                self.nr_conns -= 1
+                conn.close()
 
     def handle_usr1(self, sig: Any, frame: Any) -> None:
         """Logs are opened anew."""
@@ -164,10 +242,10 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled and monotonic() > self.paused_until)
 
-    def wait_for_first_byte(self, conn: TConn) -> None:
+    def wait_for_first_byte(self, conn: Conn) -> None:
         conn.timeout = monotonic() + max(self.cfg.keepalive, DEFAULT_WORKER_DATA_TIMEOUT)
         self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        self.tpool.add(conn)
 
     def linger(self, conn: Conn) -> None:
         """Until the client closes too, so that it gets its response whole. Stock waits for that in its loop: a client
@@ -197,17 +275,9 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
         self.forget(conn)
 
     def forget(self, conn: Conn) -> None:
-        self.closing_conns.remove(conn)
+        self.closing_conns.take(conn)
         self.nr_conns -= 1
         conn.close()
-
-    def murder_pending(self) -> None:
-        super().murder_pending()
-        now = monotonic()
-        while self.closing_conns and self.closing_conns[0].timeout < now:
-            conn = self.closing_conns[0]
-            self.poller.unregister(conn.sock)
-            self.forget(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Called once, when the worker stops. Stock waits for silent connections until graceful_timeout, and leaves

@@ -281,6 +281,8 @@ class LeanResponse(response.Response):
     def close(self) -> None:
         if self.chunked or not self.headers_sent:
             super().close()
+        elif self.sent != self.response_length and self.is_short():
+            self.must_close = True
 
 
 _create: Callable[..., Any] = wsgi.create
