@@ -58,7 +58,7 @@ def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, 
     output = done.stdout + done.stderr
     assert done.returncode in (0, 1), output  # 1: no time to choose
     report = json.loads((tmp_path / "build/proof/tune-tuned.json").read_text())
-    written = said + json.dumps(report)
+    written = output + json.dumps(report)
     assert KEY not in written and PIN not in written
     assert report["alone_ms"] >= 60 and report["p99_limit_ms"] == 10 * report["alone_ms"]
     own = next(row for row in report["candidates"] if row["own"])

@@ -11,7 +11,7 @@ import pytest
 from generator.runtime.http_limits import PROBE_IDLE
 from generator.servers import SERVERS
 from tests.containers.support.peers import seconds_to_probe
-from tests.servers.started import Gunicorn, until, read_response
+from tests.servers.started import Gunicorn, read_response, until
 from tests.servers.test_pywsgi_server import _starter
 
 #: What this interpreter has; the images' eventlet and meinheld are asked in tests/containers/hostile_servers.py.

@@ -15,7 +15,7 @@ import pytest
 
 from generator.runtime.workers.gthread import InOrder
 from generator.runtime.workers.threads import Threads
-from tests.servers.started import Gunicorn, closed_after, connections, send, until, read_response
+from tests.servers.started import Gunicorn, closed_after, connections, read_response, send, until
 
 
 class Conn(SimpleNamespace):
