@@ -21,7 +21,7 @@ VERDICTS: tuple[Verdict, ...] = ("same", "stricter", "more lenient")
 _SEEN = re.compile(rb"^X-Seen: (\w+)-(\w+)-(\w*)\r\n", re.MULTILINE | re.IGNORECASE)
 _AT_ONCE = 24
 #: Seconds without a byte after which the client says that it has sent all; a server that waits for more ends then.
-_QUIET_SECONDS = 1.0
+QUIET_SECONDS = 1.0
 _DEADLINE_SECONDS = 30.0
 
 
@@ -58,12 +58,12 @@ def send(address: tuple[str, int], case: Case) -> Found:
     with socket.create_connection(address, _DEADLINE_SECONDS) as connection, suppress(ConnectionError):
         with suppress(ConnectionError):  # refused in the middle: the responses so far are read all the same
             connection.sendall(case.whole)
-        connection.settimeout(_QUIET_SECONDS)
+        connection.settimeout(QUIET_SECONDS)
         while True:
             try:
                 data = connection.recv(65536)
             except TimeoutError:
-                if connection.gettimeout() != _QUIET_SECONDS:
+                if connection.gettimeout() != QUIET_SECONDS:
                     raise
                 connection.shutdown(socket.SHUT_WR)
                 connection.settimeout(_DEADLINE_SECONDS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
 from generator.containers.client import Client
 from generator.containers.docker import Docker
+from generator.runtime.http_limits import PROBE_IDLE
 from tests import responses
 from tests.containers import hostile_reference, kit
 from tests.containers.behind import LITERAL, behind_the_proxy
@@ -15,6 +17,8 @@ from tests.containers.hostile_cases import CASES, SMUGGLED_REQUEST, Case
 from tests.containers.hostile_client import Found, Verdict, forged, send_all, verdict
 from tests.containers.support import answering_app, host, hostile_app
 from tests.containers.support.docker import build_text
+from tests.containers.support.peers import seconds_to_probe
+from tests.containers.support.waiting import wait_until
 
 #: A profile of each production server.
 PROFILES = {
@@ -46,9 +50,23 @@ def alone(docker: Docker, profile: str, image: str, cases: Iterable[Case] = CASE
         assert found.get("/").status == 200
         assert b"X-Forged" not in forged(("127.0.0.1", found.port))
         responses.judge(("127.0.0.1", found.port), keeps_alive=found.plan.server.name != "sync")
+        assert_probed(found)
         assert found.worker_pids() == workers, found.container.logs().text
         assert not [each.case.name for each in results if 500 in each.statuses], found.container.logs().text
     return results
+
+
+def assert_probed(container: kit.Booted) -> None:
+    """The kernel asks of a silent connection whether its client is still there: by default after two hours."""
+    port = container.plan.profile.port
+
+    def left() -> list[float]:
+        """Nothing yet where a byte is on its way, which has a timer of its own."""
+        found = seconds_to_probe(container.container.exec("cat", "/proc/net/tcp").stdout, port)
+        return [] if None in found else [seconds for seconds in found if seconds]
+
+    with socket.create_connection(("127.0.0.1", container.port), 30):
+        assert max(wait_until(left, kit.PATIENCE, container.container, what="a keepalive timer")) <= PROBE_IDLE
 
 
 def proxied(docker: Docker, client: Client, profile: str, image: str, scratch: Path) -> list[Found]:

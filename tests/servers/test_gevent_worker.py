@@ -182,16 +182,20 @@ SHORT = "gevent_worker.FairGeventWorker.transfer_timeout = 1.5\n"
 def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunicorn]) -> None:
     server = gunicorn("gevent", SHORT)
     head = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
-    with connections(server, 3) as (silent, slow, unread):
+    asks_for_websocket = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with connections(server, 4) as (silent, slow, unread, once_websocket):
+        once_websocket.sendall(asks_for_websocket)  # and gets a page
+        assert read_response(once_websocket)
         start = monotonic()
         silent.sendall(head + b"x")
+        once_websocket.sendall(head + b"x")
         unread.sendall(head.replace(b"/read", b"/") + b"x")
         for _ in range(9):  # 2.3 s in all, never silent for long
             slow.sendall(b"x" if _ else head + b"x")
             pause = monotonic() + 0.25
             until(lambda: monotonic() > pause)  # noqa: B023
         assert read_response(slow)
-        assert closed_after(silent, start)
+        assert closed_after(silent, start) and closed_after(once_websocket, start)
         assert read_response(unread)  # the app did not wait for it
         assert unread.recv(1) == b""
     assert "Error" not in server.log.read_text()

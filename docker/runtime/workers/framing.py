@@ -11,13 +11,26 @@ from gunicorn.http import wsgi
 class Framed(wsgi.Response):  # type: ignore[misc]
     """Ends the connection behind a body that is shorter than its Content-Length.
 
-    Stock keeps it alive, and the client takes the next response for the rest of this one.
+    Stock keeps it alive, and the client takes the next response for the rest of this one. A header that no body follows
+    is as gunicorn 27 makes it, also where the profile has an older one.
     """
 
     req: Any
     status_code: int | None
+    headers: list[tuple[str, str]]
     response_length: int | None
+    chunked: bool
     sent: int
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        write = super().start_response(status, headers, exc_info)
+        if self.bodiless:
+            self.chunked = False
+            code = self.status_code
+            if code == 204 or (code is not None and code < 200):  # RFC 9110, 8.6
+                self.headers = [(name, value) for name, value in self.headers if name.lower() != "content-length"]
+                self.response_length = None
+        return write
 
     @property
     def bodiless(self) -> bool:
