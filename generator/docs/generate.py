@@ -163,6 +163,19 @@ def real_apps(root: Path) -> str:
     return "\n".join(f"**{name}**\n\n```yaml profile\n{text}```\n" for name, text in named)
 
 
+def hooks(root: Path) -> str:
+    """The hooks of each application of tests/apps/ that a library needs, as the tests boot it."""
+    files = [*sorted(root.glob("tests/apps/hooks-*/hooks.py")), *sorted(root.glob("tests/apps/real/*/hooks.py"))]
+    named = [(path.parent.name.removeprefix("hooks-"), path.read_text(encoding="utf-8")) for path in files]
+    return "\n".join(f"**{name}**\n\n```python\n{text}```\n" for name, text in named)
+
+
+def beside(root: Path) -> str:
+    """What an application of tests/apps/real/ has beside it in Compose, as the tests start it."""
+    texts = [path.read_text(encoding="utf-8") for path in root.glob("tests/apps/real/psycopg/beside.yaml")]
+    return "\n".join(f"```yaml\n{text}```" for text in texts)
+
+
 def _faults() -> str:
     try:
         faults = read_profile(_BAD_PROFILE, "shop.yaml").faults
@@ -186,6 +199,8 @@ PARTS: Mapping[str, Callable[[Path], str]] = {
     "hazards": lambda _: hazards_table(),
     "faults": lambda _: _faults(),
     "real_apps": real_apps,
+    "hooks": hooks,
+    "beside": beside,
     "findings": lambda _: findings_page(),
 }
 

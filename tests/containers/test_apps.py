@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -77,6 +78,28 @@ def test_what_people_bring_is_built_and_serves(docker: Docker, tmp_path: Path, n
         assert container.get("/").json == expected
         wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
         assert kit.complaints(container.container.logs().text) == []
+
+
+@pytest.mark.parametrize("name", [one for one in ("hooks-prometheus",) if one in CHOSEN])
+def test_prometheus_sees_the_requests_of_all_workers_and_the_workers_that_live(
+    docker: Docker, tmp_path: Path, name: str
+) -> None:
+    with served(docker, project(name, tmp_path)) as container:
+        requests, workers = 0, container.wait_workers(2)
+
+        def seen() -> set[int]:
+            """The workers in the metrics, after one more request: it is served by whichever is there first."""
+            nonlocal requests
+            requests += 1
+            assert container.get("/").json == {"counted": True}
+            lines = container.get("/metrics").body.decode().splitlines()
+            assert f"shop_requests_total {requests}.0" in lines
+            return {int(found[1]) for found in map(re.compile(r'shop_worker\{pid="(\d+)"\} 1.0').match, lines) if found}
+
+        wait_until(lambda: seen() == set(workers), kit.PATIENCE, container.container, what="both workers")
+        container.container.exec("python", "-c", f"import os; os.kill({workers[0]}, 9)")
+        workers = container.wait_workers(2, gone=workers[:1])
+        wait_until(lambda: seen() == set(workers), kit.PATIENCE, container.container, what="the one in the place of it")
 
 
 @pytest.mark.parametrize("name", [one for one in ("hashed", "requirement-files") if one in CHOSEN])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 
 from generator.containers.docker import Docker
 from generator.proof.claim import FAILED
@@ -52,6 +53,7 @@ REAL = {
         fast=True,
     ),
     "dash": Real("/_dash-layout", b'"Rome"', ("/_dash-dependencies", "application/json"), fast=True),
+    "flask-socketio": Real("/", b"Chat", ("/", "text/html")),
     "flask-admin": Real(
         "/admin/book/",
         b"Library",
@@ -59,13 +61,37 @@ REAL = {
         {"SECRET_KEY": "x" * 40},
     ),
 }
+#: What has a module of its own: more than a server (test_real_projects.py).
+IN_COMPOSE = ("celery", "mlflow", "psycopg")
 CHOSEN = [name for name, one in REAL.items() if one.fast or os.environ.get("KIT_ALL_APPS")]
 
 
 def test_each_application_has_its_case() -> None:
     folders = sorted((kit.ROOT / "tests/apps/real").glob("*/profile.yaml"))
-    assert [path.parent.name for path in folders] == sorted(REAL)
+    assert [path.parent.name for path in folders] == sorted((*REAL, *IN_COMPOSE))
     assert all(len(path.read_text().splitlines()) <= 15 for path in folders)
+
+
+def chats(port: int) -> None:
+    """As many WebSockets of Socket.IO at once as the profile has connections: what one says, all hear."""
+    url = f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(CONNECTIONS):
+            sockets.append(websocket.create_connection(url, timeout=kit.PATIENCE))
+            stack.callback(sockets[-1].close)
+            assert hear(sockets[-1]).startswith("0{")
+            sockets[-1].send("40")
+            assert hear(sockets[-1]).startswith("40{")
+        sockets[0].send('42["say","hello"]')
+        assert {hear(one) for one in sockets} == {'42["said","hello"]'}
+
+
+def hear(socket: Any) -> str:
+    """The next message that is no ping."""
+    while (said := str(socket.recv())) == "2":
+        socket.send("3")
+    return said
 
 
 @pytest.mark.parametrize("name", CHOSEN)
@@ -85,6 +111,8 @@ def test_a_real_application_serves_and_stops(docker: Docker, tmp_path: Path, nam
         other = container.get(real.other[0], headers=headers)
         assert (other.status, other.headers["content-type"].startswith(real.other[1])) == (200, True)
         wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
+        if name == "flask-socketio":
+            chats(container.port)
         words: dict[str, Any] = {"host": host} if host else {}
         held = kit.load(docker, container, real.page, CONNECTIONS, 3, timeout=60, finish=60, **words)
         assert (held["failed"], held["no_response"], held["connections"]["requested"]) == (0, 0, CONNECTIONS), held

@@ -43,7 +43,12 @@ class Project:
 
 @contextmanager
 def project(
-    client: Client, file: str, folder: Path, environment: Mapping[str, str], beside: tuple[str, ...] = ()
+    client: Client,
+    file: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    beside: tuple[str, ...] = (),
+    seconds: int = UP_SECONDS,
 ) -> Iterator[Project]:
     """`docker compose up --wait` of the files, as seen from the folder; all of it is removed at the end."""
     # The classic builder shares its cache with the images that the tests have built before.
@@ -51,7 +56,7 @@ def project(
     found = Project(client, name, file, folder, {"DOCKER_BUILDKIT": "0", **environment}, beside)
     try:
         try:
-            found.call("up", "--wait", "--wait-timeout", str(UP_SECONDS), timeout=UP_SECONDS + 300)
+            found.call("up", "--wait", "--wait-timeout", str(seconds), timeout=seconds + 300)
         except CommandFailed as error:
             raise EngineError(f"{error}\n{found.call('logs', '--tail', '50', check=False).output}") from error
         yield found

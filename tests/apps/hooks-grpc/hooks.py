@@ -1,0 +1,4 @@
+def post_fork(server, worker):
+    import grpc.experimental.gevent
+
+    grpc.experimental.gevent.init_gevent()
