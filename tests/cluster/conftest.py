@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,6 +42,15 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     found = clusters.find(kubeconfig, request.config.getoption("--load-image"))
     with found.namespace(NAMESPACE):
         yield found
+
+
+@pytest.fixture(scope="session")
+def kubectl_folder(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PATH, with a kubectl that finds this cluster."""
+    kubectl = tmp_path_factory.mktemp("bin") / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\nexec {shlex.join(cluster.words)} "$@"\n')
+    kubectl.chmod(0o755)
+    return kubectl.parent
 
 
 Deploy = Callable[..., Deployed]
