@@ -99,10 +99,11 @@ def test_overload_restarts_no_pod_and_empties_no_service(deploy: Deploy, replica
     overloaded(deploy(SMALL, *TIGHT, "name=tight", "connections=300", f"kubernetes.replicas={replicas}"), replicas)
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
 @pytest.mark.parametrize("profile", SERVERS)
-def test_overload_of_every_server(deploy: Deploy, profile: str) -> None:
+def test_overload_of_every_server(deploy: Deploy, profile: str, replicas: int) -> None:
     connections = f"connections={min(300, kit.plan_of(profile).profile.connections)}"
-    overloaded(deploy(profile, *TIGHT, "group=tight", connections, "kubernetes.replicas=2"), 2)
+    overloaded(deploy(profile, *TIGHT, "group=tight", connections, f"kubernetes.replicas={replicas}"), replicas)
 
 
 def overloaded(deployed: Deployed, replicas: int) -> None:

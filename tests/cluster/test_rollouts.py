@@ -51,6 +51,12 @@ def test_rolling_restart_of_every_server(deploy: Deploy, profile: str) -> None:
     none_failed(under_load(deployed, "restart", scenarios.restart, slow=0 if blocks else 1))
 
 
+def test_requests_of_20_seconds_survive_a_rolling_restart(deploy: Deploy) -> None:
+    """1,500 of them at a time, of which a pod that ends finishes its own."""
+    long: dict[str, Any] = {"path": "/sleep?ms=20000", "keep": 0, "slow": 0, "timeout": 60}
+    none_failed(under_load(deploy(SMALL), "restart, requests of 20 s", scenarios.restart, **long))
+
+
 #: What a client sees whose request is on its way while the server closes the connection, idle until then: neither knows
 #: of the other (RFC 9112, 9.3.1), and a client may send such a request again.
 CLOSED_IDLE = {"reused: ConnectionResetError", "reused: closed before the response"}
