@@ -96,7 +96,8 @@ def deploy(cluster: Cluster, load_image: LoadImage) -> Iterator[Deploy]:
         load_image(profile, plan.image)
         manifest = render(plan)[plan.manifest]
         app = plan.kubernetes.name
-        if applied.get(app) != manifest:
+        is_there = cluster.run("get", "deployment", app, check=False).returncode == 0  # no test has removed it
+        if not is_there or applied.get(app) != manifest:
             cluster.run("apply", "-f", "-", text=manifest)
             applied[app] = manifest
         deployed = Deployed(cluster, plan, app, plan.image, manifest)
