@@ -22,16 +22,6 @@ ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyM
 _HOST = f.text("a host name", "app.example.com", formats.HOST, 253)
 #: A Gateway's controller refuses //, /./ and /../ in it.
 _ROUTE_PATH = r"/|(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~-]+)+/?"
-#: As the API server checks the names; a value may be any text.
-_ANNOTATIONS = f.mapping_of(
-    f.text(
-        "an annotation's name",
-        "nginx.ingress.kubernetes.io/proxy-body-size",
-        rf"({formats.LABEL}(\.{formats.LABEL})*/)?[A-Za-z0-9]([A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?",
-        317,
-    ),
-    f.text("text of one line", "16m", r"[^\r\n\x00]*"),
-)
 _POINTER = r"/[A-Z][A-Za-z]*(/[^/\s]+)+"
 
 
@@ -130,7 +120,7 @@ class Route(Record):
         _NAME.or_null(), "HTTPRoute: the Gateway's namespace; null is the pods' own.", default=None
     )
     annotations: tuple[tuple[str, str], ...] = setting(
-        _ANNOTATIONS, "Annotations of the Ingress or HTTPRoute: what its controller has no field for.", default=()
+        ANNOTATIONS, "Annotations of the Ingress or HTTPRoute: what its controller has no field for.", default=()
     )
 
 

@@ -166,13 +166,14 @@ def reported(on: OnCluster) -> Claim:
 
 
 def under_load(on: OnCluster, name: str, promised: str, action: Action) -> Claim:
-    """What became of the requests that were sent to the Service while ``action`` was done to its pods."""
+    """What became of the requests that were sent to the Service until ``action`` on its pods had come to its end."""
     on.settle()
     load = on.load()
     time.sleep(BEFORE)
     try:
         action(on)
-        on.settle()
+        on.settle(one_by_one=True)
+        load.stop()
         result = load.result()
     except NotOnCluster as error:
         return judged(name, promised, "not finished", {str(error): "kubectl describe pod says why."})

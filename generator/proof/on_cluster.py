@@ -26,7 +26,10 @@ from .steady_load import LABEL, SteadyLoad
 #: Kinds that are not applied: the namespace is the proof's, and routes would take live traffic.
 LEFT_OUT = ("Namespace", "Ingress", "HTTPRoute")
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+#: Of load at least, and longer where what is done to the pods takes longer.
 LOAD_SECONDS = 30
+#: Beside what the pods need by the plan: for images, volumes, the scheduler.
+SPARE_SECONDS = 120
 
 
 @dataclass
@@ -45,11 +48,15 @@ class OnCluster:
     def instance(self) -> str:
         return self.plan.kubernetes.name
 
-    def settle(self) -> None:
+    def patience(self, one_by_one: bool) -> int:
+        """Seconds in which all pods start, or in which each is replaced, one after another."""
+        each = self.plan.startup_seconds + self.plan.stop_seconds.value
+        return each * (len(self.kubectl.pods(self.instance)) if one_by_one else 1) + SPARE_SECONDS
+
+    def settle(self, one_by_one: bool = False) -> None:
         """Wait until all wanted pods are ready and no other is left. Raises NotOnCluster with the pods' troubles."""
-        seconds = self.plan.startup_seconds + self.plan.stop_seconds.value + 120
         try:
-            poll(lambda: self.kubectl.settled(self.instance), seconds, "all pods ready")
+            poll(lambda: self.kubectl.settled(self.instance), self.patience(one_by_one), "all pods ready")
         except NotOnCluster as error:
             raise NotOnCluster(f"{error}; {self.troubles()}") from None
 
@@ -65,11 +72,13 @@ class OnCluster:
         return "; ".join(known) or f"{sum(map(ready, pods))} of {len(pods)} pods are ready"
 
     def load(self) -> SteadyLoad:
-        """A load on the Service, half of it over kept connections, half over fresh ones."""
+        """A load on the Service, half of it over kept connections, half over fresh ones, until it is stopped."""
         service = self.kubectl.get("service", self.instance)["spec"]
         half = self.rate / 2
         words = (f"--path={self.request.path}", *self.request.client_words())
-        words += (f"--seconds={LOAD_SECONDS}", "--at-least=0", f"--keep={half}", f"--fresh={half}", "--slow=0")
+        longest = self.patience(one_by_one=True) + SPARE_SECONDS
+        words += (f"--seconds={longest}", f"--at-least={self.rate * LOAD_SECONDS:g}")
+        words += (f"--keep={half}", f"--fresh={half}", "--slow=0")
         address = f"{service['clusterIP']}:{service['ports'][0]['port']}"
         return SteadyLoad(self.kubectl, self.image, address, words)
 

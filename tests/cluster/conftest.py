@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -40,6 +42,15 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     found = clusters.find(kubeconfig, request.config.getoption("--load-image"))
     with found.namespace(NAMESPACE):
         yield found
+
+
+@pytest.fixture(scope="session")
+def kubectl_folder(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PATH, with a kubectl that finds this cluster."""
+    kubectl = tmp_path_factory.mktemp("bin") / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\nexec {shlex.join(cluster.words)} "$@"\n')
+    kubectl.chmod(0o755)
+    return kubectl.parent
 
 
 Deploy = Callable[..., Deployed]
@@ -85,7 +96,8 @@ def deploy(cluster: Cluster, load_image: LoadImage) -> Iterator[Deploy]:
         load_image(profile, plan.image)
         manifest = render(plan)[plan.manifest]
         app = plan.kubernetes.name
-        if applied.get(app) != manifest:
+        is_there = cluster.run("get", "deployment", app, check=False).returncode == 0  # no test has removed it
+        if not is_there or applied.get(app) != manifest:
             cluster.run("apply", "-f", "-", text=manifest)
             applied[app] = manifest
         deployed = Deployed(cluster, plan, app, plan.image, manifest)

@@ -56,14 +56,22 @@ class Deployed:
         return SteadyLoad(self.cluster.kubectl, self.image, address, words)
 
 
+#: Seconds that a load may go on for; it ends when what it is for has happened.
+LONGEST = 600
+
+
 def under_load(deployed: Deployed, scenario: str, action: Callable[[Deployed], object], **options: Any) -> Any:
-    """The client's report on the load during which ``action`` was done; recorded too."""
+    """The client's report on the load during which ``action`` was done, to its end; recorded too.
+
+    However long that takes: a load of so many seconds could be over before a busy machine has replaced the first pod.
+    """
     deployed.settle()
-    client = deployed.client(**options)
+    client = deployed.client(**{"seconds": LONGEST, **options})
     time.sleep(3)  # some requests before it
     action(deployed)
+    deployed.settle(LONGEST - 60)
+    client.stop()
     report = client.result()
-    deployed.settle()
     record(deployed, scenario, report)
     return report
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import testinfra
 
 from generator.plan.explain import explanation
 from generator.proof.kubectl import ready, restarts
+from tests.cluster.cluster import NAMESPACE
 from tests.cluster.conftest import Deploy
 from tests.cluster.scenarios import Deployed
+from tests.containers import inside as checks
 from tests.containers import kit
 
 PRODUCTION = [
@@ -63,3 +67,14 @@ def test_pods_are_what_the_plan_says(deployed: Deployed) -> None:
     file = Path("/etc/kit") / deployed.plan.server.configuration
     mounted = deployed.cluster.python(name, f"print(open('{file}').read(), end='')")
     assert mounted == deployed.plan.configuration or mounted in deployed.manifest.replace("\n    ", "\n")
+
+
+def test_inside_a_pod_holds_what_holds_inside_a_container(
+    deployed: Deployed, kubectl_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{kubectl_folder}:{os.environ['PATH']}")
+    inside = testinfra.get_host(f"kubectl://{deployed.ready_pod()}?container=app&namespace={NAMESPACE}")
+    (user,) = {pod["spec"]["securityContext"]["runAsUser"] for pod in deployed.pods()}
+    checks.owns_nothing_and_writes_nowhere(inside, user)
+    checks.files_and_modes(inside)
+    checks.has_descriptors(inside, deployed.plan)

@@ -45,18 +45,16 @@ def test_a_hung_worker_gets_no_new_requests_and_is_replaced(deploy: Deploy) -> N
     pod = deployed.ready_pod()
     (worker,) = workers_of(deployed.cluster, pod)
     with watched_endpoints(deployed) as endpoints:
-        client = deployed.client(seconds=45, at_least=MIN_REQUESTS, slow=0, timeout=10)
+        client = deployed.client(seconds=scenarios.LONGEST, slow=0, timeout=10)
         deployed.cluster.python(pod, f"import os; os.kill({worker}, 19)")
         wait(lambda: False in endpoints[-1], 60, "the pod is taken out of the Service", every=0.1)
         assert workers_of(deployed.cluster, pod) == [worker], "before it is replaced"
+        deployed.settle()
+        client.stop()
         report = client.result()
-    deployed.settle()
     assert workers_of(deployed.cluster, pod) != [worker]
     assert all_restarts(deployed) == 0
     scenarios.record(deployed, "hung worker, SIGSTOP", report)
-
-
-MIN_REQUESTS = 5000
 
 
 def test_a_killed_master(deploy: Deploy, cluster: Cluster) -> None:
@@ -65,11 +63,13 @@ def test_a_killed_master(deploy: Deploy, cluster: Cluster) -> None:
         pytest.skip("only the node's own processes can be signalled: nothing in a container can kill its PID 1")
     deployed = deploy(SMALL)
     pod = next(each for each in deployed.pods() if each["metadata"]["name"] == deployed.ready_pod())
-    client = deployed.client(seconds=40, at_least=MIN_REQUESTS, slow=0)
+    client = deployed.client(seconds=scenarios.LONGEST, slow=0)
     time.sleep(3)
     node.kill(node.master_pid(container_of(pod)), "KILL")
-    report = client.result()
+    wait(lambda: all_restarts(deployed) == 1, 120, "the container is restarted")
     deployed.settle()
+    client.stop()
+    report = client.result()
     assert all_restarts(deployed) == 1
     scenarios.record(deployed, "master killed, SIGKILL", report)
     scenarios.delete(deployed)
@@ -99,10 +99,11 @@ def test_overload_restarts_no_pod_and_empties_no_service(deploy: Deploy, replica
     overloaded(deploy(SMALL, *TIGHT, "name=tight", "connections=300", f"kubernetes.replicas={replicas}"), replicas)
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
 @pytest.mark.parametrize("profile", SERVERS)
-def test_overload_of_every_server(deploy: Deploy, profile: str) -> None:
+def test_overload_of_every_server(deploy: Deploy, profile: str, replicas: int) -> None:
     connections = f"connections={min(300, kit.plan_of(profile).profile.connections)}"
-    overloaded(deploy(profile, *TIGHT, "group=tight", connections, "kubernetes.replicas=2"), 2)
+    overloaded(deploy(profile, *TIGHT, "group=tight", connections, f"kubernetes.replicas={replicas}"), replicas)
 
 
 def overloaded(deployed: Deployed, replicas: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -45,13 +44,9 @@ Prove = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def prove(cluster: Cluster, tmp_path: Path) -> Iterator[Prove]:
+def prove(cluster: Cluster, kubectl_folder: Path) -> Iterator[Prove]:
     """The command, with a kubectl that finds this cluster."""
-    kubectl = tmp_path / "bin" / "kubectl"
-    kubectl.parent.mkdir()
-    kubectl.write_text(f'#!/bin/sh\nexec {shlex.join(cluster.words)} "$@"\n')
-    kubectl.chmod(0o755)
-    path = f"{kubectl.parent}:{os.environ['PATH']}"
+    path = f"{kubectl_folder}:{os.environ['PATH']}"
 
     def namespaces() -> str:
         return cluster.run("get", "namespaces", "-o", "name").stdout

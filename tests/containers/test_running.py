@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from generator.plan.explain import explanation
+from tests.containers import inside as checks
 from tests.containers import kit
 from tests.containers.support.docker import health
 from tests.containers.support.waiting import wait_until
-
-RUNTIME = f"/opt/venv/lib/python{kit.PYTHON or kit.DEFAULT_PYTHON}/site-packages/kit_runtime"
 
 
 def test_the_server_is_pid_1_with_its_workers(running: kit.Booted, beside: Any) -> None:
@@ -27,22 +26,12 @@ def test_listens_on_the_port(running: kit.Booted, beside: Any) -> None:
     assert int(queue) == running.plan.numbers.backlog.value
 
 
-def test_owns_nothing_and_writes_nowhere(running: kit.Booted, inside: Any) -> None:
-    assert inside.check_output("id -u") == "12345"
-    folders = ["/", "/app", "/etc/kit", "/opt/venv", "/tmp", "/dev/shm", "/var/tmp", "/run"]
-    writable = f"import os; print([folder for folder in {folders} if os.access(folder, os.W_OK)])"
-    assert inside.check_output("python -c %s", writable) == "['/tmp', '/dev/shm']"
+def test_owns_nothing_and_writes_nowhere(inside: Any) -> None:
+    checks.owns_nothing_and_writes_nowhere(inside, 12345)
 
 
-def test_files_and_modes(running: kit.Booted, inside: Any) -> None:
-    configuration = inside.file("/etc/kit").listdir()
-    for path in [f"/etc/kit/{name}" for name in configuration] + ["/app/flask_server.py", f"{RUNTIME}/boot.py"]:
-        file = inside.file(path)
-        assert (file.user, file.mode) == ("root", 0o644), path
-    assert inside.file("/app/__pycache__").is_directory, "bytecode is compiled when the image is built"
-    assert inside.file(f"{RUNTIME}/__pycache__").is_directory
-    assert not inside.file("/opt/venv/bin/pip").exists
-    assert inside.run("/opt/venv/bin/python -m pip --version").rc != 0
+def test_files_and_modes(inside: Any) -> None:
+    checks.files_and_modes(inside)
 
 
 def test_image_is_configured_as_the_profile_says(running: kit.Booted) -> None:
@@ -58,9 +47,7 @@ def test_limits_seen_inside(running: kit.Booted, inside: Any) -> None:
     numbers = running.report()["numbers"]
     assert numbers["cpus"]["value"] == running.plan.numbers.cpus.value
     assert not running.plan.server.production or numbers == explanation(running.plan)["numbers"]
-    limits = inside.check_output("cat /proc/1/limits")
-    soft = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3]
-    assert int(soft) >= running.plan.numbers.descriptors.value
+    checks.has_descriptors(inside, running.plan)
 
 
 def test_serves(running: kit.Booted) -> None:

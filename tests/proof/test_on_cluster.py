@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.errors import KitError
+from generator.proof import cluster_claims
 from generator.proof.claim import FAILED, PASSED, Claim
 from generator.proof.cluster_claims import command_ran, failures
 from generator.proof.kubectl import Kubectl, NotOnCluster, poll, ready, restarts, settled, trouble
@@ -104,6 +105,34 @@ def test_what_ctrl_c_meets_on_its_way_is_removed(tmp_path: Path, word: str, name
         pass
     removed = [call for call in done.read_text().splitlines() if " delete " in call]
     assert len(removed) == (2 if namespace else 1), "kubectl was not ended before it was done"
+
+
+def test_the_load_lasts_until_the_pods_have_been_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended after half a minute, and whatever a slower rollout lost was not seen."""
+    done: list[str] = []
+
+    class Load:
+        def stop(self) -> None:
+            done.append("stop")
+
+        def result(self) -> dict[str, Any]:
+            done.append("result")
+            return {"sent": 1, "failed": 0, "kinds": {}}
+
+    on = OnCluster(Kubectl(("false",)), plan_of(""), [], "app:1", Request(), 50)
+    monkeypatch.setattr(OnCluster, "settle", lambda _, one_by_one=False: done.append(f"settled {one_by_one}"))
+    monkeypatch.setattr(OnCluster, "load", lambda _: Load())
+    monkeypatch.setattr(cluster_claims, "BEFORE", 0)
+    claim = cluster_claims.under_load(on, "a", "b", lambda _: done.append("action"))
+    assert claim.verdict == PASSED
+    assert done == ["settled False", "action", "settled True", "stop", "result"]
+
+
+def test_pods_that_are_replaced_one_by_one_have_longer(kubectl: Kubectl, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text(json.dumps({"items": [{}, {}, {}]}))
+    on = OnCluster(kubectl, plan_of(""), [], "app:1", Request(), 50)
+    each = on.plan.startup_seconds + on.plan.stop_seconds.value
+    assert (on.patience(one_by_one=False), on.patience(one_by_one=True)) == (each + 120, 3 * each + 120)
 
 
 def test_without_kubernetes_its_options_are_refused(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ REFUSED = [
         "only with kind: ingress",
     ),
     ("{route: {annotations: {a: b}}}", "kubernetes.route.annotations", "only with kind: ingress or httproute"),
-    ("{route: {annotations: {a b: c}}}", "kubernetes.route.annotations.a b", "a name that is an annotation's name"),
+    ("{route: {annotations: {a b: c}}}", "kubernetes.route.annotations.a b", "a key of a label or an annotation"),
     ("{allowed_namespaces: [a], route: {kind: ingress, host: a.b}}", "kubernetes.route.kind", "what ends TLS"),
     (
         "{allowed_cidrs: [{cidr: 10.0.0.0/8, proxy: false}], route: {kind: httproute, host: a.b, gateway: g}}",

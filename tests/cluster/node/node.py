@@ -27,7 +27,7 @@ IP = "10.99.0.1"
 SERVICES, SERVICE_IP, DNS_IP = "10.96.0.0/16", "10.96.0.1", "10.96.0.10"
 PODS = "10.244.0.0/24"
 #: CPUs that the node claims to have, so that requests of whole CPUs fit a small machine.
-CPUS = 16
+CPUS = 32
 METRICS_PORT = 4443
 RUN = CACHE / "run"
 KUBECONFIG = RUN / "admin.conf"
