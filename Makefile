@@ -52,6 +52,10 @@ test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, all th
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_pythons.py \
 	  tests/containers/test_websockets.py tests/containers/test_long_requests.py
 
+.PHONY: test-tune
+test-tune: $(VENV)/dev  ## Run `tune` KIT_TUNE_RUNS times (5) on each of three apps whose best answer is known, in an hour and a half
+	$(BIN)/python -m pytest -s tests/containers/tune_known_answers.py
+
 .PHONY: test-pages
 test-pages: $(VENV)/browser  ## Look at the pages in a browser: needs chromium (apt-get install chromium)
 	$(BIN)/python -m pytest tests/browser/pages.py
