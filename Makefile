@@ -48,9 +48,13 @@ fuzz: $(VENV)/dev  ## Fuzz the profile's loader and every parser of HTTP heads f
 	$(BIN)/python -m pytest -n auto -s tests/profile/test_fuzz.py tests/runtime/test_pywsgi_request.py tests/runtime/test_lean.py
 	$(BIN)/python -m pytest -s tests/containers/test_hostile.py -k "than_gunicorn and (meinheld or eventlet)"
 
-test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps and every server on every Python, send 300 MB, fetch 1 GB; `make test` takes the most telling
+test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, all that `import` reads and every server on every Python, send 300 MB, fetch 1 GB; `make test` takes the most telling
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_real_projects.py tests/containers/test_pythons.py \
 	  tests/containers/test_websockets.py tests/containers/test_long_requests.py
+
+.PHONY: test-tune
+test-tune: $(VENV)/dev  ## Run `tune` KIT_TUNE_RUNS times (5) on each of three apps whose best answer is known, in an hour and a half
+	$(BIN)/python -m pytest -s tests/containers/tune_known_answers.py
 
 .PHONY: test-pages
 test-pages: $(VENV)/browser  ## Look at the pages in a browser: needs chromium (apt-get install chromium)

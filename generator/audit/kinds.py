@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..profile.gunicorn_settings import OWNED
 from ..servers import SERVERS
+from ..servers.meinheld import STOCK_FAULTS
 
 Severity = Literal["error", "warning", "note"]
 
@@ -83,8 +84,7 @@ _TABLE = (
          "to import it; --check-config does not notice.",
          "take gevent or gthread"),
     Kind("K117", "error", "meinheld as it is published",
-         f"{SERVERS['meinheld'].worker_class_why.partition(': ')[2].replace('; here 0', '')}. Its last release is of "
-         "2020.",
+         f"{STOCK_FAULTS}. Its last release is of 2020.",
          "take gevent, or the meinheld that the kit mends (server: meinheld)"),
     Kind("K118", "error", "worker_connections as meinheld reads it",
          "to meinheld it is the size of a table of descriptors: a connection whose number is above it is never "

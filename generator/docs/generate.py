@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..audit.audit import Source, audit
+from ..audit.finding import Finding
 from ..audit.kinds import findings_page
 from ..errors import FAULT_KINDS, ProfileError, TargetError
 from ..output.drift import Change
@@ -17,7 +19,7 @@ from ..profile.schema import SETTINGS, Profile
 from ..project.hazards import KINDS
 from ..servers import SERVERS
 from ..servers.server import PYTHONS, UNBOOTED, Cell
-from .seed import SEED
+from .seed import SEED, copied
 
 
 def schema() -> str:
@@ -115,10 +117,29 @@ def hazards_table() -> str:
 
 
 def seed_table() -> str:
-    """Each line of the copied configuration, and what becomes of it."""
+    """Each line of the copied configurations: what `audit` finds in it, and what stands for it here."""
     rows = ["| in the copied configuration | what it does there | here |", "| --- | --- | --- |"]
-    rows += [f"| `{_cell(line.text)}` | {_cell(line.truth)} | {_cell(line.here)} |" for line in SEED]
+    found = seed_findings()
+    for line in SEED:
+        truth = line.truth or "; ".join(map(_reason, found[line.text]))
+        rows.append(f"| `{_cell(line.text)}` | {_cell(truth)} | {_cell(line.here)} |")
     return "\n".join(rows)
+
+
+def _reason(one: Finding) -> str:
+    return f"{one.text} ([{one.code}](findings.md#{one.code.lower()})): {one.reason.rstrip('.')}"
+
+
+def seed_findings() -> dict[str, list[Finding]]:
+    """What `audit` finds in each line of the two copied configurations, a code once a line."""
+    found: dict[str, list[Finding]] = {line.text: [] for line in SEED}
+    for server in ("gevent", "meinheld"):
+        source = Source("gunicorn_config.py", copied(server))
+        lines = source.text.splitlines()
+        for one in audit([source]).findings:
+            line = found[lines[one.span.mark.line - 1]]
+            line += [one] if one.code not in [other.code for other in line] else []
+    return found
 
 
 def _cell(text: str) -> str:

@@ -9,42 +9,41 @@ class Line(NamedTuple):
     """One line of the two copied configurations (gevent and meinheld differ in worker_class only).
 
     ``setting`` is the profile's path and ``value`` what to write there, or None where the profile refuses ``given``
-    (a path and value) with a reason that contains ``refusal``.
+    (a path and value) with a reason that contains ``refusal``. What a line does in a container is what `audit` finds
+    in it; ``truth`` says it where it finds nothing.
     """
 
     text: str
-    truth: str
     here: str
     setting: str | None = None
     value: str | None = None
     refusal: str = ""
+    truth: str = ""
 
 
+#: Both configurations line by line.
 SEED = (
     Line(
         "preload_app = True",
-        "with gevent the app is imported before the patching: its locks and sockets block, without a warning",
         "the default; patched before anything else is imported, frozen before the fork",
         "preload_app",
         "true",
     ),
     Line(
         'bind = "0.0.0.0:5000"',
-        "right for a container, and its own default of gunicorn, 127.0.0.1, is not",
         "`port: 5000`",
         "port",
         "5000",
+        truth="right for a container, and its own default of gunicorn, 127.0.0.1, is not",
     ),
     Line(
         "workers = multiprocessing.cpu_count() * 2 + 1",
-        "the host's CPUs: 129 workers in a pod of half a CPU on a node of 64",
         "`workers: {per_cpu: 2, plus: 1}`, of the container's own CPUs, capped by its memory; the default is better",
         "workers",
         "{per_cpu: 2, plus: 1}",
     ),
     Line(
         "threads = multiprocessing.cpu_count() * 2",
-        "gevent and meinheld ignore it; the default worker turns into gthread without a word",
         "refused for `gevent`; `threads: {per_cpu: 2}` for `gthread`",
         "threads",
         "{per_cpu: 2}",
@@ -52,33 +51,30 @@ SEED = (
     ),
     Line(
         "backlog = 2048",
-        "gunicorn's default; at 10,000 connections it overflows",
         "`backlog`, 4096 by default, at most `somaxconn`",
         "backlog",
         "2048",
+        truth="gunicorn's default; at 10,000 connections it overflows",
     ),
     Line(
         'worker_class = "gevent"',
-        "starves at 10,000 connections: 9,793 of them never get a response",
         "`server: gevent`, a fair worker class of its own",
         "server",
         "gevent",
+        truth="starves at 10,000 connections: 9,793 of them never get a response",
     ),
     Line(
         'worker_class = "egg:meinheld#gunicorn_worker"',
-        "broken on every supported Python, and one dead worker takes the master with it",
         "`server: meinheld`, rebuilt and supervised, where it is wanted",
     ),
     Line(
         "worker_connections = 1200",
-        "of one worker, so 129 times that many; as meinheld's size of a table, connections beyond it hang",
         "`connections: 1200` of the container; `worker_connections` follows from it, or is set",
         "worker_connections",
         "1200",
     ),
     Line(
         "proc_name = 'gunicorn.pid'",
-        "nothing, without the package setproctitle",
         "refused",
         "gunicorn.proc_name",
         "gunicorn.pid",
@@ -86,7 +82,6 @@ SEED = (
     ),
     Line(
         "pidfile = 'app_run.log'",
-        "ends the master on a read-only root; the server is PID 1 anyway",
         "refused",
         "gunicorn.pidfile",
         "app_run.log",
@@ -94,14 +89,12 @@ SEED = (
     ),
     Line(
         "loglevel = 'debug'",
-        "a line more for each request, and the whole environment at boot, secrets included",
         "`loglevel: debug`, by choice; the default is info",
         "loglevel",
         "debug",
     ),
     Line(
         "logfile = 'debug.log'",
-        "nothing: gunicorn has no such setting and ignores it without a word",
         "refused: did you mean errorlog; logs go to stderr",
         "gunicorn.logfile",
         "debug.log",
@@ -109,7 +102,6 @@ SEED = (
     ),
     Line(
         "accesslog = 'access.log'",
-        "a file that is lost with the container; on a read-only root the server does not start",
         "refused: `access_log: text` or `json`, on stdout",
         "gunicorn.accesslog",
         "access.log",
@@ -117,10 +109,16 @@ SEED = (
     ),
     Line(
         "access_log_format = '%(h)s %(t)s %(U)s %(q)s'",
-        "no status, no time taken, but the query string with its tokens; a path with %0A forges lines",
         "refused: the format belongs to `access_log`",
         "gunicorn.access_log_format",
         "'%(h)s %(t)s %(U)s %(q)s'",
         "use access_log",
     ),
 )
+
+
+def copied(server: str) -> str:
+    """One of the two configurations: ``server`` is gevent or meinheld."""
+    other = {"gevent": "meinheld", "meinheld": "gevent"}[server]
+    lines = [line.text for line in SEED if not (line.text.startswith("worker_class") and other in line.text)]
+    return "\n".join(["import multiprocessing", *lines]) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..docs.seed import SEED
+from ..docs.seed import copied
 from ..plan.plan import Plan
 from . import loads
 from .claim import NOTED, Claim
@@ -16,16 +16,10 @@ PORT, BOOT_SECONDS, LOAD_SECONDS = 5000, 20, 12
 NAME = "against the copied configuration"
 
 
-def seed_text() -> str:
-    """The copied gevent configuration verbatim: of the lines that come twice, gevent's."""
-    lines = [line.text for line in SEED if "meinheld" not in line.text]
-    return "\n".join(["import multiprocessing", *lines]) + "\n"
-
-
 def seed_options(plan: Plan) -> dict[str, Any]:
     """The profile's limits, but a writable root and root as user: with less it does not start (its log files)."""
     limits = {name: value for name, value in server_options(plan).items() if name in ("cpus", "memory", "memory_swap")}
-    environment = {"SEED": seed_text(), "UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"}
+    environment = {"SEED": copied("gevent"), "UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"}
     return {**limits, "user": "0", "entrypoint": "/bin/sh", "env": environment}
 
 

@@ -20,18 +20,20 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.containers.docker import Docker
-from generator.docs.seed import SEED
 from generator.pipeline import read_plans
 from generator.plan.plan import Plan
 from tests.containers import kit
 from tests.containers.support.docker import health
 from tests.containers.support.waiting import wait_until
+from tests.importing import cases
 
 APPS = kit.ROOT / "tests/apps"
 #: What `make test` builds; `make test-apps` builds them all.
 REPRESENTATIVE = ("requirement-files", "uv-lock", "pyproject", "old-files")
 EVERY = sorted(path.parent.name for path in APPS.glob("*/profile.yaml"))
 CHOSEN = EVERY if os.environ.get("KIT_ALL_APPS") else [name for name in EVERY if name in REPRESENTATIVE]
+#: What `import` reads: the page's two configurations, a Procfile, variables of images, a Deployment of Helm's, hooks.
+IMPORTED = [name for name in cases.CASES if name == "copied gevent" or os.environ.get("KIT_ALL_APPS")]
 
 
 def project(name: str, folder: Path) -> Path:
@@ -113,17 +115,17 @@ def test_the_profile_that_new_writes_serves(docker: Docker, tmp_path: Path, name
         assert container.get("/").json == expected
 
 
-def test_the_copied_configuration_is_imported_and_serves(docker: Docker, tmp_path: Path) -> None:
-    name = "hashed"
-    folder = project(name, tmp_path)
-    (folder / "profile.yaml").unlink()
-    lines = ["import multiprocessing", *(line.text for line in SEED if "meinheld" not in line.text)]
-    (folder / "gunicorn_config.py").write_text("\n".join(lines) + "\n")
-    words = ["import", "--file", "profile.yaml", "gunicorn_config.py", "--", "gunicorn", "hello:app"]
+@pytest.mark.parametrize("name", IMPORTED)
+def test_what_import_makes_is_built_and_serves(docker: Docker, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / f"import-{name.replace(' ', '-').lower()}"
+    words = cases.project(name, folder)
+    shutil.copy(kit.ROOT / "docker/app/requirements.txt", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        written = CliRunner().invoke(commands, words, obj={})
+        written = CliRunner().invoke(commands, ["import", "--file", "profile.yaml", *words], obj={})
     assert written.exit_code == 0, written.output
-    expected = json.loads((folder / "expected.json").read_text())
-    with served(docker, folder) as container:
-        assert container.get("/").json == expected
+    with served(docker, folder, env={"PREFIX": "read by the imported hooks"}) as container:
+        assert (container.get("/").status, container.get("/").body) == (200, b"imported")
+        assert container.get("/healthz").body == b"imported"
+        wait_until(lambda: health(container.container) == "healthy", kit.PATIENCE, container.container, what="healthy")
+        assert kit.complaints(container.container.logs().text) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from generator.docs.generate import seed_findings
 from generator.docs.seed import SEED, Line
 from generator.errors import ProfileError
 from generator.pipeline import plan_profile
@@ -13,6 +14,11 @@ from generator.pipeline import plan_profile
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = (ROOT / "profiles/small.yaml").read_text()
 KEYS = [line for line in SEED if line.setting]
+
+
+@pytest.mark.parametrize("line", SEED, ids=lambda line: line.text)
+def test_what_a_line_does_is_what_audit_finds_or_is_said_where_it_finds_nothing(line: Line) -> None:
+    assert bool(seed_findings()[line.text]) != bool(line.truth)
 
 
 @pytest.mark.parametrize("line", [line for line in KEYS if not line.refusal], ids=lambda line: line.text)

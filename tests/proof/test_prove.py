@@ -23,13 +23,14 @@ from click.testing import CliRunner, Result
 
 from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
+from generator.docs.seed import copied
 from generator.errors import KitError
 from generator.load_client.inside import wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
 from generator.pages.write import html
 from generator.proof import images, judge, loads, page_charts, report, signals
-from generator.proof.against import NAME, seed_text
+from generator.proof.against import NAME
 from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
@@ -461,7 +462,7 @@ def test_the_server_gets_the_profiles_limits_and_nothing_more() -> None:
 
 
 def test_the_copied_configuration_is_verbatim() -> None:
-    text = seed_text()
+    text = copied("gevent")
     compile(text, "gunicorn_config.py", "exec")
     assert 'worker_class = "gevent"' in text and "meinheld" not in text
     assert "workers = multiprocessing.cpu_count() * 2 + 1" in text
