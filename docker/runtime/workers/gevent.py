@@ -241,6 +241,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         if websocket.is_handshake(req):
             sock.become_websocket()
         super().handle_request(listener_name, req, sock, addr)
+        sock.writing = None  # it was an ordinary response, and a slow body of the next request has a limit
         if not (isinstance(req.body.reader, LengthReader) and req.body.reader.length == 0):
             self.read_to_the_end(req, sock)
         sock.request, sock.head, sock.idle_since = None, 0, monotonic()
