@@ -60,7 +60,7 @@ class Up:
         host = self.app.plan.probes.host
         return {"Host": host} if host else {}
 
-    def get(self, path: str) -> kit.Answer:
+    def get(self, path: str) -> kit.Response:
         return self.door.get(path, headers=self.headers)
 
     def load(self, booted: kit.Booted, path: str, connections: int, seconds: float, **options: Any) -> dict[str, Any]:

@@ -364,7 +364,7 @@ def test_threads_respond_as_gunicorns_do(monkeypatch: pytest.MonkeyPatch) -> Non
     rng, cfg = random.Random(0), CONFIGS[0]
     for _ in range(3_000):
         plan, alive, idle = generated_app(rng), rng.random() < 0.9, rng.choice([0, 4, 5, 6])
-        with patch.object(wsgi, "create", lean._create):
+        with patch.object(wsgi, "create", lean._create), patch.object(wsgi, "Response", Framed):
             stock = by_stock_threads(thread_worker(cfg, app_of(plan), alive, idle), REQUEST)
         found = by_threads(thread_worker(cfg, app_of(plan), alive, idle), REQUEST)
         assert found == stock or (stock[1].endswith(b"\r\n\r\n<shut down><closed>") and found[1] == b""), plan
