@@ -42,9 +42,7 @@ def volume_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
             yield draft.fault(
                 f"{path}.mount_path", f"a folder that is not {inside} or below it", "choose another", code="K015"
             )
-        elif hidden := next(
-            (one for one in (APP_FOLDER, *folders, *_SYSTEM_FOLDERS) if _is_below(one, lies_at)), None
-        ):
+        elif hidden := next((one for one in (APP_FOLDER, *folders, *_SYSTEM_FOLDERS) if _is_below(one, lies_at)), None):
             allowed = f"a folder that does not hide {hidden}"
             yield draft.fault(
                 f"{path}.mount_path", allowed, f"choose another: /data, or one below {APP_FOLDER}", code="K015"
