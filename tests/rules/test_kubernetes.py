@@ -73,6 +73,13 @@ REFUSED = [
     ("{env_from: [Bad_Name]}", "kubernetes.env_from.0", "an object's name"),
     ("{volumes: [{name: a, mount_path: /opt, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not hide /opt/venv"),
     ("{volumes: [{name: a, mount_path: /app, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not hide /app"),
+    ("{volumes: [{name: a, mount_path: /usr, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not hide /usr/bin"),
+    ("{volumes: [{name: a, mount_path: /lib, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "not hide /usr/lib"),
+    (
+        "{volumes: [{name: a, mount_path: /run/d, size: 1Gi}, {name: b, mount_path: /var/run/d, size: 1Gi}]}",
+        "kubernetes.volumes.1.mount_path",
+        "not /run/d or below it",
+    ),
     ("{volumes: [{name: a, mount_path: /d/../tmp, size: 1Gi}]}", "kubernetes.volumes.0.mount_path", "an absolute path"),
     ("{env_from: [{secret: a, config_map: b}]}", "kubernetes.env_from.0", "exactly one of secret, config_map"),
     ("{env_from: [{prefix: A_}]}", "kubernetes.env_from.0", "exactly one of"),
