@@ -251,9 +251,9 @@ def yaml_shape(value: Any, variables: bool = False) -> Any:
         return [yaml_shape(item, variables) for item in value]
     if variables and isinstance(value, str):
         rest = value.replace("$$", "")
-        names = re.findall(r"\$\{([A-Z_]+):-[^{}$]*\}", rest)
+        names = re.findall(r"\$\{([A-Z_0-9]+):-[^{}$]*\}", rest)
         assert rest.count("$") == len(names), value
-        return names
+        return [re.sub("^(BUILD_SECRET_).+", r"\1", name) for name in names]
     return type(value).__name__
 
 
@@ -261,9 +261,11 @@ def dockerfile_shape(word: str, rest: str) -> Any:
     """An instruction and how many words or names it has; of a shell's command line, what is no word, too."""
     if word in ("ENV", "LABEL"):
         return word, len(assignments(rest))
+    flags, rest = re.fullmatch(r"((?:--\w+=\S+ )*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+    word += "".join(re.findall(r" --\w+|,\w+(?==)", flags))  # names of flags and of their fields
     if rest.startswith("["):
         return word, len(json.loads(rest))
-    if word != "RUN":
+    if not word.startswith("RUN"):
         return word, len(rest.split())
     assert "<<" not in shlex.split(rest), "a here-document"
     lexer = shlex.shlex(rest, posix=True, punctuation_chars=True)

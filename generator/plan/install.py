@@ -19,6 +19,11 @@ MIRROR = "/build/project"
 _TOOLS = {"pyproject": "uv", "uv": "uv", "poetry": "micropipenv", "pipenv": "micropipenv"}
 
 
+def secret_variable(name: str) -> str:
+    """The environment variable with the path of a build secret's file, for Compose, prove and tune."""
+    return f"BUILD_SECRET_{name.upper()}"
+
+
 @dataclass(frozen=True)
 class Install:
     """The steps of the builder stage. Shell words are quoted; lists are exec forms of COPY."""
@@ -42,6 +47,9 @@ class Install:
     tool: str | None
     build_packages: tuple[str, ...]
     variables: tuple[str, ...]
+    #: Ids of BuildKit secrets, and the words of RUN that mount them, with a space at the end.
+    secrets: tuple[str, ...]
+    secret_words: str
     #: Everything that docker build must send beside the app's folder.
     inputs: tuple[str, ...]
     conflict: str
@@ -70,6 +78,10 @@ def plan_install(app: App, project: Project, server: Server, folder: str) -> Ins
         tool=_TOOLS.get(project.kind),
         build_packages=(*app.build_packages, *git),
         variables=project.variables,
+        secrets=tuple(name for name, _ in app.build_secrets),
+        secret_words="".join(
+            f"--mount=type=secret,id={name},target={path},required=true " for name, path in app.build_secrets
+        ),
         inputs=(*project.files, *project.folders, *(one.folder for one in beside)),
         conflict=(
             f"kit: the requirements of the app cannot be installed beside {pins}, which the image brings "

@@ -9,7 +9,7 @@ from . import field_types as f
 from . import formats
 from .records import Record, setting
 from .scheduling import EXTENDED_RESOURCES
-from .workload import COMMAND
+from .workload import COMMAND, FOLDER
 
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _EXTRAS = f.list_of(f.text("a name in pyproject.toml", "postgres", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 100))
@@ -100,6 +100,14 @@ class App(Record):
         default=None,
         honoured_by=("gunicorn",),
         shown_by="test_factory_hooks_and_packages",
+    )
+    build_secrets: tuple[tuple[str, str], ...] = setting(
+        f.mapping_of(
+            f.text("the id of a build secret", "netrc", r"[a-z][a-z0-9_]*", 63),
+            replace(FOLDER, allowed="an absolute path", example="/root/.netrc"),
+        ),
+        "BuildKit secrets that the build mounts as files while it installs, by id: a private index's password.",
+        default=(),
     )
     build_packages: tuple[str, ...] = setting(
         _PACKAGES, "Debian packages for building requirements; not in the final image.", default=()

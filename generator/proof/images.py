@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from ..containers.client import Client, describe, examine, installed_clients
 from ..containers.command import EngineError
 from ..containers.docker import Docker, Image
 from ..errors import KitError
+from ..plan.install import secret_variable
 from ..plan.left_out import is_left_out
 from ..plan.plan import Plan
 from ..render.render import render, runtime_files
@@ -35,15 +37,22 @@ COPY ["load_client/", "/load_client/"]
 _LARGE = ("node_modules", "build")
 
 
-def find_client() -> tuple[Client, bool]:
-    """The first docker client that builds, and whether it does so with BuildKit. Raises EngineError."""
+def find_client(with_secrets: bool = False) -> tuple[Client, bool]:
+    """The first docker client that builds, with build secrets if need be, and whether it does so with BuildKit.
+
+    Raises EngineError.
+    """
     verdicts = []
     for candidate in installed_clients():
         verdicts.append(verdict := examine(candidate))
-        if verdict.can_build or verdict.can_buildkit:
+        if with_secrets:
+            if verdict.can_buildkit:
+                return candidate, True
+        elif verdict.can_build or verdict.can_buildkit:
             # The classic builder where there is one: it resolves a local base image without a registry.
             return candidate, not verdict.can_build
-    raise EngineError(f"a proof needs a Docker engine, and none here builds an image:\n{describe(verdicts)}")
+    builds = "builds with BuildKit, which app.build_secrets needs" if with_secrets else "builds an image"
+    raise EngineError(f"a proof needs a Docker engine, and none here {builds}:\n{describe(verdicts)}")
 
 
 def base_image(plan: Plan, given: str | None) -> str:
@@ -75,7 +84,19 @@ def build_profile_image(docker: Docker, plan: Plan, root: Path, base: str, build
         arguments = {"BASE_IMAGE": base, **host_build_args()}
         file = context / plan.folder / "Dockerfile"
         tag = f"{PREFIX}-{plan.folder.replace('/', '-')}{suffix}:dev"
-        return docker.build(context, file, tag, buildkit=buildkit, build_args=arguments)
+        secrets = build_secrets(plan, os.environ)
+        return docker.build(context, file, tag, buildkit=buildkit, build_args=arguments, secret=secrets)
+
+
+def build_secrets(plan: Plan, environ: Mapping[str, str]) -> list[str]:
+    """Each of app.build_secrets for `docker build --secret`. Raises KitError where its variable names no file."""
+    words = []
+    for name in plan.install.secrets:
+        file = environ.get(variable := secret_variable(name), "")
+        if not Path(file).is_file():
+            raise KitError(f"app.build_secrets: {name} is needed to build; set {variable} to the path of its file")
+        words.append(f"id={name},src={file}")
+    return words
 
 
 def copy_app(plan: Plan, root: Path, context: Path) -> None:

@@ -55,7 +55,7 @@ def run_proof(
     """
     pace, base = QUICK if quick else FULL, images.base_image(plan, base_image)
     begin("load image")
-    client, buildkit = images.find_client()
+    client, buildkit = images.find_client(bool(plan.install.secrets))
     docker = Docker(client, label=images.LABEL)
     load = images.build_load_image(docker, base, buildkit)
     with Stage(docker, plan, "", load.id, given) as stage:

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 
 from ..plan.before_start import RELEASE_LENGTH
+from ..plan.install import secret_variable
 from ..plan.plan import Plan
 from ..plan.texts import docker_size
 from ..plan.volumes import is_read_only
@@ -136,6 +137,7 @@ def _environment() -> Environment:
         comment=comment,
         compose=compose_scalar,
         compose_variable=compose_variable,
+        secret_variable=secret_variable,
         dockerfile=dockerfile_word,
         indent_block=indent_block,
         json=json_text,

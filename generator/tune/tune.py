@@ -66,7 +66,7 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
     own = found_field.candidates[0]
     base = images.base_image(own.plan, order.base_image)
     begin("load image")
-    client, buildkit = images.find_client()
+    client, buildkit = images.find_client(bool(own.plan.install.secrets))
     docker = Docker(client, label=images.LABEL)
     load = images.build_load_image(docker, base, buildkit)
     with Stage(docker, own.plan, "", load.id, order.given) as stage:

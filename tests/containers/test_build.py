@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
+import threading
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +27,7 @@ from generator.render.render import render, runtime_files
 from generator.version import __version__
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
-from tests.containers.support.docker import build_text
+from tests.containers.support.docker import build_text, run_once
 from tests.fast_support import HOSTILE_STRINGS
 
 #: What a Dockerfile can hold: it has no way to write a newline or NUL, and the profile refuses both.
@@ -80,29 +86,90 @@ def test_hostile_values_arrive_as_data(docker: Docker, tmp_path: Path, buildkit:
         assert container.get("/info").json["environment"] == values
 
 
-@pytest.mark.parametrize("buildkit", [False, True], ids=["classic", "buildkit"])
-def test_build_secrets_stay_out_of_the_image(docker: Docker, tmp_path: Path, buildkit: bool) -> None:
-    """Index settings with a password reach pip and nothing else: neither history, configuration nor any layer."""
-    marker = "kit-marker-8d1f"
-    secrets = {
-        # Nobody listens there; pip looks, finds nothing and goes on with the usual index.
+def index_settings(marker: str) -> dict[str, str]:
+    """Build arguments with a password: nobody listens there; pip looks, finds nothing and goes on with the others."""
+    return {
         "PIP_EXTRA_INDEX_URL": f"http://user:{marker}@127.0.0.1:9/simple",
         "PIP_TRUSTED_HOST": f"{marker}.invalid",
         "PIP_RETRIES": "0",
     }
+
+
+def test_build_arguments_stay_out_of_the_image(docker: Docker, tmp_path: Path) -> None:
+    """Index settings with a password reach pip and nothing else; the classic builder has no other way."""
+    marker, tag = "kit-marker-8d1f", tag_of("secret")
     plan = context(tmp_path, {})
-    tag = tag_of("secret", buildkit)
-    # A base of this run's own, so that the classic builder runs pip. With no_cache on the common one it would build all
+    # A base of this run's own, so that pip runs. With no_cache on the common one the classic builder would build all
     # images anew after it: of equal steps it follows the newest, and nothing is cached after that one (measured: 8 of
-    # 33 steps of another profile's image). BuildKit finds its steps by their content.
-    secrets["BASE_IMAGE"] = f"{tag}-base"
-    build_text(docker, f"FROM {BASE}\nLABEL kit-test.run={docker.run_id}\n", secrets["BASE_IMAGE"])
-    kit.build(docker, plan, tag, tmp_path, buildkit=buildkit, build_args=secrets, no_cache=buildkit)
-    assert marker not in docker.call("history", "--no-trunc", tag).stdout
-    assert marker not in json.dumps(configuration(docker, tag))
-    archive = tmp_path / "image.tar"
+    # 33 steps of another profile's image).
+    base = f"{tag}-base"
+    build_text(docker, f"FROM {BASE}\nLABEL kit-test.run={docker.run_id}\n", base)
+    kit.build(docker, plan, tag, tmp_path, build_args={**index_settings(marker), "BASE_IMAGE": base})
+    assert_nowhere(docker, tag, [marker], tmp_path)
+
+
+@contextmanager
+def private_index(folder: Path, password: str) -> Iterator[int]:
+    """An index of one package, on this machine's loopback, for who knows the password; its port."""
+    name = "kit_private-1.0-py3-none-any.whl"
+    folder.mkdir()
+    info = "kit_private-1.0.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr("kit_private.py", "FROM = 'the private index'\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: kit-private\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "".join(f"{file},,\n" for file in [*wheel.namelist(), f"{info}/RECORD"]))
+    wanted = "Basic " + base64.b64encode(f"user:{password}".encode()).decode()
+
+    class Index(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = {
+                "/simple/kit-private/": f'<a href="/{name}">{name}</a>'.encode(),
+                f"/{name}": (folder / name).read_bytes(),
+            }
+            known, body = self.headers["Authorization"] == wanted, page.get(self.path)
+            self.send_response(401 if not known else 404 if body is None else 200)
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/octet-stream")
+            self.end_headers()
+            self.wfile.write(body or b"" if known else b"")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
+def test_build_secrets_and_arguments_stay_out_of_the_image_of_buildkit(docker: Docker, tmp_path: Path) -> None:
+    """BuildKit mounts the netrc while pip runs: the private package is there, and no password in the image."""
+    password, marker, netrc = "kit-marker-5c2e", "kit-marker-9a40", tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login user password {password}\n")
+    requirements = (kit.ROOT / "docker/app/requirements.txt").read_text()
+    changes = {"app.build_secrets": {"netrc": "/root/.netrc"}}
+    plan = context(tmp_path, changes, {"requirements.txt": f"{requirements}kit-private==1.0\n"})
+    tag, options = tag_of("secret", True), {"secret": f"id=netrc,src={netrc}", "network": "host"}
+    arguments = index_settings(marker)
+    with private_index(tmp_path / "index", password) as port:  # another port each time, so that no step is cached
+        arguments["PIP_EXTRA_INDEX_URL"] += f" http://127.0.0.1:{port}/simple"
+        kit.build(docker, plan, tag, tmp_path, buildkit=True, build_args=arguments, **options)
+    said = run_once(docker, tag, "python", "-c", "import kit_private; print(kit_private.FROM)").stdout
+    assert said.strip() == "the private index"
+    assert_nowhere(docker, tag, [password, marker], tmp_path)
+
+
+def assert_nowhere(docker: Docker, tag: str, secrets: Sequence[str], scratch: Path) -> None:
+    """Neither in the image's history and configuration nor in a layer; layers are not compressed in a saved image."""
+    archive = scratch / "image.tar"
     docker.call("save", "--output", str(archive), tag, timeout=120)
-    assert marker.encode() not in archive.read_bytes(), "layers are not compressed in a saved image"
+    found = [docker.call("history", "--no-trunc", tag).stdout, json.dumps(configuration(docker, tag))]
+    for secret in secrets:
+        assert not any(secret in text for text in found)
+        assert secret.encode() not in archive.read_bytes()
 
 
 def test_a_conflict_with_the_servers_pins_fails_the_build(docker: Docker, tmp_path: Path) -> None:

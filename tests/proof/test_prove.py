@@ -107,7 +107,7 @@ def profile(tmp_path: Path) -> str:
 def test_the_users_mistakes_end_with_2_before_anything_boots(
     profile: str, arguments: Sequence[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "find_client", lambda: pytest.fail("asked for an engine"))
+    monkeypatch.setattr(images, "find_client", lambda _: pytest.fail("asked for an engine"))
     found = run(*(argument.format(profile=profile) for argument in arguments))
     assert (found.exit_code, found.stdout) == (2, "")
     assert message in found.stderr

@@ -250,7 +250,7 @@ def test_the_users_mistakes_end_with_2_before_anything_boots(
 ) -> None:
     profile = tmp_path / "web.yaml"
     profile.write_text(MINIMAL.replace(", path: docker/app", ", path: ."))
-    monkeypatch.setattr(images, "find_client", lambda: pytest.fail("asked for an engine"))
+    monkeypatch.setattr(images, "find_client", lambda _: pytest.fail("asked for an engine"))
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     found = CliRunner().invoke(commands, ["tune", *(argument.format(profile=profile) for argument in arguments)])
     assert handlers == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
