@@ -122,7 +122,7 @@ def test_the_worker_outlives_them(server: str, gunicorn: Callable[..., Gunicorn]
         more = "gevent_worker.FairGeventWorker.header_timeout = gevent_worker.FairGeventWorker.transfer_timeout = 2.0\n"
         running = gunicorn(server, more if server == "gevent" else "", keepalive=2)
         pids = lambda: list(running.workers())  # noqa: E731
-        serves = lambda: running.asks("/")  # noqa: E731
+        serves = lambda: running.get("/")  # noqa: E731
     (pid,) = pids()
     descriptors, memory = held(pid)
     attack(running.port)
