@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='d58d8c5b7210')
+_kit.begin(runtime='cbefdd86a2c1')
 
 _numbers = _kit.numbers(
     connections=10,
