@@ -240,6 +240,29 @@ def test_a_connection_can_be_duplicated(gunicorn: Callable[..., Gunicorn]) -> No
         assert conn.recv(5) == b"hello"
 
 
+FAILS = """
+_read = gevent_worker.lean.Reader.read
+
+def _fails(self, data, *rest):
+    if b"/unforeseen" in data:
+        raise ValueError("on purpose")
+    return _read(self, data, *rest)
+
+gevent_worker.lean.Reader.read = _fails
+"""
+
+
+def test_what_was_not_foreseen_costs_one_connection(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", FAILS, worker_connections=3)
+    for _ in range(5):  # more than there are places
+        with server.connect() as conn:
+            send(conn, "/unforeseen")
+            assert conn.recv(1) == b""
+    assert server.asks()
+    assert server.log.read_text().count("ValueError: on purpose") == 5
+    server.log.write_text("")  # its tracebacks are what this test is about
+
+
 def test_a_recycled_worker_leaves_the_queue_to_the_others() -> None:
     for nr, drained in ((0, 1), (1000, 0)):
         worker: Any = gevent_worker.FairGeventWorker.__new__(gevent_worker.FairGeventWorker)

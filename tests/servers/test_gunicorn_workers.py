@@ -244,6 +244,16 @@ def test_a_head_has_an_end(start: Start) -> None:
 
 
 @pytest.mark.parametrize("worker", ["gevent", "gthread", "sync"])
+def test_a_unix_socket_beside_the_port(gunicorn: Start, worker: str) -> None:
+    """Its clients have no address."""
+    server = gunicorn(worker, 'bind = [bind, "unix:unix.socket"]\n')
+    with socket.socket(socket.AF_UNIX) as conn:
+        conn.connect(str(server.log.with_name("unix.socket")))
+        conn.settimeout(30)
+        assert whole_answer(conn, "/")[1] == server.asks()
+
+
+@pytest.mark.parametrize("worker", ["gevent", "gthread", "sync"])
 def test_a_client_that_has_gone_while_its_request_waited_costs_no_more(gunicorn: Start, worker: str) -> None:
     server = gunicorn(worker, workers=1, **{"threads": 1} if worker == "gthread" else {})
     with server.connect() as busy, server.connect() as gone, server.connect() as reset, server.connect() as stays:

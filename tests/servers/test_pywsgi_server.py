@@ -229,15 +229,17 @@ def _starter(directory: Path) -> Iterator[Callable[..., Running]]:
             until(running.serves)
         return running
 
-    yield start
-    for running in started:
-        if running.process.poll() is None:
-            children = running.workers
-            running.process.kill()
-            running.process.wait()
-            for pid in children:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    try:
+        yield start
+    finally:  # also of a test that failed with the generator in its hands
+        for running in started:
+            if running.process.poll() is None:
+                children = running.workers
+                running.process.kill()
+                running.process.wait()
+                for pid in children:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
