@@ -141,11 +141,11 @@ def test_executing_has_no_network_and_an_end(tmp_path: Path, monkeypatch: pytest
                     "proc_name = ','.join(sorted(name for _, name in socket.if_nameindex()))\n")  # fmt: skip
     values, note = run_configuration(Source(str(file), ""), {})
     assert values["proc_name"] == "lo" or "with network" in note
+    file.write_text("1 / 0\n")
+    assert run_configuration(Source(str(file), ""), {})[1].startswith("running it failed: ZeroDivisionError")
     monkeypatch.setattr("generator.audit.execute.SECONDS", 1)
     file.write_text("while True: pass\n")
     assert run_configuration(Source(str(file), ""), {}) == ({}, "it did not end within 1 s")
-    file.write_text("1 / 0\n")
-    assert run_configuration(Source(str(file), ""), {})[1].startswith("running it failed: ZeroDivisionError")
 
 
 @pytest.mark.parametrize(
