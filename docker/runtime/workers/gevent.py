@@ -185,7 +185,11 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         except OSError:
             data = b""
         client.idle_since = None
-        keep = bool(data) and self.respond(data, client)
+        try:
+            keep = bool(data) and self.respond(data, client)
+        except Exception:  # not foreseen, or it would be an answer: it must not cost the connection's place for ever
+            self.log.exception("Error on a connection")
+            keep = False
         if not keep:
             client.whole = False
             client.server.do_close(client)

@@ -98,7 +98,8 @@ class Reader:
         ``sock.unread`` becomes what follows the head; a body of known length is read from there and from ``sock``.
         """
         head = _HEAD.match(data)
-        if head is None or head.start(3) > self.line_bytes + 2:
+        # A client of a unix socket has no address and port.
+        if head is None or head.start(3) > self.line_bytes + 2 or peer.__class__ is not tuple:
             return None
         method, target, block = head[1].decode(), head[2].decode(), head[3].decode("latin-1")
         lines = block.split("\r\n")
