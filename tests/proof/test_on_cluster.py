@@ -129,7 +129,7 @@ def test_the_load_lasts_until_the_pods_have_been_replaced(monkeypatch: pytest.Mo
 
 
 def test_pods_that_are_replaced_one_by_one_have_longer(kubectl: Kubectl, tmp_path: Path) -> None:
-    (tmp_path / "response").write_text(json.dumps({"items": [{}, {}, {}]}))
+    (tmp_path / "output").write_text(json.dumps({"items": [{}, {}, {}]}))
     on = OnCluster(kubectl, plan_of(""), [], "app:1", Request(), 50)
     each = on.plan.startup_seconds + on.plan.stop_seconds.value
     assert (on.patience(one_by_one=False), on.patience(one_by_one=True)) == (each + 120, 3 * each + 120)

@@ -250,7 +250,7 @@ def test_a_unix_socket_beside_the_port(gunicorn: Start, worker: str) -> None:
     with socket.socket(socket.AF_UNIX) as conn:
         conn.connect(str(server.log.with_name("unix.socket")))
         conn.settimeout(30)
-        assert whole_answer(conn, "/")[1] == server.asks()
+        assert read_response(conn, "/")[1] == server.get()
 
 
 @pytest.mark.parametrize("worker", ["gevent", "gthread", "sync"])
