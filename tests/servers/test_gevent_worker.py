@@ -258,7 +258,7 @@ def test_what_was_not_foreseen_costs_one_connection(gunicorn: Callable[..., Guni
         with server.connect() as conn:
             send(conn, "/unforeseen")
             assert conn.recv(1) == b""
-    assert server.asks()
+    assert server.get()
     assert server.log.read_text().count("ValueError: on purpose") == 5
     server.log.write_text("")  # its tracebacks are what this test is about
 
