@@ -125,6 +125,22 @@ def test_pipelined_requests_take_turns_with_other_connections(
     assert order[:4] == ["pipelining came", "pipelining again", "other came", "pipelining again"]
 
 
+def test_pipelined_requests_go_on_while_another_thread_waits(pairs: Callable[[], tuple[Conn, socket.socket]]) -> None:
+    served: list[Conn] = []
+
+    def serve(conn: Conn) -> None:
+        served.append(conn)
+        if len(served) < 20:
+            threads.serve_next(conn)
+
+    threads = started(2, serve, serve)
+    conn, client = pairs()
+    threads.add(conn)
+    client.sendall(b"x")
+    until(lambda: len(served) == 20)
+    until(threads.turn.locked)  # the other one, in epoll
+
+
 def test_a_connection_that_is_forgotten_is_not_waited_for(pairs: Callable[[], tuple[Conn, socket.socket]]) -> None:
     served: list[Conn] = []
     threads = started(1, served.append)
