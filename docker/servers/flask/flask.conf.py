@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='7f1b2c5d0e15')
+_kit.begin(runtime='13ba0e3954eb')
 
 _numbers = _kit.numbers(
     connections=10,

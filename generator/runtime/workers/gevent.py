@@ -187,7 +187,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         client.idle_since = None
         try:
             keep = bool(data) and self.respond(data, client)
-        except Exception:  # not foreseen, or it would be an answer: it must not cost the connection's place for ever
+        except Exception:  # not foreseen, or it would have a response: it must not cost a place for ever
             self.log.exception("Error on a connection")
             keep = False
         if not keep:

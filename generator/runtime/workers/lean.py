@@ -1,11 +1,11 @@
-"""The short way of an ordinary request: one pattern reads its head, gunicorn's own code does the rest.
+"""The short way of an ordinary request: one pattern reads its head, and its response is written with less work.
 
 gunicorn parses a head line by line and builds a reader, a parser and an environ for each request: 40 of the 95 us that
 a request costs above Flask itself. Here a request whose head one strict pattern recognises as a whole becomes the same
-``Request`` and the same environ without that work. Then ``handle_request`` of gunicorn takes it as any other: hooks,
-access log, statsd, max_requests, errors and file responses are its code. What the pattern does not recognise (a head in
-pieces, Transfer-Encoding, Expect, Upgrade, a repeated header, an underscore in a name, any fault) is parsed by gunicorn
-from the same bytes, so nothing is accepted here that gunicorn refuses.
+``Request`` and the same environ without that work. Then exchange.py calls the app with it, as gunicorn's
+``handle_request`` does. What the pattern does not recognise (a head in pieces, Transfer-Encoding, Expect, Upgrade, a
+repeated header, an underscore in a name, any fault) is parsed by gunicorn from the same bytes, so nothing is accepted
+here that gunicorn refuses.
 """
 
 import os
