@@ -514,11 +514,49 @@ def test_what_is_not_whole_is_handed_over(data: bytes) -> None:
     assert READERS[0].read(data, Socket(), PEER, SERVER) is None
 
 
-def test_client_names_do_not_fill_the_memory() -> None:
+def test_what_clients_choose_does_not_fill_the_memory() -> None:
     reader = lean.Reader(CONFIGS[0])
     for number in range(2 * lean._REMEMBERED):
         assert reader.read(f"GET / HTTP/1.1\r\nX-{number}: a\r\n\r\n".encode(), Socket(), PEER, SERVER)
-    assert len(reader.keys) == lean._REMEMBERED
+        assert reader.read(f"GET / HTTP/1.1\r\nX: {number:0200}\r\n\r\n".encode(), Socket(), PEER, SERVER)
+    assert 0 < len(reader.lines) <= lean._REMEMBERED
+    assert max(map(len, reader.lines)) < 200
+
+
+def test_no_credential_is_remembered() -> None:
+    """Neither those of a request nor a cookie that the app sets."""
+    reader = lean.Reader(CONFIGS[0])
+    names = ("Authorization", "authorization", "Cookie", "COOKIE", "Proxy-Authorization")
+    for name in names:
+        head = f"GET / HTTP/1.1\r\nHost: a\r\n{name}: secret\r\n\r\n".encode()
+        for _ in range(2):
+            request = reader.read(head, Socket(), PEER, SERVER)
+            assert request is not None
+            assert request.environ[f"HTTP_{name.upper().replace('-', '_')}"] == "secret"
+    assert list(reader.lines) == ["Host: a"]
+    resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+    resp.start_response("200 OK", [("X-Kept", "a"), ("Set-Cookie", "secret"), ("set-cookie", "secret")])
+    assert [value for _, value in resp.known if value == "secret"] == []
+    assert ("X-Kept", "a") in resp.known
+
+
+def test_response_headers_do_not_fill_the_memory() -> None:
+    request = READERS[0].read(b"GET / HTTP/1.1\r\n\r\n", Socket(), PEER, SERVER)
+    for number in range(2 * lean._REMEMBERED):
+        resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+        resp.start_response("200 OK", [("ETag", str(number)), ("X-Long", f"{number:0200}")])
+    assert 0 < len(resp.known) <= lean._REMEMBERED
+    assert max(len(value) for _, value in resp.known) < 200
+
+
+@pytest.mark.parametrize("header", [["Content-Length", "5"], ("content-length", " 5 ")])
+def test_a_length_is_read_from_what_was_remembered_too(header: Any) -> None:
+    """An app may give lists, though PEP 3333 has tuples."""
+    request = READERS[0].read(b"GET / HTTP/1.1\r\n\r\n", Socket(), PEER, SERVER)
+    for _ in range(2):
+        resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+        resp.start_response("200 OK", [header])
+        assert (resp.response_length, resp.headers) == (5, [(header[0], "5")])
 
 
 def test_script_name_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
