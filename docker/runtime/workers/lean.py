@@ -11,6 +11,7 @@ here that gunicorn refuses.
 import os
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import Any, ClassVar
 
 from gunicorn import SERVER, util
@@ -30,15 +31,51 @@ from .scheme import SchemeReader
 
 #: Bytes read at a time, as gunicorn's: a longer head is in pieces, which gunicorn puts together.
 READ_BYTES = 8192
-_FIELD_NAME = rb"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2 without the underscore, for which gunicorn has a policy
-_VALUE = rb"[\t -~\x80-\xff]*"  # RFC 9110 5.5
+_FIELD_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2 without the underscore, for which gunicorn has a policy
+_VALUE = r"[\t -~\x80-\xff]*"  # RFC 9110 5.5
 #: Method, target in origin form without a fragment, and the header lines. HTTP/1.1 only.
-_HEAD = re.compile(rb'([A-Z]{3,20}) (/(?!/)[!"$-~]*) HTTP/1\.1\r\n((?:%s:%s\r\n)*)\r\n' % (_FIELD_NAME, _VALUE))
+_HEAD = re.compile(rf'([A-Z]{{3,20}}) (/(?!/)[!"$-~]*) HTTP/1\.1\r\n((?:{_FIELD_NAME}:{_VALUE}\r\n)*)\r\n')
 _NAME, _TEXT = re.compile(wsgi.TOKEN_RE.pattern).fullmatch, wsgi.HEADER_VALUE_RE.fullmatch
 #: Their meaning reaches past the head: gunicorn's parser reads them.
 _LEFT_TO_GUNICORN = frozenset(("EXPECT", "TRANSFER-ENCODING", "UPGRADE"))
-#: Header names that are remembered; clients choose names, so there must be an end.
+#: Never remembered: credentials.
+_OF_ONE_CLIENT = frozenset(("AUTHORIZATION", "COOKIE", "PROXY-AUTHORIZATION"))
+#: Set for each request.
+_EACH_REQUEST = (
+    *("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "REMOTE_PORT"),
+    *("wsgi.input", "wsgi.url_scheme", "wsgi.early_hints", "gunicorn.socket"),
+)
+#: What is remembered of each kind. Clients choose names and lines, so there must be an end: then it begins anew.
 _REMEMBERED = 1024
+#: A longer line (a cookie, a token) is unlikely to come again from another client.
+_LINE_REMEMBERED = 160
+
+
+#: The same of a response's header.
+_VALUE_REMEMBERED = 80
+
+
+class _ForGunicornError(Exception):
+    """gunicorn has to read this line."""
+
+
+class Lines(dict[str, tuple[str, str]]):
+    """Header lines as keys and values of the environ. Most lines come again with every request of most clients."""
+
+    def __missing__(self, line: str) -> tuple[str, str]:
+        name, _, value = line.partition(":")
+        upper = name.upper()
+        if upper in _LEFT_TO_GUNICORN:
+            raise _ForGunicornError
+        key = upper.replace("-", "_")
+        if key not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
+            key = f"HTTP_{key}"
+        pair = key, value.strip(" \t")
+        if len(line) <= _LINE_REMEMBERED and upper not in _OF_ONE_CLIENT:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[line] = pair
+        return pair
 
 
 class LeanRequest(Request):  # type: ignore[misc]
@@ -53,7 +90,8 @@ class LeanRequest(Request):  # type: ignore[misc]
 
     def __init__(self, environ: dict[str, Any], lines: list[str]) -> None:
         self.environ = environ
-        self.close_requested = environ.get("HTTP_CONNECTION", "").lower() == "close"
+        connection = environ.get("HTTP_CONNECTION")
+        self.close_requested = connection is not None and connection.lower() == "close"
         self.lines = lines
         self.trailers: list[tuple[str, str]] = []
 
@@ -67,6 +105,22 @@ class LeanRequest(Request):  # type: ignore[misc]
         return self.must_close or self.close_requested
 
 
+class NoBody(Body):  # type: ignore[misc]
+    """Of a request without one; its buffer is made for the few apps that read it."""
+
+    failed = False
+    reader = LengthReader(Unreader(), 0)
+
+    def __init__(self) -> None:
+        """Nothing of its own."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "buf":
+            raise AttributeError(name)
+        self.buf = BytesIO()
+        return self.buf
+
+
 class Reader:
     """Reads heads for one worker; what does not change between its requests is kept here."""
 
@@ -78,39 +132,48 @@ class Reader:
         self.fields = fields if 0 < fields <= MAX_HEADERS else MAX_HEADERS
         self.field_bytes = size if size > 0 else DEFAULT_MAX_HEADERFIELD_SIZE
         self.script_name = os.environ.get("SCRIPT_NAME", "")
-        self.keys: dict[str, str] = {}
+        self.lines = Lines()
         self.scheme = SchemeReader(cfg)
         self.no_body = Unreader()
         self.renew()
 
     def renew(self) -> None:
         """What gunicorn makes for each request anew, though only a reopened log changes it."""
-        self.base = {
+        self.bases: dict[Any, dict[str, Any]] = {}  # one for each address that the worker listens on
+
+    def base(self, server: Any) -> dict[str, Any]:
+        """What is the same for all requests to the address ``server``, with room for what each request has anew: a
+        dict that is copied keeps its size, one that grows is made twice."""
+        base = self.bases[server] = {
+            **dict.fromkeys(_EACH_REQUEST),
             **wsgi.base_environ(self.cfg),
             "wsgi.multithread": True,  # set by both workers that read requests here
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": self.script_name,
+            "SERVER_NAME": server[0],
+            "SERVER_PORT": str(server[1]),
         }
+        return base
 
     def read(self, data: bytes, sock: Any, peer: Any, server: Any) -> LeanRequest | None:
         """The request at the start of ``data``, and None where gunicorn has to look at it.
 
         ``sock.unread`` becomes what follows the head; a body of known length is read from there and from ``sock``.
         """
-        head = _HEAD.match(data)
+        head = _HEAD.match(data.decode("latin-1"))
         # A client of a unix socket has no address and port.
         if head is None or head.start(3) > self.line_bytes + 2 or peer.__class__ is not tuple:
             return None
-        method, target, block = head[1].decode(), head[2].decode(), head[3].decode("latin-1")
+        method, target, block = head.groups()
         lines = block.split("\r\n")
         lines.pop()
-        environ = self.environ(lines, len(block))
+        environ = self.environ(lines, len(block), server)
         path, _, query = target.partition("?")
         if environ is None or method == "CONNECT" or not path.startswith(self.script_name):
             return None
         length = environ.get("CONTENT_LENGTH", "0")
         scheme = self.scheme.read(environ, peer[0])
-        if scheme is None or not (length.isascii() and length.isdigit() and len(length) < 16):
+        if scheme is None or not (length == "0" or (length.isascii() and length.isdigit() and len(length) < 16)):
             return None
         request = LeanRequest(environ, lines)
         request.cfg, request.peer_addr, request.remote_addr = self.cfg, peer, peer
@@ -120,44 +183,30 @@ class Reader:
         path = path[len(self.script_name) :]
         environ["PATH_INFO"] = unquote_to_wsgi_str(path) if "%" in path else path
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = peer[0], str(peer[1])
-        environ["SERVER_NAME"], environ["SERVER_PORT"] = server[0], str(server[1])
         environ["gunicorn.socket"] = sock
-        sock.unread, request.unreader = data[head.end() :], self.no_body
-        if length != "0":
+        end = head.end()
+        sock.unread = data[end:] if end < len(data) else b""
+        if length == "0":
+            request.unreader, request.body = self.no_body, NoBody()
+        else:
             request.unreader = SocketUnreader(sock)
             request.unreader.unread(sock.unread)
             sock.unread = b""
-        request.body = environ["wsgi.input"] = Body(LengthReader(request.unreader, int(length)))
+            request.body = Body(LengthReader(request.unreader, int(length)))
+        environ["wsgi.input"] = request.body
         return request
 
-    def environ(self, lines: list[str], size: int) -> dict[str, Any] | None:
+    def environ(self, lines: list[str], size: int, server: Any) -> dict[str, Any] | None:
         """The header lines in WSGI's words; None where one is too long, repeated or gunicorn's to read."""
         if len(lines) > self.fields or (size > self.field_bytes and max(map(len, lines)) + 2 > self.field_bytes):
             return None
-        environ = self.base.copy()
-        keys = self.keys
-        for line in lines:
-            name, _, value = line.partition(":")
-            key = keys.get(name)
-            if key is None:
-                key = self.key(name)
-            if not key or key in environ:
-                return None
-            environ[key] = value.strip(" \t")
-        return environ
-
-    def key(self, name: str) -> str:
-        """The environ's name of a header; empty for one that gunicorn must read."""
-        upper = name.upper()
-        if upper in _LEFT_TO_GUNICORN:
-            key = ""
-        elif upper in ("CONTENT-LENGTH", "CONTENT-TYPE"):
-            key = upper.replace("-", "_")
-        else:
-            key = f"HTTP_{upper.replace('-', '_')}"
-        if len(self.keys) < _REMEMBERED:
-            self.keys[name] = key
-        return key
+        base = self.bases.get(server) or self.base(server)
+        environ = base.copy()
+        try:
+            environ.update(map(self.lines.__getitem__, lines))
+        except _ForGunicornError:
+            return None
+        return environ if len(environ) == len(base) + len(lines) else None
 
 
 def fits(cfg: Any) -> bool:
@@ -187,8 +236,8 @@ def finish_body(request: LeanRequest, sock: Any) -> bool:
 class LeanResponse(response.Response):
     """The same response with less work for ordinary headers and a body of known length."""
 
-    #: Header names that were checked: whether they are ordinary.
-    names: ClassVar[dict[str, bool]] = {}
+    #: Headers that were checked: how gunicorn keeps them, and the length that one gives.
+    known: ClassVar[dict[Any, tuple[tuple[str, str], int | None]]] = {}
     #: Status lines that were checked, of responses that may have a body.
     codes: ClassVar[dict[str, int]] = {}
     # What gunicorn sets for each response.
@@ -219,28 +268,34 @@ class LeanResponse(response.Response):
         if type(headers) is not list:
             super().process_headers(headers)
             return
-        names, kept = self.names, []
-        length: int | None = None
-        for name, value in headers:
-            known = names.get(name)
+        kept, length = [], self.response_length
+        for header in headers:
+            known = self.known.get(header) if type(header) is tuple else None
+            known = known or self.look_at(header)
             if known is None:
-                known = self.look_at(name)
-            if not known or type(value) is not str or not _TEXT(value):
                 super().process_headers(headers)
                 return
-            if len(name) == 14 and name.lower() == "content-length":
-                length = int(value.strip(" \t"))
-            kept.append((name, value.strip(" \t")))
+            if known[1] is not None:
+                length = known[1]
+            kept.append(known[0])
         self.headers += kept
-        if length is not None:
-            self.response_length = length
+        self.response_length = length
 
-    def look_at(self, name: Any) -> bool:
-        """Whether a name is a token that gunicorn keeps as it is; anything else takes gunicorn's own way."""
-        ordinary = type(name) is str and _NAME(name) is not None and not util.is_hoppish(name)
-        if len(self.names) < _REMEMBERED:
-            self.names[name] = ordinary
-        return ordinary
+    def look_at(self, header: Any) -> tuple[tuple[str, str], int | None] | None:
+        """A header as gunicorn keeps it, and the length that it gives. None where it takes gunicorn's own way: the
+        name is no token or is one that gunicorn reads, the value no legal one."""
+        name, value = header
+        if type(name) is not str or not _NAME(name) or util.is_hoppish(name):
+            return None
+        if type(value) is not str or not _TEXT(value):
+            return None
+        kept = name, value.strip(" \t")
+        known = kept, int(kept[1]) if name.lower() == "content-length" else None
+        if type(header) is tuple and len(value) <= _VALUE_REMEMBERED and name.lower() != "set-cookie":
+            if len(self.known) >= _REMEMBERED:
+                self.known.clear()
+            self.known[header] = known
+        return known
 
     def send_headers(self) -> None:
         if self.headers_sent or self.held:

@@ -21,7 +21,7 @@ class SchemeReader:
 
     def read(self, environ: dict[str, Any], peer: str) -> str | None:
         """http or https, as the proxy at the address ``peer`` says; None where its headers contradict each other."""
-        if self.names.isdisjoint(environ):
+        if environ.keys().isdisjoint(self.names):  # looks for three names, not through all of the environ
             return "http"
         secure = [value == environ[key] for key, value in self.keys if key in environ]
         if not _ip_in_allow_list(peer, self.cfg.forwarded_allow_ips, self.cfg.forwarded_allow_networks()):

@@ -14,7 +14,7 @@ _eventlet.monkey_patch()
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='13ba0e3954eb')
+_kit.begin(runtime='4eaa3b025026')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(
@@ -27,7 +27,7 @@ _numbers = _kit.numbers(
     counts_connections=True,
     master_memory_bytes=28 * 1024 * 1024,
     # Measured with the sample app; measure yours and set resources.worker_memory.
-    worker_memory_bytes=28 * 1024 * 1024,
+    worker_memory_bytes=36 * 1024 * 1024,
     connection_memory_bytes=28 * 1024,
 )
 
