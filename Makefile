@@ -52,6 +52,10 @@ test-apps: $(VENV)/dev  ## Build, boot and probe every app of tests/apps, all th
 	KIT_ALL_APPS=1 $(BIN)/python -m pytest tests/containers/test_apps.py tests/containers/test_real_apps.py tests/containers/test_real_projects.py tests/containers/test_pythons.py \
 	  tests/containers/test_websockets.py tests/containers/test_long_requests.py
 
+.PHONY: test-prove
+test-prove: $(VENV)/dev  ## Run the whole of `prove` on every server, in half an hour; `make test` takes its shorter form
+	KIT_WHOLE_PROOF=1 $(BIN)/python -m pytest -s tests/containers/test_prove.py -k what_holds_is_proved
+
 .PHONY: test-tune
 test-tune: $(VENV)/dev  ## Run `tune` KIT_TUNE_RUNS times (5) on each of three apps whose best answer is known, in an hour and a half
 	$(BIN)/python -m pytest -s tests/containers/tune_known_answers.py

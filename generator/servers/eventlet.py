@@ -26,8 +26,8 @@ EVENTLET = Server(
     header_timeout=None,
     patched_by="eventlet",
     shares_connections=True,
-    # Measured: 23 MiB the master, 24 a worker, and 34 to 36 after `prove` had all its connections compute and wait for a
-    # backend (3 runs); a connection 20 KiB, one that waits for a backend 26.
+    # Measured: 23 MiB the master, 24 a worker, and 34 to 36 after the whole of `prove` (3 runs); a connection 20 KiB,
+    # one that waits for a backend 26.
     master_memory_bytes=28 * MIB,
     worker_memory_bytes=36 * MIB,
     connection_memory_bytes=28 * 1024,
