@@ -526,7 +526,7 @@ def test_what_clients_choose_does_not_fill_the_memory() -> None:
 def test_no_credential_is_remembered() -> None:
     """Neither those of a request nor a cookie that the app sets."""
     reader = lean.Reader(CONFIGS[0])
-    names = ("Authorization", "authorization", "Cookie", "COOKIE", "Proxy-Authorization")
+    names = ("Authorization", "authorization", "Cookie", "COOKIE", "Proxy-Authorization", "X-Api-Key", "x-auth-token")
     for name in names:
         head = f"GET / HTTP/1.1\r\nHost: a\r\n{name}: secret\r\n\r\n".encode()
         for _ in range(2):
@@ -535,7 +535,9 @@ def test_no_credential_is_remembered() -> None:
             assert request.environ[f"HTTP_{name.upper().replace('-', '_')}"] == "secret"
     assert list(reader.lines) == ["Host: a"]
     resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
-    resp.start_response("200 OK", [("X-Kept", "a"), ("Set-Cookie", "secret"), ("set-cookie", "secret")])
+    resp.start_response(
+        "200 OK", [("X-Kept", "a"), *((name, "secret") for name in ("Set-Cookie", "set-cookie", "X-Token"))]
+    )
     assert [value for _, value in resp.known if value == "secret"] == []
     assert ("X-Kept", "a") in resp.known
 

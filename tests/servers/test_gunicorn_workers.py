@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.started import Gunicorn, closed_after, connections, read_response, send, until
+from tests.servers.started import APP, Gunicorn, closed_after, connections, read_response, send, until
 
 Start = Callable[..., Gunicorn]
 
@@ -31,6 +31,12 @@ def test_keepalive_closes_idle_connections(start: Start) -> None:
         began = monotonic()
         read_response(conn, "/")
         assert closed_after(conn, began) > 0.9
+
+
+def test_an_app_may_set_script_name_while_it_is_imported(start: Start) -> None:
+    server = start(preload_app=False, app="import os\nos.environ['SCRIPT_NAME'] = '/tool'\n" + APP)
+    server.get("/tool/count/a")
+    assert server.get("/tool/served") == b"/count/a"
 
 
 def test_bodies_read_and_unread(start: Start) -> None:

@@ -55,7 +55,9 @@ class Exchange:
         try:
             if self.pre_request:
                 self.pre_request(self.worker, request)
-            resp, environ = lean.create(request, sock, None, None, self.cfg)
+                resp, environ = lean.create_anew(request, sock, self.cfg)
+            else:
+                resp, environ = lean.create(request, sock, None, None, self.cfg)
             self.call_app(request, resp, environ, started)
             if resp.should_close():
                 raise StopIteration

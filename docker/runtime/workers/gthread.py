@@ -121,13 +121,14 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
         self.paused_until = self.warned = float("-inf")
         self.head_bytes = http_limits.head_bytes(self.cfg.limit_request_line, self.cfg.limit_request_field_size)
         self.lean = lean.fits(self.cfg) and not self.cfg.is_ssl
-        self.reader, self.keepalive = lean.Reader(self.cfg), self.cfg.keepalive
+        self.keepalive = self.cfg.keepalive
 
     def get_thread_pool(self) -> Threads:
         return Threads(self.cfg.threads, self.serve, self.respond)
 
     def run(self) -> None:
         lean.install()
+        self.reader = lean.Reader(self.cfg)  # the app has been imported: it may set SCRIPT_NAME
         self.exchange = Exchange(self, util.close_graceful)
         self.tpool.start()
         super().run()
@@ -225,11 +226,6 @@ class FairThreadWorker(OwnErrors, ThreadWorker):  # type: ignore[misc]
             if waiting.take(conn):
                 self.nr_conns -= 1
                 conn.close()
-
-    def handle_usr1(self, sig: Any, frame: Any) -> None:
-        """Logs are opened anew."""
-        super().handle_usr1(sig, frame)
-        self.reader.renew()
 
     def pause(self, error: OSError) -> None:
         """Stock's worker ends. The loop tries again each second at least."""

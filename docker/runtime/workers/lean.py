@@ -8,10 +8,13 @@ repeated header, an underscore in a name, any fault) is parsed by gunicorn from 
 here that gunicorn refuses.
 """
 
+import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
-from io import BytesIO
+from functools import cached_property
+from io import BytesIO, RawIOBase
 from typing import Any, ClassVar
 
 from gunicorn import SERVER, util
@@ -38,21 +41,19 @@ _HEAD = re.compile(rf'([A-Z]{{3,20}}) (/(?!/)[!"$-~]*) HTTP/1\.1\r\n((?:{_FIELD_
 _NAME, _TEXT = re.compile(wsgi.TOKEN_RE.pattern).fullmatch, wsgi.HEADER_VALUE_RE.fullmatch
 #: Their meaning reaches past the head: gunicorn's parser reads them.
 _LEFT_TO_GUNICORN = frozenset(("EXPECT", "TRANSFER-ENCODING", "UPGRADE"))
-#: Never remembered: credentials.
-_OF_ONE_CLIENT = frozenset(("AUTHORIZATION", "COOKIE", "PROXY-AUTHORIZATION"))
+#: In names of headers that are never remembered: they carry credentials (Authorization, Set-Cookie, X-Api-Key).
+_CREDENTIAL = re.compile("auth|cookie|key|token|secret|passw|sess|sign|csrf|xsrf", re.IGNORECASE).search
 #: Set for each request.
 _EACH_REQUEST = (
     *("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "REMOTE_PORT"),
-    *("wsgi.input", "wsgi.url_scheme", "wsgi.early_hints", "gunicorn.socket"),
+    *("wsgi.input", "wsgi.errors", "wsgi.url_scheme", "wsgi.early_hints", "gunicorn.socket"),
 )
 #: What is remembered of each kind. Clients choose names and lines, so there must be an end: then it begins anew.
 _REMEMBERED = 1024
 #: A longer line (a cookie, a token) is unlikely to come again from another client.
 _LINE_REMEMBERED = 160
-
-
-#: The same of a response's header.
-_VALUE_REMEMBERED = 80
+#: The same of a response's header, or of its status.
+_HEADER_REMEMBERED = 120
 
 
 class _ForGunicornError(Exception):
@@ -71,7 +72,7 @@ class Lines(dict[str, tuple[str, str]]):
         if key not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
             key = f"HTTP_{key}"
         pair = key, value.strip(" \t")
-        if len(line) <= _LINE_REMEMBERED and upper not in _OF_ONE_CLIENT:
+        if len(line) <= _LINE_REMEMBERED and not _CREDENTIAL(name):
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[line] = pair
@@ -95,30 +96,43 @@ class LeanRequest(Request):  # type: ignore[misc]
         self.lines = lines
         self.trailers: list[tuple[str, str]] = []
 
-    @property
+    @cached_property
     def headers(self) -> list[tuple[str, str]]:
         """As gunicorn keeps them; only hooks and log formats with header names need it."""
         split = (line.partition(":") for line in self.lines)
         return [(name.upper(), value.strip(" \t")) for name, _, value in split]
+
+    @cached_property
+    def unreader(self) -> Unreader:
+        """Of a request without a body."""
+        return Unreader()
 
     def should_close(self) -> bool:
         return self.must_close or self.close_requested
 
 
 class NoBody(Body):  # type: ignore[misc]
-    """Of a request without one; its buffer is made for the few apps that read it."""
+    """Of a request without one; what it reads from is made for the few apps that do."""
 
     failed = False
-    reader = LengthReader(Unreader(), 0)
 
     def __init__(self) -> None:
         """Nothing of its own."""
 
-    def __getattr__(self, name: str) -> Any:
-        if name != "buf":
-            raise AttributeError(name)
-        self.buf = BytesIO()
-        return self.buf
+    @cached_property
+    def buf(self) -> BytesIO:
+        return BytesIO()
+
+    @cached_property
+    def reader(self) -> LengthReader:
+        return LengthReader(Unreader(), 0)
+
+
+class Errors(wsgi.WSGIErrorsWrapper):  # type: ignore[misc]
+    """gunicorn's ``wsgi.errors`` with less looking up. Each request has its own, since an app may close it."""
+
+    streams: list[Any]
+    __init__ = RawIOBase.__init__
 
 
 class Reader:
@@ -134,19 +148,15 @@ class Reader:
         self.script_name = os.environ.get("SCRIPT_NAME", "")
         self.lines = Lines()
         self.scheme = SchemeReader(cfg)
-        self.no_body = Unreader()
-        self.renew()
-
-    def renew(self) -> None:
-        """What gunicorn makes for each request anew, though only a reopened log changes it."""
         self.bases: dict[Any, dict[str, Any]] = {}  # one for each address that the worker listens on
+        self.error_log, self.logs_to_stderr = logging.getLogger("gunicorn.error"), cfg.errorlog == "-"
 
     def base(self, server: Any) -> dict[str, Any]:
         """What is the same for all requests to the address ``server``, with room for what each request has anew: a
         dict that is copied keeps its size, one that grows is made twice."""
         base = self.bases[server] = {
-            **dict.fromkeys(_EACH_REQUEST),
             **wsgi.base_environ(self.cfg),
+            **dict.fromkeys(_EACH_REQUEST),
             "wsgi.multithread": True,  # set by both workers that read requests here
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SCRIPT_NAME": self.script_name,
@@ -187,14 +197,25 @@ class Reader:
         end = head.end()
         sock.unread = data[end:] if end < len(data) else b""
         if length == "0":
-            request.unreader, request.body = self.no_body, NoBody()
+            request.body = NoBody()
         else:
             request.unreader = SocketUnreader(sock)
             request.unreader.unread(sock.unread)
             sock.unread = b""
             request.body = Body(LengthReader(request.unreader, int(length)))
-        environ["wsgi.input"] = request.body
+        environ["wsgi.input"], environ["wsgi.errors"] = request.body, self.errors()
         return request
+
+    def errors(self) -> Errors:
+        """With the streams that gunicorn's would have now: logs are opened anew, and an app may replace sys.stderr."""
+        handlers = self.error_log.handlers
+        if self.logs_to_stderr:
+            streams, handlers = [sys.stderr], handlers[1:]
+        else:
+            streams = []
+        errors: Errors = Errors()
+        errors.streams = streams + [handler.stream for handler in handlers if hasattr(handler, "stream")]
+        return errors
 
     def environ(self, lines: list[str], size: int, server: Any) -> dict[str, Any] | None:
         """The header lines in WSGI's words; None where one is too long, repeated or gunicorn's to read."""
@@ -217,14 +238,16 @@ def fits(cfg: Any) -> bool:
 
 def has_whole_body(request: LeanRequest) -> bool:
     """Whether no more of the body has to be read from the connection."""
+    if request.body.__class__ is NoBody:
+        return True
     return bool(request.body.reader.length <= len(request.unreader.buf.getvalue()))
 
 
 def finish_body(request: LeanRequest, sock: Any) -> bool:
     """Discard what the app left of the body, as gunicorn does before the next request; whether that was possible."""
-    if request.unreader.__class__ is Unreader:
-        return True
     body = request.body
+    if body.__class__ is NoBody:
+        return True
     if body.failed:
         return False
     while body.read(1024):
@@ -256,7 +279,9 @@ class LeanResponse(response.Response):
         code = self.codes.get(status) if status.__class__ is str else None
         if code is None or exc_info or self.status is not None or self.req.method == "HEAD":
             write = super().start_response(status, headers, exc_info)
-            if code is None and not self._omits_body and len(self.codes) < _REMEMBERED:
+            if code is None and status.__class__ is str and not self.bodiless and len(status) <= _HEADER_REMEMBERED:
+                if len(self.codes) >= _REMEMBERED:
+                    self.codes.clear()
                 self.codes[status] = int(self.status_code or 0)
             return write
         self.status, self.status_code = status, code
@@ -270,8 +295,10 @@ class LeanResponse(response.Response):
             return
         kept, length = [], self.response_length
         for header in headers:
-            known = self.known.get(header) if type(header) is tuple else None
-            known = known or self.look_at(header)
+            known = None
+            # Other classes, those derived from str too, may compare, or be written, as they like.
+            if type(header) is tuple and len(header) == 2 and type(header[0]) is type(header[1]) is str:
+                known = self.known.get(header) or self.look_at(header)
             if known is None:
                 super().process_headers(headers)
                 return
@@ -281,21 +308,22 @@ class LeanResponse(response.Response):
         self.headers += kept
         self.response_length = length
 
-    def look_at(self, header: Any) -> tuple[tuple[str, str], int | None] | None:
+    def look_at(self, header: tuple[str, str]) -> tuple[tuple[str, str], int | None] | None:
         """A header as gunicorn keeps it, and the length that it gives. None where it takes gunicorn's own way: the
         name is no token or is one that gunicorn reads, the value no legal one."""
         name, value = header
-        if type(name) is not str or not _NAME(name) or util.is_hoppish(name):
+        if not _NAME(name) or util.is_hoppish(name) or not _TEXT(value):
             return None
-        if type(value) is not str or not _TEXT(value):
-            return None
-        kept = name, value.strip(" \t")
-        known = kept, int(kept[1]) if name.lower() == "content-length" else None
-        if type(header) is tuple and len(value) <= _VALUE_REMEMBERED and name.lower() != "set-cookie":
+        kept, length = (name, value.strip(" \t")), None
+        if name.lower() == "content-length":
+            if not (kept[1].isascii() and kept[1].isdigit() and len(kept[1]) < 16):
+                return None
+            length = int(kept[1])
+        if len(name) + len(value) <= _HEADER_REMEMBERED and not _CREDENTIAL(name):
             if len(self.known) >= _REMEMBERED:
                 self.known.clear()
-            self.known[header] = known
-        return known
+            self.known[header] = kept, length
+        return kept, length
 
     def send_headers(self) -> None:
         if self.headers_sent or self.held:
@@ -308,11 +336,11 @@ class LeanResponse(response.Response):
             self.flush()
 
     def head(self) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
+        lines = "".join([f"{name!s}: {value!s}\r\n" for name, value in self.headers])
         connection = "close" if self.should_close() else "keep-alive"
         coding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
         text = (
-            f"HTTP/1.1 {self.status}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
+            f"HTTP/1.1 {self.status!s}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
             f"Connection: {connection}\r\n{coding}{lines}\r\n"
         )
         return text.encode("latin-1")
@@ -320,7 +348,7 @@ class LeanResponse(response.Response):
     def write(self, arg: Any) -> None:
         if self.headers_sent or self.held or self.upgrade or self._omits_body or arg.__class__ is not bytes:
             super().write(arg)
-        elif len(arg) == self.response_length and 0 < len(arg) <= response.COPIED:  # the whole body
+        elif len(arg) == self.response_length and 0 < len(arg) <= response.COPIED and not self.chunked:  # all of it
             head = self.head()
             self.headers_sent, self.sent = True, len(arg)
             self.sock.sendall(head + arg)
@@ -351,6 +379,15 @@ def create(req: Any, sock: Any, client: Any, server: Any, cfg: Any, *args: Any, 
     resp, environ = LeanResponse(req, sock, cfg), req.environ
     del req.environ  # the callback refers to the request: a circle would be left to the garbage collector
     environ["wsgi.early_hints"] = wsgi._make_early_hints_callback(req, sock, resp)
+    return resp, environ
+
+
+def create_anew(req: LeanRequest, sock: Any, cfg: Any) -> Any:
+    """gunicorn's pair for a request that a pre_request hook has seen: whatever it changed there, gunicorn heeds."""
+    server = req.environ["SERVER_NAME"], req.environ["SERVER_PORT"]
+    req.close_requested = Request.should_close(req)
+    resp, environ = _create(req, sock, req.peer_addr, server, cfg)
+    environ["wsgi.multithread"] = True
     return resp, environ
 
 

@@ -265,11 +265,6 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
         if monotonic() > sock.deadline:
             raise StopIteration("unread body")
 
-    def handle_usr1(self, sig: Any, frame: Any) -> None:
-        """Logs are opened anew."""
-        super().handle_usr1(sig, frame)
-        self.reader.renew()
-
     def handle_http2(self, listener: Any, client: Any, addr: Any, **options: Any) -> None:
         if isinstance(client, Client):  # its requests share the connection: no deadline for it
             client.end_head()
