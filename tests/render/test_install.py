@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from generator.pipeline import plan_profile
 from generator.render.render import render
 from generator.servers import SERVERS
 from generator.verify.files import verify
+from tests.containers.support.private_index import private_index
 from tests.fast_support import MINIMAL, ROOT, instructions, plan_of
 
 #: One project of tests/apps for each kind, and what installs its requirements.
@@ -80,6 +84,31 @@ def test_what_reads_the_projects_files_is_pinned_by_hash_and_stays_behind(name: 
         assert "--require-hashes --only-binary :all:" in tools
         wanted = re.findall(r"^([a-z]\S*)", files["project-requirements.txt"], re.MULTILINE)
         assert wanted and all("==" in one for one in wanted)
+
+
+def test_uv_finds_the_index_and_its_password_where_pip_does(tmp_path: Path) -> None:
+    """The step of the Dockerfile, run here: the arguments are pip's, the password is in a netrc."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login user password a-pass\n")
+    (tmp_path / "constraints.txt").touch()
+    required = '[project]\nname = "x"\nversion = "1"\ndependencies = ["kit-private==1.0"]\n'
+    files = project(tmp_path, {"pyproject.toml": required}, "app.requirements=pyproject.toml")
+    lines = instructions(files["docker/web/Dockerfile"])
+    (variables,) = (rest for word, rest in lines if word == "ENV" and "UV_INDEX" in rest)
+    (step,) = (rest for _, rest in lines if "uv pip install" in rest)
+    uv, python = Path(sys.executable).with_name("uv"), tmp_path / "venv/bin/python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    here = {"/opt/tools/bin/uv": uv, "/opt/venv/bin/python": python, "/build/server-constraints.txt": "constraints.txt"}
+    for there, ours in here.items():
+        assert there in step
+        step = step.replace(there, shlex.quote(str(ours)))
+    with private_index(tmp_path / "index", "a-pass") as port:
+        index = f"http://127.0.0.1:{port}/simple"
+        given = {"PIP_EXTRA_INDEX_URL": index, "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        command = ["sh", "-c", f"export {variables}; {step}"]
+        done = subprocess.run(command, cwd=tmp_path, env=given, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    look = [str(python), "-c", "import kit_private; print(kit_private.FROM)"]
+    assert subprocess.run(look, check=True, capture_output=True, text=True).stdout == "the private index\n"
 
 
 def test_a_line_of_git_brings_git_and_its_variable_is_an_argument_of_the_builder(tmp_path: Path) -> None:
