@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import h11
 
-from tests.containers.support.answering_app import BODY, WAYS
+from tests.containers.support.answering_app import BODY, FAILING, WAYS
 
 _DEADLINE_SECONDS = 60.0
 _AT_ONCE = 8
@@ -61,8 +61,8 @@ CASES = [
     )
     if values[-2:] != ("1.0", True)  # it asks to close
 ]
-#: The app raises before it responds: the connection ends with the error page.
-FAILS = b"GET /answer/raise/none/200 HTTP/1.1\r\nHost: x\r\n\r\n" + NEXT
+#: Ways in which the app fails before anything was sent: the connection ends with the error page.
+FAILS = ("raise", *FAILING)
 
 
 class Client:
@@ -134,18 +134,19 @@ def kept(address: tuple[str, int], case: Case) -> bool:
         return True
 
 
-def fails(address: tuple[str, int]) -> None:
+def fails(address: tuple[str, int], how: str) -> None:
     """No request that came along is answered behind an error page."""
     client = Client(address)
     with client.sock:
-        client.sock.sendall(FAILS)
+        client.sock.sendall(b"GET /answer/%s/none/200 HTTP/1.1\r\nHost: x\r\n\r\n" % how.encode() + NEXT)
         header, _, _ = client.response("GET")
-        assert header.status_code == 500 and client.rest() == b""
+        assert (header.status_code, client.rest()) == (500, b""), how
 
 
 def judge(address: tuple[str, int], keeps_alive: bool) -> None:
     """All cases, some connections at a time; every fault at once."""
-    fails(address)
+    for how in FAILS:
+        fails(address, how)
 
     def one(case: Case) -> tuple[Case, str, bool]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..containers.build_args import host_build_args, host_proxies
@@ -33,8 +33,6 @@ RUN apt-get update \\
  && rm -rf /var/lib/apt/lists/*
 COPY ["load_client/", "/load_client/"]
 """
-#: Large, and of no use to an image: what only slows down the copy.
-_LARGE = ("node_modules", "build")
 
 
 def find_client(with_secrets: bool = False) -> tuple[Client, bool]:
@@ -105,21 +103,29 @@ def copy_app(plan: Plan, root: Path, context: Path) -> None:
     source = root / app.path
     if not source.is_dir():
         raise KitError(f"{app.path}: no such folder below {root}; see --output")
-    shutil.copytree(source, context / app.path, ignore=_left_out, dirs_exist_ok=True)
+    ignore = _left_out(root, plan.texts.kept_paths)
+    shutil.copytree(source, context / app.path, ignore=ignore, dirs_exist_ok=True)
     for path in plan.install.inputs:
         target = context / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if (root / path).is_dir():
-            shutil.copytree(root / path, target, ignore=_left_out, dirs_exist_ok=True)
+            shutil.copytree(root / path, target, ignore=ignore, dirs_exist_ok=True)
         elif (root / path).is_file():
             shutil.copy(root / path, target)
         else:
             raise KitError(f"{path}: no such file below {root}; see --output")
 
 
-def _left_out(_folder: str, names: list[str]) -> set[str]:
+def _left_out(root: Path, kept: Sequence[str]) -> Callable[[str, list[str]], set[str]]:
     """What the profile's own Dockerfile.dockerignore leaves out; names only, so keys in a *.pem go while building."""
-    return {name for name in names if is_left_out(name) or name in _LARGE}
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if is_left_out(name) and not is_kept(Path(folder, name))}
+
+    def is_kept(path: Path) -> bool:
+        return any(path.is_relative_to(root / one) for one in kept)
+
+    return ignore
 
 
 def _write(files: Mapping[str, str], context: Path) -> None:

@@ -18,6 +18,8 @@ _NAMES = ("app", "application")
 FACTORIES = ("create_app", "make_app")
 #: Calls that give an application of another framework.
 _CALLS = ("django.core.wsgi.get_wsgi_application",)
+#: A class whose instances have their Flask application as ``server``, which modules pass on: ``server = app.server``.
+_SERVED = ("dash.Dash", "dash.dash.Dash")
 #: Folders without the app's own modules.
 _ASIDE = {"tests", "test", "docs", "examples", "migrations", "alembic", "node_modules", "site-packages", "build",
           "dist", "docker", "k8s", "__pycache__"}  # fmt: skip
@@ -185,6 +187,12 @@ def _names(node: ast.Assign, name: str) -> bool:
 def _gives_app(module: Module, value: ast.expr | None) -> bool:
     if module.is_flask(value):
         return True
+    if isinstance(value, ast.Attribute) and value.attr == "server" and isinstance(value.value, ast.Name):
+        return any(
+            _names(one, value.value.id) and isinstance(one.value, ast.Call) and module.full(one.value.func) in _SERVED
+            for one in _statements(module.tree.body)
+            if isinstance(one, ast.Assign)
+        )
     called = module.full(value.func) if isinstance(value, ast.Call) else ""
     return called in _CALLS or called.rpartition(".")[2] in FACTORIES
 

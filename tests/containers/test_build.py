@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import shutil
-import threading
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,7 @@ import pytest
 import yaml
 
 from generator.containers.command import CommandFailed
-from generator.containers.docker import Docker
+from generator.containers.docker import Docker, flags
 from generator.output.drift import Bundle
 from generator.output.write import write_bundles
 from generator.pipeline import read_plans
@@ -28,6 +24,9 @@ from generator.version import __version__
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
 from tests.containers.support.docker import build_text, run_once
+from tests.containers.support.images import host_build_args
+from tests.containers.support.private_index import private_index
+from tests.containers.test_readme import commands
 from tests.fast_support import HOSTILE_STRINGS
 
 #: What a Dockerfile can hold: it has no way to write a newline or NUL, and the profile refuses both.
@@ -108,43 +107,6 @@ def test_build_arguments_stay_out_of_the_image(docker: Docker, tmp_path: Path) -
     assert_nowhere(docker, tag, [marker], tmp_path)
 
 
-@contextmanager
-def private_index(folder: Path, password: str) -> Iterator[int]:
-    """An index of one package, on this machine's loopback, for who knows the password; its port."""
-    name = "kit_private-1.0-py3-none-any.whl"
-    folder.mkdir()
-    info = "kit_private-1.0.dist-info"
-    with zipfile.ZipFile(folder / name, "w") as wheel:
-        wheel.writestr("kit_private.py", "FROM = 'the private index'\n")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: kit-private\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "".join(f"{file},,\n" for file in [*wheel.namelist(), f"{info}/RECORD"]))
-    wanted = "Basic " + base64.b64encode(f"user:{password}".encode()).decode()
-
-    class Index(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            page = {
-                "/simple/kit-private/": f'<a href="/{name}">{name}</a>'.encode(),
-                f"/{name}": (folder / name).read_bytes(),
-            }
-            known, body = self.headers["Authorization"] == wanted, page.get(self.path)
-            self.send_response(401 if not known else 404 if body is None else 200)
-            self.send_header("WWW-Authenticate", 'Basic realm="index"')
-            self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/octet-stream")
-            self.end_headers()
-            self.wfile.write(body or b"" if known else b"")
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-
-
 def test_build_secrets_and_arguments_stay_out_of_the_image_of_buildkit(docker: Docker, tmp_path: Path) -> None:
     """BuildKit mounts the netrc while pip runs: the private package is there, and no password in the image."""
     password, marker, netrc = "kit-marker-5c2e", "kit-marker-9a40", tmp_path / "netrc"
@@ -152,11 +114,21 @@ def test_build_secrets_and_arguments_stay_out_of_the_image_of_buildkit(docker: D
     requirements = (kit.ROOT / "docker/app/requirements.txt").read_text()
     changes = {"app.build_secrets": {"netrc": "/root/.netrc"}}
     plan = context(tmp_path, changes, {"requirements.txt": f"{requirements}kit-private==1.0\n"})
-    tag, options = tag_of("secret", True), {"secret": f"id=netrc,src={netrc}", "network": "host"}
-    arguments = index_settings(marker)
+    tag, arguments = tag_of("secret", True), index_settings(marker)
     with private_index(tmp_path / "index", password) as port:  # another port each time, so that no step is cached
-        arguments["PIP_EXTRA_INDEX_URL"] += f" http://127.0.0.1:{port}/simple"
-        kit.build(docker, plan, tag, tmp_path, buildkit=True, build_args=arguments, **options)
+        address = f"{arguments.pop('PIP_EXTRA_INDEX_URL')} http://127.0.0.1:{port}/simple"
+        ours = {
+            "$HOME/.netrc": str(netrc),
+            "https://pypi.example.com/simple": address,
+            "docker/web/": f"{plan.folder}/",
+            "web:dev": tag,
+        }
+        (command,) = commands("DOCKER_BUILDKIT=1 docker build")  # of docs/your-app.md
+        words = [reduce(lambda word, one: word.replace(one, ours[one]), ours, word) for word in command[2:]]
+        assert sum(one in " ".join(command) for one in ours) == len(ours)
+        arguments |= {**host_build_args(), "BASE_IMAGE": plan.base_image}
+        options = flags({"build_arg": arguments, "network": "host"})
+        docker.call(words[0], *options, *words[1:], env={"DOCKER_BUILDKIT": "1"}, cwd=tmp_path, timeout=600)
     said = run_once(docker, tag, "python", "-c", "import kit_private; print(kit_private.FROM)").stdout
     assert said.strip() == "the private index"
     assert_nowhere(docker, tag, [password, marker], tmp_path)

@@ -19,6 +19,7 @@ PAGES = [kit.ROOT / "README.md", *sorted((kit.ROOT / "docs").glob("*.md"))]
 def commands(start: str) -> list[list[str]]:
     """Commands of the pages' shell blocks that begin with these words; the README's come first."""
     blocks = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
+    blocks = [block.replace("\\\n", "") for block in blocks]
     lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(start)]
 

@@ -36,6 +36,7 @@ from tests.containers.support.plugins import ensure_compose
 from tests.containers.support.waiting import wait_until
 from tests.containers.test_apps import built
 from tests.containers.test_apps import project as copied
+from tests.containers.test_readme import commands
 
 pytestmark = pytest.mark.skipif(not os.environ.get("KIT_ALL_APPS"), reason="`make test-apps` boots them")
 CONNECTIONS = 200
@@ -153,6 +154,9 @@ def test_postgresql_through_a_pool_of_psycopg_with_preloading(docker: Docker, tm
     ensure_postgres_image(docker)
     with up(docker, folder, {"POSTGRES_IMAGE": POSTGRES_TAG}) as found:
         assert hardened(found.app.container) and found.app.plan.profile.preload_app
+        (documented,) = commands("docker compose -f docker/visits")  # of docs/your-app.md: what brought all this up
+        files = [word for file in (found.project.file, *found.project.beside) for word in ("-f", file)]
+        assert documented == ["docker", "compose", *files, "up", "--wait"]
         assert [found.get("/visit/first").json["count"] for _ in range(2)] == [1, 2]
         held: dict[int, set[int]] = {}
         for _ in range(60):

@@ -41,6 +41,8 @@ def test_image_is_configured_as_the_profile_says(running: kit.Booted) -> None:
     assert config["StopSignal"] == "SIGTERM"
     assert list(config["ExposedPorts"]) == [f"{plan.profile.port}/tcp"]
     assert config["Labels"]["org.opencontainers.image.title"] == plan.name
+    look = "import getpass, pwd; print(pwd.getpwuid(10001).pw_name, getpass.getuser())"  # run as another uid
+    assert running.container.exec("python", "-c", look).stdout == "app app\n"
 
 
 def test_limits_seen_inside(running: kit.Booted, inside: Any) -> None:

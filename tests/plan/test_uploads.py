@@ -64,6 +64,14 @@ def test_each_container_of_a_pod_has_its_own_tmp() -> None:
     assert (memory["value"], memory["reason"]) == ((512 + 145) * MIB, "app 512 MiB + proxy 145 MiB, at most")
 
 
+def test_the_sidecar_of_a_small_service_is_smaller_than_it() -> None:
+    """Its buffers follow connections and the body's limit; /tmp is disk in a pod."""
+    _, pod = files_of("kubernetes.proxy=true", "connections=100", "resources.memory=128Mi")
+    (proxy,), (app,) = pod["initContainers"], pod["containers"]
+    found = [one["resources"]["requests"]["memory"] for one in (proxy, app)]
+    assert found == ["64Mi", "128Mi"]
+
+
 def test_in_compose_neither_takes_the_others_room() -> None:
     services, _ = files_of()
     assert services["proxy"]["tmpfs"] == ["/tmp:size=1m", "/tmp/body:size=256m", "/tmp/response:size=128m"]

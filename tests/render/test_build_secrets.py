@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-from generator.errors import KitError, ProfileError
+from generator.errors import ProfileError
 from generator.pipeline import plan_profile
-from generator.proof.images import build_secrets
 from generator.render.render import render
 from generator.verify.files import verify
 from tests.fast_support import MINIMAL, plan_of
@@ -71,15 +69,3 @@ def test_without_them_nothing_needs_buildkit() -> None:
 def test_an_id_or_path_that_is_none_is_refused(pair: str) -> None:
     with pytest.raises(ProfileError, match=r"app\.build_secrets"):
         plan_of("", f"app.build_secrets={pair}")
-
-
-def test_prove_takes_the_files_that_variables_name(tmp_path: Path) -> None:
-    plan = plan_of("", "app.build_secrets={pip_conf: /etc/pip.conf}")
-    file = tmp_path / "pip.conf"
-    file.write_text("")
-    assert build_secrets(plan, {"BUILD_SECRET_PIP_CONF": str(file)}) == [f"id=pip_conf,src={file}"]
-    for environ in ({}, {"BUILD_SECRET_PIP_CONF": str(tmp_path)}):
-        with pytest.raises(
-            KitError, match="pip_conf is needed to build; set BUILD_SECRET_PIP_CONF to the path of its file"
-        ):
-            build_secrets(plan, environ)

@@ -18,6 +18,7 @@ import socketio
 import websocket
 
 from tests.containers.support import chat_app
+from tests.fast_support import ROOT
 from tests.servers.started import PATIENCE, Gunicorn, until
 from tests.servers.test_pywsgi_server import Running, everything
 from tests.servers.test_pywsgi_server import start as start  # the fixture
@@ -40,12 +41,12 @@ def serve(
     server = request.param
     monkeypatch.setenv("SOCKETIO_MODE", SERVERS[server])
 
-    def begin(more: str = "", **settings: Any) -> Any:
+    def begin(more: str = "", app: str = APP, **settings: Any) -> Any:
         if server == "pywsgi":
-            (tmp_path / "tiny.py").write_text(APP)
+            (tmp_path / "tiny.py").write_text(app)
             return start(wsgi_app="tiny:app", **settings)
         threads = {"threads": 8} if server == "gthread" else {}
-        return gunicorn(server, more, app=APP, **{**threads, **settings})
+        return gunicorn(server, more, app=app, **{**threads, **settings})
 
     begin.server = server  # type: ignore[attr-defined]
     yield begin
@@ -81,6 +82,18 @@ def test_flask_sock(serve: Start) -> None:
     ws.send_close()
     assert everything(ws.sock) == b"", "nothing of HTTP follows"
     assert "rror" not in log_of(server)
+
+
+def test_flask_sock_pings_a_silent_websocket_where_the_app_asks_for_it(serve: Start) -> None:
+    """The line of docs/your-app.md, with a second for its 25."""
+    line = 'app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25}'
+    assert f"`{line}`" in (ROOT / "docs/your-app.md").read_text()
+    server = serve(app=APP + line.replace("25", "1"))
+    ws = connected(server.port)
+    for _ in range(2):
+        ping = ws.recv_frame()
+        assert ping.opcode == websocket.ABNF.OPCODE_PING
+        ws.pong(ping.data)
 
 
 def test_messages_of_one_websocket_do_not_mix(serve: Start) -> None:

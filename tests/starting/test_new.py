@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from generator.profile.writing import Entry, profile_text
 from tests.fast_support import HOSTILE_STRINGS, ROOT
 
 APPS = sorted(path.parent for path in ROOT.glob("tests/apps/*/profile.yaml"))
+REAL = sorted(path.parent for path in ROOT.glob("tests/apps/real/*/profile.yaml"))
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 
 
@@ -57,6 +59,33 @@ def test_what_people_bring_needs_no_question(app: Path, tmp_path: Path) -> None:
     assert found.requirements == by_hand.requirements or found.requirements in [str(folder / lock) for lock in locks]
 
 
+#: Of tests/apps/real/: the folder has no code of its own, the application is that of an installed package.
+ASKED = ("httpbin", "mlflow")
+
+
+def test_fewer_than_half_of_the_real_applications_need_a_question() -> None:
+    assert len(ASKED) < len(REAL) / 2 and len(REAL) >= 8
+
+
+@pytest.mark.parametrize("app", REAL, ids=lambda path: path.name)
+def test_real_applications_need_a_question_only_without_code_of_their_own(app: Path, tmp_path: Path) -> None:
+    """Module, folder and dependency file as the profile has them that the tests boot; what is written is accepted, or
+    refused with the two lines that it lacks (an older gunicorn)."""
+    by_hand = read_profile((app / "profile.yaml").read_text(), "profile.yaml").profile.app
+    ours = shutil.copytree(app, tmp_path / app.name, ignore=shutil.ignore_patterns("profile.yaml", "__pycache__"))
+    result = new(ours)
+    if app.name in ASKED:
+        assert (result.exit_code, "name it with --module" in result.stderr) == (2, True)
+        result = new(ours, "--module", by_hand.module)
+    assert result.exit_code == 0, result.output
+    found = read_profile((ours / "new.yaml").read_text(), "new.yaml")
+    assert (found.faults, found.profile.app.module) == ((), by_hand.module)
+    assert (found.profile.app.path, found.profile.app.requirements) == (by_hand.path, by_hand.requirements)
+    lacks = r'write server: sync and server_packages: \{gunicorn: "26'
+    with pytest.raises(ProfileError, match=lacks) if app.name == "mlflow" else nullcontext():
+        plan_profile((ours / "new.yaml").read_text(), "new.yaml", (), ours)
+
+
 @pytest.mark.parametrize(
     "app", [app for app in APPS if app.name not in ("wheels", "older-gunicorn")], ids=lambda path: path.name
 )
@@ -83,6 +112,8 @@ def test_an_app_that_refuses_the_newest_gunicorn_is_shown_the_way_out(tmp_path: 
         ({"wsgi.py": FLASK.replace("app =", "application ="), "app.py": FLASK}, "wsgi:application", ".", None),
         ({"wsgi.py": "from s import app as application\n", "s/__init__.py": FLASK}, "wsgi:application", ".", None),
         ({"hello.py": FLASK.replace("app =", "site =")}, "hello:site", ".", None),
+        ({"b.py": "import dash\napp = dash.Dash('x')\nserver = app.server\n"}, "b:server", ".", None),
+        ({"a.py": FLASK, "b.py": "app = Other()\nserver = app.server\n"}, "a:app", ".", None),
         ({"hello.py": "import flask as f\nclass Mine(f.Flask): ...\nx = Mine('x')\n"}, "hello:x", ".", None),
         ({"shop/__init__.py": "def create_app(config=None):\n    return object()\n"}, "shop:create_app()", ".", None),
         ({"shop/__init__.py": "def make_app():\n    return object()\n"}, "shop:make_app()", ".", None),

@@ -18,6 +18,9 @@ def respond(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
     how, length, status = environ["PATH_INFO"].split("/")[2:]
     if how == "raise":
         raise ValueError("on purpose")
+    if how in FAILING:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return FAILING[how]()
     headers = [("Content-Type", "text/plain")] + ([("Content-Length", length)] if length != "none" else [])
     headers += HOP_BY_HOP * (how == "hop")
     if how == "lazy":
@@ -49,6 +52,21 @@ def file(before: bytes) -> Any:
     return opened
 
 
+def raised() -> list[bytes]:
+    raise ValueError("on purpose")
+
+
+def raising() -> Iterator[bytes]:
+    yield b""
+    raise ValueError("on purpose")
+
+
+#: What fails after start_response and before a byte of the body.
+FAILING: dict[str, Callable[[], Iterable[Any]]] = {
+    "call": raised,
+    "first": raising,
+    "bytearray": lambda: iter([bytearray(BODY)]),  # as a real view did: PEP 3333 has bytes alone
+}
 #: What the app returns, of write() and wsgi.file_wrapper.
 WAYS: dict[str, Callable[[Any, Any], Iterable[bytes]]] = {
     "list": lambda _write, _wrap: [BODY],

@@ -53,10 +53,10 @@ def say(text: str) -> None:
 
 
 @app.get("/events/<name>")
-def events(name: str) -> Response:
+def stream(name: str) -> Response:
     """Two events, the second when somebody has released it."""
 
-    def stream() -> Iterator[str]:
+    def events() -> Iterator[str]:
         yield "data: first\n\n"
         end = time.monotonic() + PATIENCE
         while not (RELEASED / name).exists():
@@ -65,7 +65,7 @@ def events(name: str) -> Response:
             time.sleep(0.05)
         yield "data: last\n\n"
 
-    return Response(stream(), mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return Response(events(), mimetype="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @app.get("/release/<name>")
