@@ -1,4 +1,4 @@
-"""Every command of the kit that a page names is one that it takes; those of docs/operating.md that need no engine run."""
+"""Every command of the kit that a page names is one that it takes; those of operating.md that need no engine run."""
 
 from __future__ import annotations
 
