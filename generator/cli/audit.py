@@ -16,6 +16,7 @@ from ..files import read_regular
 from ..version import __version__
 from . import options
 from .excerpt import excerpt
+from .progress import waiting
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _MAX_BYTES = 1024 * 1024
@@ -49,7 +50,8 @@ def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) 
     if not files and not words:
         raise click.UsageError("name files, or a command line after --", ctx)
     sources = [read_source(name) for name in files]
-    report = look(sources, words, beside, run_configuration if execute else None)
+    with waiting("running the configurations" if execute else "reading the configurations"):
+        report = look(sources, words, beside, run_configuration if execute else None)
     texts = {source.name: source.text for source in sources} | {COMMAND_LINE: " ".join(words)}
     if form == "json":
         click.echo(as_json(report))

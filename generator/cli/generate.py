@@ -16,6 +16,7 @@ from ..plan.plan import Plan
 from ..render.render import render, runtime_files
 from ..verify.files import verify
 from . import options
+from .progress import READING, waiting
 
 _COLOURS = {"created": "green", "changed": "yellow", "removed": "red"}
 
@@ -49,11 +50,12 @@ def generate(
     if explain or as_json:
         return _explain(read_plans(profiles, overrides), as_json)
     root = output_root(output)
-    plans = read_plans(profiles, overrides, root)
-    bundles = _bundles(plans, root, schema, strict)
+    bundles = _bundles(_read(profiles, overrides, root), root, schema, strict)
     if check:
-        return _report_drift(find_drift(root, bundles))
-    for change in write_bundles(root, bundles, force):
+        return _report_drift(_find_drift(root, bundles))
+    with waiting(f"writing below {root}"):  # of another run, which is waited for, this one may be the second
+        changes = write_bundles(root, bundles, force)
+    for change in changes:
         click.secho(f"{change.verb:9} {change.path}", fg=_COLOURS.get(change.verb))
     return 0
 
@@ -72,7 +74,7 @@ def check(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...], st
     Exit codes: 0 up to date, 1 drift, 2 a bad profile, argument or target, 3 an error of the kit itself.
     """
     root = output_root(output)
-    return _report_drift(find_drift(root, _bundles(read_plans(profiles, overrides, root), root, schema, strict)))
+    return _report_drift(_find_drift(root, _bundles(_read(profiles, overrides, root), root, schema, strict)))
 
 
 @click.command()
@@ -93,6 +95,16 @@ def explain(profiles: tuple[str, ...], overrides: tuple[str, ...], as_json: bool
     return _explain(plans, as_json)
 
 
+def _read(profiles: tuple[str, ...], overrides: tuple[str, ...], root: Path) -> list[Plan]:
+    with waiting(READING):
+        return read_plans(profiles, overrides, root)
+
+
+def _find_drift(root: Path, bundles: list[Bundle]) -> list[Change]:
+    with waiting(f"comparing below {root}"):
+        return find_drift(root, bundles)
+
+
 def _bundles(plans: list[Plan], root: Path, schema: bool, strict: bool) -> list[Bundle]:
     """All files of these plans, verified; the app's own must lie below ``root``."""
     for plan in plans:
@@ -103,9 +115,11 @@ def _bundles(plans: list[Plan], root: Path, schema: bool, strict: bool) -> list[
     for hazard in hazards:
         click.secho(f"warning: {hazard}", fg="yellow", err=True)
     require_inputs(root, _inputs(plans))
-    bundles = [Bundle("docker/runtime", runtime_files()), *(Bundle(plan.folder, render(plan)) for plan in plans)]
-    for plan, bundle in zip(plans, bundles[1:], strict=True):
-        verify(bundle.files, plan.kubernetes.minors if schema else (), plan.kubernetes.is_foreign)
+    bundles = [Bundle("docker/runtime", runtime_files())]
+    for plan in plans:
+        with waiting(f"rendering and verifying {plan.name}"):
+            bundles.append(bundle := Bundle(plan.folder, render(plan)))
+            verify(bundle.files, plan.kubernetes.minors if schema else (), plan.kubernetes.is_foreign)
     return bundles
 
 

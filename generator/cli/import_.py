@@ -12,6 +12,7 @@ from ..starting.look import project_name
 from . import options
 from .audit import Separated, beside, read_source
 from .new import report, write_new
+from .progress import READING, waiting
 
 #: What may lie beside a configuration and say how it is started; the first of a kind counts.
 _BESIDE = ("Dockerfile", "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "Procfile")
@@ -47,7 +48,8 @@ def import_(
     path = root / (file or f"{name or project_name(root)}.yaml")
     if path.exists():
         raise KitError(f"{path} is there already, and nothing was overwritten; name another with --file")
-    written = convert(sources, words, beside, root, str(path), given)
+    with waiting(READING):
+        written = convert(sources, words, beside, root, str(path), given)
     write_new(path, written.text)
     report(ctx, path, root, written)
     return 0

@@ -6,6 +6,7 @@ import click
 
 from ..servers.lock import renew
 from . import options
+from .progress import waiting
 
 
 @click.command()
@@ -15,6 +16,10 @@ def locks() -> int:
 
     Needs pip, the registry and the kit's development requirements. Exit codes: 0 good, 2 pip finds no solution.
     """
-    for path in renew():
+    paths = renew()
+    while True:
+        with waiting("asking the registry for the next lock"):
+            path = next(paths, None)
+        if path is None:
+            return 0
         click.echo(f"locked    {path}")
-    return 0

@@ -21,6 +21,7 @@ from ..starting.applications import FACTORIES, Application
 from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, settle
 from ..starting.look import Found, look
 from . import options
+from .progress import READING, waiting
 
 _SHORT = {
     "module": ("app.module", "What the server imports: shop:app, shop:create_app()."),
@@ -58,7 +59,8 @@ def new(
     given = {_SHORT[name][0]: value for name, value in short.items() if value is not None}
     given |= dict(_pair(text, ctx) for text in settings)
     root = Path(folder)
-    found = look(root)
+    with waiting(f"looking at {printable(folder)}"):
+        found = look(root)
     interactive = is_terminal() and not yes
     app = _application(found, given.get("app.module"), interactive)
     connections = given.get("connections") or (_prompt_connections() if interactive else CONNECTIONS)
@@ -72,7 +74,8 @@ def new(
         *(Entry(path, _plain(value)) for path, value in given.items() if path not in ("name", "app.module")),
     ]
     head = ["Every setting is in docs/settings.md; container-kit explain states each number with its reason."]
-    written = settle(head, entries, str(path), root)
+    with waiting(READING):
+        written = settle(head, entries, str(path), root)
     own = [fault for fault in written.faults if fault.mark.file == str(path)]
     if own:
         raise ProfileError(own)

@@ -10,6 +10,7 @@ import click
 from ..pages.draw import MISSING, available
 from ..pages.parts import Page
 from ..pages.write import write_page
+from .progress import waiting
 
 
 def page_beside(path: Path, make: Callable[[], Page]) -> None:
@@ -17,4 +18,11 @@ def page_beside(path: Path, make: Callable[[], Page]) -> None:
     if not available():
         click.echo(f"no page: {MISSING}", err=True)
         return
-    click.echo(str(write_page(make(), path.with_suffix(".html"))))
+    page = path.with_suffix(".html")
+    click.echo(draw(make, page))
+
+
+def draw(make: Callable[[], Page], path: Path) -> str:
+    """Write a page; its path."""
+    with waiting(f"drawing {path}"):
+        return str(write_page(make(), path))

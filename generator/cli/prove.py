@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +24,7 @@ from ..proof.report import About, make_report, print_table, write_report
 from ..proof.request import make_request
 from . import options
 from .pages import page_beside
+from .progress import READING, progress, waiting
 
 #: Of --request: the load client sends it whole from memory, once a connection.
 MAX_REQUEST_BYTES = 16 * 1024**2
@@ -78,7 +78,8 @@ def prove(
     """
     end_on_signals()
     text = read_text(request_file) if request_file else None
-    (plan,) = read_plans((profile,), overrides, Path(output))
+    with waiting(READING):
+        (plan,) = read_plans((profile,), overrides, Path(output))
     if path is None and text is None:
         path = f"{plan.profile.app.mount or ''}/"
     request = make_request(path, headers, text, request_file or "", plan.probes.host)
@@ -137,19 +138,6 @@ def end_on_signals() -> None:
     def _restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """Progress on stderr: a line that moves on a terminal, else one line a step."""
-    from rich.console import Console
-
-    console, began = Console(stderr=True, highlight=False, markup=False), time.monotonic()
-    if not console.is_terminal:
-        yield lambda step: console.print(f"{time.monotonic() - began:4.0f} s  {step}")
-        return
-    with console.status("") as status:
-        yield lambda step: status.update(f"{time.monotonic() - began:4.0f} s  {step}")
 
 
 def read_text(path: str) -> str:

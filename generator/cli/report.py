@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,9 +10,10 @@ import click
 from ..output.paths import output_root
 from ..pages.draw import require
 from ..pages.plan import report_page
-from ..pages.write import write_page
 from ..pipeline import read_plans
 from . import options
+from .pages import draw
+from .progress import READING, waiting
 
 
 @click.command()
@@ -29,7 +31,9 @@ def report(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...]) -
     """
     require()
     root = output_root(output)
-    for plan in read_plans(profiles, overrides, Path(output)):
+    with waiting(READING):
+        plans = read_plans(profiles, overrides, Path(output))
+    for plan in plans:
         place = plan.manifest.removeprefix("k8s/").removesuffix(".yaml")  # with the group, if it has one
-        click.echo(str(write_page(report_page(plan), root / "build" / "report" / f"{place}.html")))
+        click.echo(draw(partial(report_page, plan), root / "build" / "report" / f"{place}.html"))
     return 0

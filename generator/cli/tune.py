@@ -23,7 +23,8 @@ from ..tune.tune import MAX_MINUTES, Findings, Order, candidate_of, run_tune
 from ..tune.write import Setting, replace, written
 from . import options
 from .pages import page_beside
-from .prove import end_on_signals, progress, read_text
+from .progress import READING, progress, waiting
+from .prove import end_on_signals, read_text
 
 _SERVERS = [name for name, server in SERVERS.items() if server.production]
 
@@ -90,7 +91,8 @@ def tune(
         raise KitError(f"{profile}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise KitError(f"{profile}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    field = find(text, profile, overrides, Path(output), servers)
+    with waiting(READING):
+        field = find(text, profile, overrides, Path(output), servers)
     own = field.candidates[0].plan
     request_text = read_text(request_file) if request_file else None
     if path is None and request_text is None:

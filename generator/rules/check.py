@@ -135,9 +135,6 @@ def _unhonoured(draft: Draft, profile: Profile, server: Server) -> Iterator[Faul
             yield draft.fault(path, allowed, "remove it, or choose another server", code="K011")
         elif cell.at_most is not None and getattr(profile, name, 0) > cell.at_most:
             yield draft.fault(path, f"at most {cell.at_most} for {server.name}: {cell.why}", "lower it", code="K011")
-    if "statsd_host" in in_mapping and profile.access_log != "off":
-        allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
-        yield draft.fault("gunicorn.statsd_host", allowed, "remove it, or set access_log: off")
 
 
 def _request_timeout(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:

@@ -170,9 +170,6 @@ def _sidecars(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]
     if metrics and not _counts(server):
         allowed = f"off with {server.name}, which counts nothing for statsd"
         yield draft.fault("kubernetes.metrics", allowed, "turn it off, or choose gevent or gthread", code="K011")
-    elif metrics and profile.access_log != "off":
-        allowed = "without access_log: gunicorn sends to statsd from a logger of its own, which the access log replaces"
-        yield draft.fault("kubernetes.metrics", allowed, "turn it off, or set access_log: off")
     for given, port in ((metrics, METRICS_PORT), (section.proxy, proxy.PORT), (section.proxy, proxy.HEALTH_PORT)):
         if given and profile.port == port:
             yield draft.fault("port", f"not {port}, which a sidecar has", "choose another", code="K015")

@@ -16,7 +16,7 @@ _OF_GUNICORN = {
     "limit_request_fields": _PARSER,
     "limit_request_field_size": _PARSER,
     "proxy_protocol": honoured("unprobed: gunicorn's own parser; needs a proxy that speaks it"),
-    "statsd_host": honoured("unprobed: gunicorn's own logger; needs a statsd server"),
+    "statsd_host": honoured("test_access_log"),
     **dict.fromkeys(("certfile", "keyfile", "ca_certs", "ciphers"), TLS),
     **dict.fromkeys(
         ("asgi_loop", "asgi_lifespan", "asgi_disconnect_grace_period", "websocket_max_message_size", "root_path"),

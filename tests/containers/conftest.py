@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,10 @@ def image(docker: Docker) -> Callable[[str], str]:
 def boot(docker: Docker, image: Callable[[str], str], tmp_path: Path) -> Boot:
     """Boot a shipped profile's image; overrides change its configuration as a ConfigMap does."""
 
-    def start(profile: str, *args: str, overrides: tuple[str, ...] = (), **changes: Any) -> Any:
+    def start(profile: str, *args: str, overrides: Sequence[str] = (), volumes: Sequence[str] = (), **more: Any) -> Any:
         plan = kit.plan_of(profile, *overrides)
-        mounts = kit.mounted_configuration(plan, tmp_path) if overrides else {}
-        return kit.booted(docker, image(profile), plan, *args, **{**mounts, **changes})
+        mounts = [*volumes, *([kit.mounted_configuration(plan, tmp_path)["volume"]] if overrides else [])]
+        return kit.booted(docker, image(profile), plan, *args, volume=mounts, **more)
 
     return start
 

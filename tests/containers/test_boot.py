@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -174,8 +177,21 @@ def test_forwarded_proto_from_a_trusted_peer(boot: Boot) -> None:
 
 @pytest.mark.parametrize("profile", kit.honouring("access_log"))
 def test_access_log(boot: Boot, profile: str) -> None:
-    """Of an app below a path: its own paths, without the probes', of which booting has sent some."""
-    with boot(profile, overrides=("access_log=json", "app.mount=/tool")) as container:
+    """Of an app below a path: its own paths, without the probes', of which booting has sent some.
+
+    gunicorn's servers send their counters beside it, to statsd_host: here a socket of this process.
+    """
+    counts = kit.plan_of(profile).server.honours("statsd_host")
+    overrides = ["access_log=json", "app.mount=/tool"]
+    overrides += ["gunicorn.statsd_host=unix:///run/statsd/socket"] if counts else []
+    with ExitStack() as stack:
+        statsd = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        folder = Path(stack.enter_context(TemporaryDirectory()))  # the path of a socket has at most 107 characters
+        statsd.bind(str(folder / "socket"))
+        statsd.setblocking(False)
+        for path, mode in ((folder, 0o755), (folder / "socket", 0o666)):
+            path.chmod(mode)
+        container = stack.enter_context(boot(profile, overrides=overrides, volumes=[f"{folder}:/run/statsd"]))
         assert container.get("/tool/bytes?n=3&token=sesame%0aforged").body == b"xxx"
         assert container.get("/bytes?n=3").status == container.get("/toolbox").status == 404
 
@@ -191,3 +207,13 @@ def test_access_log(boot: Boot, profile: str) -> None:
         }
         assert {entry["bytes"] for entry in entries if entry["status"] == 200} == {3}
         assert "sesame" not in "".join(lines())
+        received: list[bytes] = []
+
+        def counted() -> bool:
+            with suppress(BlockingIOError):
+                while True:
+                    received.append(statsd.recv(1000))
+            return received.count(b"gunicorn.request.status.404:1|c|@1.0") == 2
+
+        if counts:
+            wait_until(counted, kit.PATIENCE, container.container, what="two 404 counted")

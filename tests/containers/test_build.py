@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.containers.build_args import host_proxies
 from generator.containers.command import CommandFailed
-from generator.containers.docker import Docker, flags
+from generator.containers.docker import BUILD_SECONDS, Docker, flags
 from generator.output.drift import Bundle
 from generator.output.write import write_bundles
 from generator.pipeline import read_plans
@@ -25,6 +26,7 @@ from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
 from tests.containers.support.docker import build_text, run_once
 from tests.containers.support.images import host_build_args
+from tests.containers.support.pip_settings import host_index_settings
 from tests.containers.support.private_index import private_index
 from tests.containers.test_readme import commands
 from tests.fast_support import HOSTILE_STRINGS
@@ -95,15 +97,27 @@ def index_settings(marker: str) -> dict[str, str]:
 
 
 def test_build_arguments_stay_out_of_the_image(docker: Docker, tmp_path: Path) -> None:
-    """Index settings with a password reach pip and nothing else; the classic builder has no other way."""
+    """Index settings with a password reach pip and nothing else; the classic builder has no other way.
+
+    By the two commands of docs/operating.md in one, with a base image and an index that there are.
+    """
     marker, tag = "kit-marker-8d1f", tag_of("secret")
-    plan = context(tmp_path, {})
+    context(tmp_path, {"name": "web"})
     # A base of this run's own, so that pip runs. With no_cache on the common one the classic builder would build all
     # images anew after it: of equal steps it follows the newest, and nothing is cached after that one (measured: 8 of
     # 33 steps of another profile's image).
     base = f"{tag}-base"
     build_text(docker, f"FROM {BASE}\nLABEL kit-test.run={docker.run_id}\n", base)
-    kit.build(docker, plan, tag, tmp_path, build_args={**index_settings(marker), "BASE_IMAGE": base})
+    index = host_index_settings().get("PIP_INDEX_URL", "https://pypi.org/simple")
+    other = {"registry.example/python:3.13-slim-trixie": base, "https://pypi.example/simple": index}
+    page = (kit.ROOT / "docs/operating.md").read_text()
+    found = re.findall(r"^docker build -f docker/web/Dockerfile --build-arg (\w+)=(\S+) -t web:dev \.$", page, re.M)
+    documented = {name: other.pop(value) for name, value in found}
+    assert other == {}
+    arguments = flags({"build_arg": {**host_proxies(), **index_settings(marker), **documented}})
+    words = ["build", "-f", "docker/web/Dockerfile", *arguments, "-t", tag, "."]
+    docker.call(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=BUILD_SECONDS, cwd=tmp_path)
+    assert configuration(docker, tag)["Config"]["Labels"]["kit-test.run"] == docker.run_id, "built on that base"
     assert_nowhere(docker, tag, [marker], tmp_path)
 
 

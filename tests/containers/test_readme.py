@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import shlex
+import shutil
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from generator.containers.container import Container
@@ -13,12 +18,13 @@ from tests.containers import kit
 from tests.containers.support.docker import host_port
 from tests.containers.support.waiting import wait_until
 
+OPERATING = kit.ROOT / "docs/operating.md"
 PAGES = [kit.ROOT / "README.md", *sorted((kit.ROOT / "docs").glob("*.md"))]
 
 
-def commands(start: str) -> list[list[str]]:
+def commands(start: str, pages: Sequence[Path] = PAGES) -> list[list[str]]:
     """Commands of the pages' shell blocks that begin with these words; the README's come first."""
-    blocks = [block for page in PAGES for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
+    blocks = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)]
     blocks = [block.replace("\\\n", "") for block in blocks]
     lines = [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(start)]
@@ -28,24 +34,50 @@ def test_build_then_run(docker: Docker) -> None:
     """`docker build`, then `docker run`; only the port is another, and the container is left to the test to end."""
     build = commands("docker build")[0]
     docker.call(*build[1:], timeout=600, cwd=kit.ROOT)
-    run = commands("docker run")[0]
+    with started(docker, commands("docker run")[0], "8000:8000", "profiles/large.yaml") as found:
+        assert found.get("/").body == b"hello"
+
+
+@contextmanager
+def started(docker: Docker, run: Sequence[str], port: str, profile: str) -> Iterator[kit.Booted]:
+    """The container of a `docker run --rm`, ready."""
     assert run[1:3] == ["run", "--rm"]
-    port = run.index("-p") + 1
-    assert run[port] == "8000:8000"
-    words = [
-        "run",
-        "--detach",
-        "--label",
-        f"kit-test={docker.run_id}",
-        *run[3:port],
-        "127.0.0.1::8000",
-        *run[port + 1 :],
-    ]
+    at = run.index("-p") + 1
+    assert run[at] == port
+    label = f"kit-test={docker.run_id}"
+    words = ["run", "--detach", "--label", label, *run[3:at], "127.0.0.1::8000", *run[at + 1 :]]
     identity = docker.call(*words).stdout.strip()
-    found = kit.Booted(kit.plan_of("profiles/large.yaml"), Container(docker.client, identity), 0)
+    found = kit.Booted(kit.plan_of(profile), Container(docker.client, identity), 0)
     with found.container:
         found.port = host_port(found.container, 8000)
-        assert found.wait_ready().get("/").body == b"hello"
+        yield found.wait_ready()
+
+
+def test_flasks_own_server_starts_anew_with_the_folders_code(docker: Docker, image: Any, tmp_path: Path) -> None:
+    """Only the port, the tag and the folder are others. (The builds of that page: test_build.)"""
+    profile, app = "profiles/servers/flask.yaml", tmp_path / "docker/app"
+    (build,) = [words for words in commands("docker build", [OPERATING]) if "web-dev" in words]
+    (run,) = commands("docker run", [OPERATING])
+    other = {"web-dev": image(profile), "$PWD/docker/app:/app:ro": f"{app}:/app:ro"}
+    docker.call(*replaced(build, other)[1:], timeout=600, cwd=kit.ROOT)
+    shutil.copytree(kit.ROOT / "docker/app", app, ignore=shutil.ignore_patterns("__pycache__"))
+    tmp_path.chmod(0o755)
+    with started(docker, replaced(run, other), "127.0.0.1:8000:8000", profile) as found:
+        assert found.get("/").body == b"hello"
+        module = app / "flask_server.py"
+        module.write_text(module.read_text().replace('"hello"', '"anew"'))
+        wait_until(
+            lambda: found.get("/", timeout=5).body == b"anew",
+            kit.PATIENCE,
+            found.container,
+            what="the new code",
+            ignoring=(OSError, http.client.HTTPException),
+        )
+
+
+def replaced(words: Sequence[str], other: Mapping[str, str]) -> list[str]:
+    """The words, with others in the place of some."""
+    return [other.get(word, word) for word in words]
 
 
 def test_make_explains_every_target() -> None:

@@ -454,6 +454,18 @@ def test_sidecars_come_only_by_choice() -> None:
     assert "proxy_pass http://app" in objects(extra)["ConfigMap"]["data"]["nginx.conf"]
 
 
+@pytest.mark.parametrize(("mode", "logger"), [("json", "JsonLogger"), ("text", "TextLogger")])
+@pytest.mark.parametrize("server", ["gevent", "gthread", "eventlet", "meinheld"])
+def test_a_pod_counts_beside_its_access_log(server: str, mode: str, logger: str) -> None:
+    """Its logger does both (tests/servers/test_statsd.py)."""
+    found = objects(f"access_log: {mode}\nkubernetes: {{{SIDECARS}}}\n", f"server={server}")
+    (app,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert app["args"][:2] == ["--statsd-host", "127.0.0.1:9125"]
+    configuration = found["ConfigMap"]["data"]["gunicorn.conf.py"]
+    assert f"from kit_runtime.workers.access_log import {logger} as _Logger\n" in configuration
+    assert "\nlogger_class = _Logger\n" in configuration
+
+
 def test_a_changed_configuration_changes_the_pods() -> None:
     def checksum(extra: str) -> str:
         metadata = objects(extra)["Deployment"]["spec"]["template"]["metadata"]

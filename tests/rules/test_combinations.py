@@ -21,6 +21,12 @@ ACCEPTED = [
     ("workers={per_cpu: 1, at_least: 3, at_most: 3}",),
     ("header_timeout=20",),
     ("keepalive=0",),
+    ("access_log=json", "gunicorn={statsd_host: '127.0.0.1:8125'}"),
+    *(
+        (f"access_log={mode}", f"server={server}", "kubernetes.metrics=prometheus", "kubernetes.metrics_image=a/b")
+        for mode in ("json", "text")
+        for server in ("gevent", "gthread", "meinheld", "eventlet")
+    ),
     ("threads=null",),
     ("max_requests=1000", "max_requests_jitter=1000"),
     ("backlog=4096",),
@@ -189,8 +195,6 @@ REFUSED = [
     (("port=80",), "port", "from 1024 to 65535", "kubernetes.service_port"),
     (("server=sync", "connections=3", "request_timeout=31"), "request_timeout", "at most timeout (30) with sync",
      "write timeout: 31"),
-    (("access_log=json", "kubernetes.metrics=prometheus", "kubernetes.metrics_image=a/b"), "kubernetes.metrics",
-     "which the access log replaces", "set access_log: off"),
     (("server=meinheld", "proxy_max_body=17Mi"), "proxy_max_body", "at most 16Mi with meinheld", "choose gthread"),
     (("request_timeout=0",), "request_timeout", "from 1 to 3600", "for example: 300"),
     (("timeout=0",), "timeout", "from 1 to 3600", "would leave a worker that hangs for ever"),

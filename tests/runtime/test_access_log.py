@@ -36,7 +36,7 @@ class Log:
         self.logger.access_log.handlers = [handler := logging.StreamHandler(self.stream)]
         handler.setFormatter(logging.Formatter("%(message)s"))
 
-    def write(self, path: str = "/", agent: str | None = "curl", status: str = "200 OK", **more: Any) -> str:
+    def write(self, path: str = "/", agent: str | None = "curl", status: str | None = "200 OK", **more: Any) -> str:
         environ = {
             "REMOTE_ADDR": "10.0.0.1",
             "REQUEST_METHOD": "GET",
@@ -120,9 +120,24 @@ def test_both_servers_write_the_same_fields() -> None:
 def test_what_is_not_known_is_null_and_raises_nothing() -> None:
     log = Log(JsonLogger)
     for status in (None, "", "what"):
-        entry = json.loads(log.write(status=status, agent=None, PATH_INFO=None))  # type: ignore[arg-type]
+        entry = json.loads(log.write(status=status, agent=None, PATH_INFO=None))
         assert (entry["status"], entry["path"], entry["user_agent"]) == (None, None, None)
     assert json.loads(log.write(status=204))["status"] == 204  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("logger", [TextLogger, JsonLogger])
+@pytest.mark.parametrize(("path", "lines"), [("/", 1), ("/probe", 0)])
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", None])
+def test_each_response_is_counted_where_statsd_is_set(
+    logger: type[TextLogger], path: str, lines: int, status: str | None
+) -> None:
+    """A probe's too, which leaves no line, and one whose app never called start_response."""
+    sent: list[bytes] = []
+    log = Log(logger, frozenset({"/probe"}))
+    log.logger.sock = SimpleNamespace(send=sent.append)
+    assert log.write(path=path, status=status).count("\n") == (lines if status else 1)
+    numbered = [f"gunicorn.request.status.{status[:3]}:1|c|@1.0".encode()] if status else []
+    assert sent == [b"gunicorn.request.duration:12.345|ms", b"gunicorn.requests:1|c|@1.0", *numbered]
 
 
 def test_a_path_beyond_ascii_is_readable_in_json() -> None:

@@ -14,13 +14,14 @@ from unittest.mock import Mock, patch
 import pytest
 from gunicorn import util
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.gthread import ThreadWorker
 
 from generator.runtime.workers import gthread, lean, response
-from generator.runtime.workers.access_log import TextLogger
+from generator.runtime.workers.access_log import JsonLogger, TextLogger
 from generator.runtime.workers.app_errors import AppWithOwnErrors
 from generator.runtime.workers.exchange import Exchange
 from generator.runtime.workers.framing import Framed
@@ -424,13 +425,14 @@ def test_an_application_that_a_hook_has_put_in_place_is_called() -> None:
         assert sock.sent.startswith(b"HTTP/1.1 203 Changed\r\n"), place
 
 
-@pytest.mark.parametrize("access_log", ["-", None])
-def test_a_logger_is_called_only_where_it_writes(access_log: str | None) -> None:
-    cfg = config(accesslog=access_log)
+@pytest.mark.parametrize("logger", [Logger, TextLogger, JsonLogger])
+@pytest.mark.parametrize("settings", [{"accesslog": "-"}, {}, {"statsd_host": "127.0.0.1:8125"}])
+def test_a_logger_is_called_only_where_it_writes_or_counts(logger: Any, settings: dict[str, str]) -> None:
+    cfg = config(**{"accesslog": None, **settings})
     found = worker(cfg, hello, True)
-    found.log = TextLogger(cfg)
-    assert Exchange(found).logs == bool(access_log)
-    found.log = Log()  # a class of its own, as that for statsd: it may count where nothing is written
+    found.log = logger(cfg)
+    assert Exchange(found).logs == ("accesslog" in settings or ("statsd_host" in settings and logger is not Logger))
+    found.log = Log()  # a class of its own, as gunicorn's for statsd: it may count where nothing is written
     assert Exchange(found).logs
 
 

@@ -23,6 +23,7 @@ from meinheld import server
 from meinheld.patch import patch_all
 
 from . import accepting
+from .access_log import records_access
 from .scheme import SchemeReader
 
 # Descriptors that are not client connections: listeners, logs, the loop's own.
@@ -108,7 +109,7 @@ class MeinheldWorker(Worker):  # type: ignore[misc, unused-ignore]
         server.set_keepalive(self.cfg.keepalive)
         logs = LogAdapter(self.log)
         server.set_error_logger(logs)
-        server.set_access_logger(logs if self.log.access_log_enabled else None)
+        server.set_access_logger(logs if records_access(self.log) else None)
         server.set_watchdog(self.tick)
         server.set_listen_socket([sock.fileno() for sock in self.sockets])
 
