@@ -12,15 +12,11 @@ from logging import DEBUG
 from typing import Any
 
 from gunicorn.config import PostRequest, PreRequest
-from gunicorn.glogging import Logger
 from gunicorn.workers.base_async import ALREADY_HANDLED
 
 from . import lean
-from .access_log import JsonLogger, TextLogger
+from .access_log import records_access
 from .app_errors import AppWithOwnErrors, raise_if_own
-
-#: They write nothing where there is no access log; another logger, as that for statsd, is called for each request.
-_QUIET = (Logger, TextLogger, JsonLogger)
 
 
 def hang_up(sock: Any) -> None:
@@ -44,7 +40,7 @@ class Exchange:
         # A hook may have put another application in the place of gunicorn's, around that which tells the app's errors.
         self.wsgi = worker.wsgi
         self.app = self.wsgi.app if type(self.wsgi) is AppWithOwnErrors else self.wsgi
-        self.logs = type(log) not in _QUIET or log.access_log_enabled
+        self.logs = records_access(log)
 
     def handle(self, request: lean.LeanRequest, sock: Any) -> None:
         """Call the app and send its response. Raises StopIteration where the connection must close, and what the app
