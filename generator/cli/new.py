@@ -161,24 +161,30 @@ def report(ctx: click.Context, path: Path, root: Path, written: Written) -> None
     click.echo(f"created {printable(str(path))}")
     for fault in written.faults:
         click.echo(f"before generate: {fault}", err=True)
-    if written.plan is not None:
+    program = ctx.find_root().command_path
+    if written.plan is None:
+        click.echo(f"next, once that is corrected:\n  {_generate(program, path, root)}")
+    else:
         if written.plan.profile.app.requirements is None:
             click.echo("note: no dependency file was found, so nothing is installed: set app.requirements", err=True)
         click.echo("next:")
-        for command in next_commands(ctx.find_root().command_path, written.plan, path, root):
+        for command in next_commands(program, written.plan, path, root):
             click.echo(f"  {command}")
 
 
 def next_commands(program: str, plan: Plan, path: Path, root: Path) -> Sequence[str]:
     """Generate, build, run: the profile's own limits are the container's."""
-    away = [] if root == Path() else ["--output", str(root)]
     tag = f"{plan.name}:dev"
     profile = plan.profile
     limits = ["--cpus", plan.texts.cpu_text, "--memory", docker_size(profile.resources.memory)]
     build = ["docker", "build", "-f", str(root / plan.folder / "Dockerfile"), "-t", tag, str(root)]
     run = ["docker", "run", "--rm", *limits, "--read-only", "--tmpfs", "/tmp", "-p", f"{profile.port}:{profile.port}"]
-    generate = shlex.join(["generate", *away, str(path)])
-    return f"{program} {generate}", shlex.join(build), shlex.join([*run, tag])
+    return _generate(program, path, root), shlex.join(build), shlex.join([*run, tag])
+
+
+def _generate(program: str, path: Path, root: Path) -> str:
+    away = [] if root == Path() else ["--output", str(root)]
+    return f"{program} {shlex.join(['generate', *away, str(path)])}"
 
 
 _short(new)

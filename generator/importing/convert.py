@@ -12,7 +12,7 @@ from ..audit.containers import Container
 from ..audit.dockerfile import Image
 from ..audit.documents import BadDocument, Node, read_documents
 from ..audit.given import Run, Span
-from ..errors import KitError, Mark, ProfileError
+from ..errors import Fault, KitError, Mark, ProfileError
 from ..plan.plan import Plan
 from ..profile.schema import GUNICORN_NAMES
 from ..profile.writing import Entry
@@ -150,13 +150,19 @@ def _settled(draft: Draft, file: str, root: Path) -> Written:
             if not reasons:
                 return written
         else:
-            reasons = {fault.path: f"allowed is {fault.allowed}" for fault in own}
+            reasons = {fault.path: _reason(fault) for fault in own}
         before = (set(draft.entries), _value(draft, "connections"))
         for path, why in reasons.items():
             _give_way(path, why, draft)
         if before == (set(draft.entries), _value(draft, "connections")):
             raise ProfileError(own) if own else KitError(f"audit finds in the result: {reasons}")
     raise KitError("no profile can be made of it")
+
+
+def _reason(fault: Fault) -> str:
+    """Why it is left out; of a variable, which the app may not start without, also what to write instead."""
+    instead = fault.remedy.removeprefix("remove it here, and ")
+    return f"allowed is {fault.allowed}" + (f"; {instead}" if fault.path.startswith("env.") else "")
 
 
 def _give_way(path: str, why: str, draft: Draft) -> None:

@@ -176,14 +176,16 @@ KINDS: tuple[Kind, ...] = (
         "every server",
         lambda _: True,
         "nothing reads it: the image has the configuration that the profile gives",
-        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same",
+        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same; "
+        "then remove it",
     ),
     Kind(
         "procfile",
         "every server",
         lambda _: True,
         "nothing reads it: the image starts what the profile says",
-        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same",
+        "`container-kit audit` says what is wrong with it, `container-kit import` writes a profile that does the same; "
+        "then remove it",
     ),
 )
 NAMES = tuple(kind.name for kind in KINDS)

@@ -56,7 +56,7 @@ def project_name(root: Path) -> str:
     """A name for the profile: pyproject.toml's, else the folder's, as Kubernetes takes it."""
     pyproject = toml_of(root / "pyproject.toml")
     written = table(pyproject, "project").get("name") or table(pyproject, "tool", "poetry").get("name")
-    name = re.sub(r"[^a-z0-9]+", "-", str(written or root.resolve().name).lower()).strip("-0123456789")[:36].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", str(written or root.resolve().name).lower()).lstrip("-0123456789")[:36].strip("-")
     try:
         SETTINGS["name"].type.parse(Text(name, Mark("name"), True))
     except ValueError:

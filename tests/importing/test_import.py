@@ -106,6 +106,24 @@ def test_a_dockerfile_beside_the_configuration_is_read(tmp_path: Path) -> None:
     assert "curl: left out" in text
 
 
+def test_a_secret_is_left_out_with_what_to_write_instead(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "Dockerfile").write_text("FROM python:3.13\nENV SECRET_KEY=hunter2hunter2\nCMD gunicorn app:app\n")
+    assert run(tmp_path, "Dockerfile").exit_code == 0
+    text = (tmp_path / "new.yaml").read_text()
+    comments = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
+    assert "would all show them; name in env_secrets which Secret has it" in comments
+    assert "hunter2" not in text
+
+
+def test_what_comes_next_where_a_file_must_be_corrected_first(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    (tmp_path / "requirements.txt").write_text("flask\ngunicorn==20.1.0\n")
+    result = run(tmp_path, "--", "gunicorn", "app:app")
+    assert "before generate: requirements.txt:2:1: app.requirements: gunicorn==20.1.0" in result.stderr
+    assert result.stdout.endswith("next, once that is corrected:\n  container-kit generate new.yaml\n")
+
+
 def test_what_a_profile_has_no_place_for(tmp_path: Path) -> None:
     text, plan = imported("hooks and others", tmp_path)
     profile = plan.profile

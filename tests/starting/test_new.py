@@ -253,3 +253,10 @@ def test_values_are_read_back_as_they_were(text: str) -> None:
     document = read_profile(f"{written}", "x.yaml").document
     assert document["env"]["A"] == text
     assert document["app"]["build_commands"] == [text]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("shop2", "shop2"), ("2shop_v-3", "shop-v-3"), ("-a-", "a"), ("42", "web")]
+)
+def test_the_folders_name_is_the_profiles(folder: str, name: str, tmp_path: Path) -> None:
+    assert made(project(tmp_path / folder, {"app.py": FLASK})).name == name
