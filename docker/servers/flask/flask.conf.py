@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='c13c81410ae7')
+_kit.begin(runtime='162ce54ba990')
 
 _numbers = _kit.numbers(
     connections=10,
