@@ -548,9 +548,12 @@ def test_response_headers_do_not_fill_the_memory() -> None:
     request = READERS[0].read(b"GET / HTTP/1.1\r\n\r\n", Socket(), PEER, SERVER)
     for number in range(2 * lean._REMEMBERED):
         resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
-        resp.start_response("200 OK", [("ETag", str(number)), ("X-Long", f"{number:0200}")])
+        status = f"200 {number:0{200 * (number % 2)}}"
+        resp.start_response(status, [("ETag", str(number)), ("X-Long", f"{number:0200}"), (f"X-{number:0200}", "a")])
     assert 0 < len(resp.known) <= lean._REMEMBERED
-    assert max(len(value) for _, value in resp.known) < 200
+    assert max(len(name) + len(value) for name, value in resp.known) < 200
+    assert 0 < len(resp.codes) <= lean._REMEMBERED
+    assert max(map(len, resp.codes)) < 200
 
 
 @pytest.mark.parametrize("header", [["Content-Length", "5"], ("content-length", " 5 ")])

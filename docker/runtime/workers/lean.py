@@ -115,9 +115,7 @@ class NoBody(Body):  # type: ignore[misc]
     """Of a request without one; what it reads from is made for the few apps that do."""
 
     failed = False
-
-    def __init__(self) -> None:
-        """Nothing of its own."""
+    __init__ = object.__init__  # nothing of its own
 
     @cached_property
     def buf(self) -> BytesIO:
@@ -208,13 +206,11 @@ class Reader:
 
     def errors(self) -> Errors:
         """With the streams that gunicorn's would have now: logs are opened anew, and an app may replace sys.stderr."""
-        handlers = self.error_log.handlers
-        if self.logs_to_stderr:
-            streams, handlers = [sys.stderr], handlers[1:]
-        else:
-            streams = []
         errors: Errors = Errors()
-        errors.streams = streams + [handler.stream for handler in handlers if hasattr(handler, "stream")]
+        if self.logs_to_stderr and len(self.error_log.handlers) < 2:
+            errors.streams = [sys.stderr]
+        else:
+            errors.streams = wsgi.WSGIErrorsWrapper(self.cfg).streams
         return errors
 
     def environ(self, lines: list[str], size: int, server: Any) -> dict[str, Any] | None:
@@ -293,12 +289,12 @@ class LeanResponse(response.Response):
         if type(headers) is not list:
             super().process_headers(headers)
             return
-        kept, length = [], self.response_length
+        kept, length, remembered = [], self.response_length, self.known
         for header in headers:
             known = None
             # Other classes, those derived from str too, may compare, or be written, as they like.
             if type(header) is tuple and len(header) == 2 and type(header[0]) is type(header[1]) is str:
-                known = self.known.get(header) or self.look_at(header)
+                known = remembered.get(header) or self.look_at(header)
             if known is None:
                 super().process_headers(headers)
                 return
