@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='ef87bc2e71e3')
+_kit.begin(runtime='83f35dcecb4d')
 
 _numbers = _kit.numbers(
     connections=10,
