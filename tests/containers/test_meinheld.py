@@ -82,7 +82,7 @@ def test_cooperative_sockets_are_worth_ten_times(docker: Docker, boot: Boot, tmp
     mounts = kit.mounted_configuration(kit.plan_of(PROFILE), tmp_path)
     configuration = tmp_path / "gunicorn.conf.py"
     configuration.write_text(configuration.read_text() + UNPATCHED)
-    with boot(PROFILE, **mounts) as container, kit.upstream(docker, container):
+    with boot(PROFILE, volumes=[mounts["volume"]]) as container, kit.upstream(docker, container):
         unpatched = kit.load(docker, container, "/io?ms=50", connections=50, duration=4)
     assert patched["failed"] == 0 and patched["no_response"] == 0
     assert patched["responses"] >= 10 * unpatched["responses"], (patched["responses"], unpatched["responses"])
