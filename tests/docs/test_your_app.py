@@ -38,7 +38,7 @@ CODE = {
 NOT_RUN = {
     "kubectl describe pod": "it only shows; what it shows, tests/cluster/test_secrets.py asks the API server for",
     "docker run IMAGE": "a link to docs/container.md, whose commands tests/containers/test_boot.py runs",
-    "docker run -v web-data:/data …": "Docker's own; that a volume is the app's, tests/containers/test_commands.py shows",
+    "docker run -v web-data:/data …": "Docker's own; tests/containers/test_commands.py has volumes",
     "docker compose run --rm before-start && docker compose up --wait": "tests/containers/test_commands.py runs `up`",
     "BUILD_SECRET_NETRC=$HOME/.netrc docker compose … build": "tests/render/test_build_secrets.py reads what it would",
     'SocketIO(app, message_queue="redis://…")': "no test has Redis and several workers with WebSockets",
