@@ -86,7 +86,9 @@ def of_user(kubeconfig: str, load: str | None) -> Cluster:
         if tag != name:
             docker.call("rmi", "--no-prune", name)
 
-    return Cluster("the user's cluster", ("kubectl", "--kubeconfig", kubeconfig), load_image)
+    # By its path: tests put a kubectl of their own on PATH, which runs these words.
+    kubectl = shutil.which("kubectl") or "kubectl"
+    return Cluster("the user's cluster", (kubectl, "--kubeconfig", kubeconfig), load_image)
 
 
 def of_node() -> Cluster:
