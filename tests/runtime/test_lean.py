@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.gthread import ThreadWorker
 
-from generator.runtime.workers import gthread, lean, response
+from generator.runtime.workers import gthread, lean, lean_response, remembered, response
 from generator.runtime.workers.access_log import JsonLogger, TextLogger
 from generator.runtime.workers.app_errors import AppWithOwnErrors
 from generator.runtime.workers.exchange import Exchange
@@ -329,14 +329,6 @@ def app_of(plan: tuple[Any, ...]) -> Any:
     return app
 
 
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """gunicorn warns of each body that must not be sent."""
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
-
-
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("seed", range(2))
 def test_responds_as_gunicorn_does(seed: int) -> None:
@@ -437,7 +429,7 @@ def test_a_logger_is_called_only_where_it_writes_or_counts(logger: Any, settings
 
 
 def test_what_gunicorns_response_begins_with() -> None:
-    stock, ours = wsgi.Response(None, None, CONFIGS[0]), lean.LeanResponse(None, None, CONFIGS[0])
+    stock, ours = wsgi.Response(None, None, CONFIGS[0]), lean_response.LeanResponse(None, None, CONFIGS[0])
     assert {name: getattr(ours, name) for name in vars(stock)} == vars(stock)
 
 
@@ -518,10 +510,10 @@ def test_what_is_not_whole_is_handed_over(data: bytes) -> None:
 
 def test_what_clients_choose_does_not_fill_the_memory() -> None:
     reader = lean.Reader(CONFIGS[0])
-    for number in range(2 * lean._REMEMBERED):
+    for number in range(2 * remembered.MOST):
         assert reader.read(f"GET / HTTP/1.1\r\nX-{number}: a\r\n\r\n".encode(), Socket(), PEER, SERVER)
         assert reader.read(f"GET / HTTP/1.1\r\nX: {number:0200}\r\n\r\n".encode(), Socket(), PEER, SERVER)
-    assert 0 < len(reader.lines) <= lean._REMEMBERED
+    assert 0 < len(reader.lines) <= remembered.MOST
     assert max(map(len, reader.lines)) < 200
 
 
@@ -536,7 +528,7 @@ def test_no_credential_is_remembered() -> None:
             assert request is not None
             assert request.environ[f"HTTP_{name.upper().replace('-', '_')}"] == "secret"
     assert list(reader.lines) == ["Host: a"]
-    resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+    resp = lean_response.LeanResponse(request, Socket(), CONFIGS[0])
     resp.start_response(
         "200 OK", [("X-Kept", "a"), *((name, "secret") for name in ("Set-Cookie", "set-cookie", "X-Token"))]
     )
@@ -546,13 +538,13 @@ def test_no_credential_is_remembered() -> None:
 
 def test_response_headers_do_not_fill_the_memory() -> None:
     request = READERS[0].read(b"GET / HTTP/1.1\r\n\r\n", Socket(), PEER, SERVER)
-    for number in range(2 * lean._REMEMBERED):
-        resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+    for number in range(2 * remembered.MOST):
+        resp = lean_response.LeanResponse(request, Socket(), CONFIGS[0])
         status = f"200 {number:0{200 * (number % 2)}}"
         resp.start_response(status, [("ETag", str(number)), ("X-Long", f"{number:0200}"), (f"X-{number:0200}", "a")])
-    assert 0 < len(resp.known) <= lean._REMEMBERED
+    assert 0 < len(resp.known) <= remembered.MOST
     assert max(len(name) + len(value) for name, value in resp.known) < 200
-    assert 0 < len(resp.codes) <= lean._REMEMBERED
+    assert 0 < len(resp.codes) <= remembered.MOST
     assert max(map(len, resp.codes)) < 200
 
 
@@ -561,7 +553,7 @@ def test_a_length_is_read_from_what_was_remembered_too(header: Any) -> None:
     """An app may give lists, though PEP 3333 has tuples."""
     request = READERS[0].read(b"GET / HTTP/1.1\r\n\r\n", Socket(), PEER, SERVER)
     for _ in range(2):
-        resp = lean.LeanResponse(request, Socket(), CONFIGS[0])
+        resp = lean_response.LeanResponse(request, Socket(), CONFIGS[0])
         resp.start_response("200 OK", [header])
         assert (resp.response_length, resp.headers) == (5, [(header[0], "5")])
 

@@ -6,7 +6,7 @@ import io
 import logging
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +16,7 @@ from gunicorn.http import wsgi
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.unreader import Unreader
 
-from generator.runtime.workers import gthread, lean
+from generator.runtime.workers import gthread, lean, lean_response
 from generator.runtime.workers.response import Response
 from tests.runtime.test_lean import (
     CONFIGS,
@@ -181,13 +181,6 @@ def taken(kind: type, request: Any, steps: list[Step]) -> Any:
     return found, sock.sent
 
 
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
-
-
 @pytest.mark.usefixtures("quiet")
 def test_odd_arguments_of_start_response() -> None:
     """With what was remembered of responses before, and without."""
@@ -198,9 +191,9 @@ def test_odd_arguments_of_start_response() -> None:
         rng = random.Random(seed)
         steps, request = generated_steps(rng), rng.choice(requests)
         if seed % 100 == 0:
-            lean.LeanResponse.known.clear()
-            lean.LeanResponse.codes.clear()
-        assert taken(lean.LeanResponse, request, steps) == taken(Response, request, steps), (seed, steps)
+            lean_response.LeanResponse.known.clear()
+            lean_response.LeanResponse.codes.clear()
+        assert taken(lean_response.LeanResponse, request, steps) == taken(Response, request, steps), (seed, steps)
 
 
 READS: list[tuple[Any, ...]] = [

@@ -8,6 +8,11 @@ from typing import Any
 from gunicorn.http import wsgi
 
 
+def is_length(text: str) -> bool:
+    """Whether a Content-Length is digits alone; more than 15 of them are gunicorn's to judge."""
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
 class Framed(wsgi.Response):  # type: ignore[misc]
     """Ends the connection behind a body that is shorter than its Content-Length.
 

@@ -1,4 +1,4 @@
-"""The short way of an ordinary request: one pattern reads its head, and its response is written with less work.
+"""The short way of an ordinary request: one pattern reads its head. lean_response.py writes the response.
 
 gunicorn parses a head line by line and builds a reader, a parser and an environ for each request: 40 of the 95 us that
 a request costs above Flask itself. Here a request whose head one strict pattern recognises as a whole becomes the same
@@ -12,12 +12,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from io import BytesIO, RawIOBase
-from typing import Any, ClassVar
+from typing import Any
 
-from gunicorn import SERVER, util
 from gunicorn.http import wsgi
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.message import (
@@ -30,6 +29,9 @@ from gunicorn.http.unreader import SocketUnreader, Unreader
 from gunicorn.util import unquote_to_wsgi_str
 
 from . import response
+from .framing import is_length
+from .lean_response import LeanResponse
+from .remembered import Remembered, is_credential
 from .scheme import SchemeReader
 
 #: Bytes read at a time, as gunicorn's: a longer head is in pieces, which gunicorn puts together.
@@ -38,30 +40,25 @@ _FIELD_NAME = r"[!#$%&'*+.^`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2 without the unders
 _VALUE = r"[\t -~\x80-\xff]*"  # RFC 9110 5.5
 #: Method, target in origin form without a fragment, and the header lines. HTTP/1.1 only.
 _HEAD = re.compile(rf'([A-Z]{{3,20}}) (/(?!/)[!"$-~]*) HTTP/1\.1\r\n((?:{_FIELD_NAME}:{_VALUE}\r\n)*)\r\n')
-_NAME, _TEXT = re.compile(wsgi.TOKEN_RE.pattern).fullmatch, wsgi.HEADER_VALUE_RE.fullmatch
 #: Their meaning reaches past the head: gunicorn's parser reads them.
 _LEFT_TO_GUNICORN = frozenset(("EXPECT", "TRANSFER-ENCODING", "UPGRADE"))
-#: In names of headers that are never remembered: they carry credentials (Authorization, Set-Cookie, X-Api-Key).
-_CREDENTIAL = re.compile("auth|cookie|key|token|secret|passw|sess|sign|csrf|xsrf", re.IGNORECASE).search
 #: Set for each request.
 _EACH_REQUEST = (
     *("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "REMOTE_PORT"),
     *("wsgi.input", "wsgi.errors", "wsgi.url_scheme", "wsgi.early_hints", "gunicorn.socket"),
 )
-#: What is remembered of each kind. Clients choose names and lines, so there must be an end: then it begins anew.
-_REMEMBERED = 1024
 #: A longer line (a cookie, a token) is unlikely to come again from another client.
 _LINE_REMEMBERED = 160
-#: The same of a response's header, or of its status.
-_HEADER_REMEMBERED = 120
 
 
 class _ForGunicornError(Exception):
     """gunicorn has to read this line."""
 
 
-class Lines(dict[str, tuple[str, str]]):
+class Lines(Remembered[str, tuple[str, str]]):
     """Header lines as keys and values of the environ. Most lines come again with every request of most clients."""
+
+    __slots__ = ()
 
     def __missing__(self, line: str) -> tuple[str, str]:
         name, _, value = line.partition(":")
@@ -72,10 +69,8 @@ class Lines(dict[str, tuple[str, str]]):
         if key not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
             key = f"HTTP_{key}"
         pair = key, value.strip(" \t")
-        if len(line) <= _LINE_REMEMBERED and not _CREDENTIAL(name):
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[line] = pair
+        if len(line) <= _LINE_REMEMBERED and not is_credential(name):
+            self.keep(line, pair)
         return pair
 
 
@@ -181,7 +176,7 @@ class Reader:
             return None
         length = environ.get("CONTENT_LENGTH", "0")
         scheme = self.scheme.read(environ, peer[0])
-        if scheme is None or not (length == "0" or (length.isascii() and length.isdigit() and len(length) < 16)):
+        if scheme is None or not (length == "0" or is_length(length)):
             return None
         request = LeanRequest(environ, lines)
         request.cfg, request.peer_addr, request.remote_addr = self.cfg, peer, peer
@@ -250,119 +245,6 @@ def finish_body(request: LeanRequest, sock: Any) -> bool:
         pass
     sock.unread = request.unreader.take_buffered()
     return bool(body.reader.length == 0)
-
-
-class LeanResponse(response.Response):
-    """The same response with less work for ordinary headers and a body of known length."""
-
-    #: Headers that were checked: how gunicorn keeps them, and the length that one gives.
-    known: ClassVar[dict[Any, tuple[tuple[str, str], int | None]]] = {}
-    #: Status lines that were checked, of responses that may have a body.
-    codes: ClassVar[dict[str, int]] = {}
-    # What gunicorn sets for each response.
-    version = SERVER
-    status: str | None = None
-    status_code: int | None
-    response_length: int | None = None
-    headers_sent = chunked = must_close = upgrade = _omits_body = _omits_body_warned = False
-    sent = 0
-
-    def __init__(self, req: Any, sock: Any, cfg: Any) -> None:
-        self.req, self.sock, self.cfg = req, sock, cfg
-        self.headers: list[tuple[str, str]] = []
-
-    def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Any:
-        code = self.codes.get(status) if status.__class__ is str else None
-        if code is None or exc_info or self.status is not None or self.req.method == "HEAD":
-            write = super().start_response(status, headers, exc_info)
-            if code is None and status.__class__ is str and not self.bodiless and len(status) <= _HEADER_REMEMBERED:
-                if len(self.codes) >= _REMEMBERED:
-                    self.codes.clear()
-                self.codes[status] = int(self.status_code or 0)
-            return write
-        self.status, self.status_code = status, code
-        self.process_headers(headers)
-        self.chunked = self.response_length is None
-        return self.write
-
-    def process_headers(self, headers: Sequence[tuple[str, str]]) -> None:
-        if type(headers) is not list:
-            super().process_headers(headers)
-            return
-        kept, length, remembered = [], self.response_length, self.known
-        for header in headers:
-            known = None
-            # Other classes, those derived from str too, may compare, or be written, as they like.
-            if type(header) is tuple and len(header) == 2 and type(header[0]) is type(header[1]) is str:
-                known = remembered.get(header) or self.look_at(header)
-            if known is None:
-                super().process_headers(headers)
-                return
-            if known[1] is not None:
-                length = known[1]
-            kept.append(known[0])
-        self.headers += kept
-        self.response_length = length
-
-    def look_at(self, header: tuple[str, str]) -> tuple[tuple[str, str], int | None] | None:
-        """A header as gunicorn keeps it, and the length that it gives. None where it takes gunicorn's own way: the
-        name is no token or is one that gunicorn reads, the value no legal one."""
-        name, value = header
-        if not _NAME(name) or util.is_hoppish(name) or not _TEXT(value):
-            return None
-        kept, length = (name, value.strip(" \t")), None
-        if name.lower() == "content-length":
-            if not (kept[1].isascii() and kept[1].isdigit() and len(kept[1]) < 16):
-                return None
-            length = int(kept[1])
-        if len(name) + len(value) <= _HEADER_REMEMBERED and not _CREDENTIAL(name):
-            if len(self.known) >= _REMEMBERED:
-                self.known.clear()
-            self.known[header] = kept, length
-        return kept, length
-
-    def send_headers(self) -> None:
-        if self.headers_sent or self.held:
-            return
-        if self.upgrade:
-            super().send_headers()
-            return
-        self.held = self.head()
-        if self.direct or self._omits_body or self.response_length == 0:
-            self.flush()
-
-    def head(self) -> bytes:
-        lines = "".join([f"{name!s}: {value!s}\r\n" for name, value in self.headers])
-        connection = "close" if self.should_close() else "keep-alive"
-        coding = "Transfer-Encoding: chunked\r\n" if self.chunked else ""
-        text = (
-            f"HTTP/1.1 {self.status!s}\r\nServer: {SERVER}\r\nDate: {util.http_date()}\r\n"
-            f"Connection: {connection}\r\n{coding}{lines}\r\n"
-        )
-        return text.encode("latin-1")
-
-    def write(self, arg: Any) -> None:
-        if self.headers_sent or self.held or self.upgrade or self._omits_body or arg.__class__ is not bytes:
-            super().write(arg)
-        elif len(arg) == self.response_length and 0 < len(arg) <= response.COPIED and not self.chunked:  # all of it
-            head = self.head()
-            self.headers_sent, self.sent = True, len(arg)
-            self.sock.sendall(head + arg)
-        else:
-            super().write(arg)
-
-    def _emit_body(self, data: bytes) -> None:
-        if self.held and not self.chunked and len(data) <= response.COPIED:
-            held, self.held, self.headers_sent = self.held, b"", True
-            self.sock.sendall(held + data)
-        else:
-            super()._emit_body(data)
-
-    def close(self) -> None:
-        if self.chunked or not self.headers_sent:
-            super().close()
-        elif self.sent != self.response_length and self.is_short():
-            self.must_close = True
 
 
 _create: Callable[..., Any] = wsgi.create
