@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -174,13 +175,36 @@ def test_a_worker_is_measured_beside_its_connections(
     assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
 
 
-def test_a_sample_is_not_recorded_of_a_server_that_stops() -> None:
-    """A worker that ends has more memory of its own than one that serves."""
-    on = MagicMock(connections=10, pace=QUICK, plan=plan_of(""))
+def loaded_walk(**settings: Any) -> MagicMock:
+    """A walk whose load has ended well."""
+    on = MagicMock(connections=10, pace=QUICK, plan=plan_of(""), **settings)
     load: Future[Completed] = Future()
     load.set_result(Completed((), 0, json.dumps(result()), ""))
     on.stage.begin.return_value = load
     on.server.wait.return_value = 0
+    return on
+
+
+@pytest.mark.parametrize(("looks", "verdict"), [([[7], [8]], "passed"), ([[7], [7], [7, 8], [8]], "passed"),
+                                                ([[7]], "failed")])  # fmt: skip
+def test_old_workers_have_graceful_timeout_to_end(
+    monkeypatch: pytest.MonkeyPatch, looks: list[list[int]], verdict: str
+) -> None:
+    """The last look stays what it is."""
+    clock = iter(range(10**6))
+    time = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None)
+    monkeypatch.setattr(signals, "time", time)
+    rest = iter(looks)
+    on = loaded_walk(last_sample=lambda: {"workers": next(rest, looks[-1])})
+    (claim,) = signals.reload(on)
+    assert claim.verdict == verdict
+    grace = on.plan.times.graceful_timeout.value
+    assert (next(clock) > grace) == (verdict == "failed")
+
+
+def test_a_sample_is_not_recorded_of_a_server_that_stops() -> None:
+    """A worker that ends has more memory of its own than one that serves."""
+    on = loaded_walk()
     list(signals.stop(on))
     names = [call[0] for call in on.mock_calls]
     assert names.index("stage.stop_watching") < names.index("server.kill")
