@@ -25,6 +25,7 @@ from generator.version import __version__
 from tests.containers import kit
 from tests.containers.support.base_image import TAG as BASE
 from tests.containers.support.docker import build_text, run_once
+from tests.containers.support.git_server import git_server
 from tests.containers.support.images import host_build_args
 from tests.containers.support.pip_settings import host_index_settings
 from tests.containers.support.private_index import private_index
@@ -146,6 +147,22 @@ def test_build_secrets_and_arguments_stay_out_of_the_image_of_buildkit(docker: D
     said = run_once(docker, tag, "python", "-c", "import kit_private; print(kit_private.FROM)").stdout
     assert said.strip() == "the private index"
     assert_nowhere(docker, tag, [password, marker], tmp_path)
+
+
+def test_a_requirement_from_git_is_installed_at_its_tag_and_git_stays_out_of_the_image(
+    docker: Docker, tmp_path: Path
+) -> None:
+    requirements = (kit.ROOT / "docker/app/requirements.txt").read_text()
+    with git_server(tmp_path / "git") as port:  # another port each time, so that no step is cached
+        line = f"kit-vcs @ git+http://git.example:{port}/kit_vcs.git@v1.0\n"
+        plan = context(tmp_path, {}, {"requirements.txt": f"{requirements}{line}"})
+        proxies = {name: "git.example" for name in ("NO_PROXY", "no_proxy")}
+        reached = {"network": "host", "add_host": "git.example:127.0.0.1", "build_args": proxies}
+        tag = kit.build(docker, plan, tag_of("git"), tmp_path, **reached)
+    said = run_once(docker, tag, "python", "-c", "import kit_vcs; print(kit_vcs.FROM)").stdout
+    assert said.strip() == "the tag"
+    with pytest.raises(CommandFailed, match="git"):
+        run_once(docker, tag, "git", "--version")
 
 
 def assert_nowhere(docker: Docker, tag: str, secrets: Sequence[str], scratch: Path) -> None:
