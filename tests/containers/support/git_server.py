@@ -47,7 +47,7 @@ def git_server(folder: Path) -> Iterator[int]:
 def _commit(work: Path, module: str) -> None:
     (work / "kit_vcs.py").write_text(module)
     _git(work, "add", "--all")
-    _git(work, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message", "A change")
+    _git(work, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "-q", "-m", "A change")
 
 
 def _git(folder: Path, *words: str) -> None:
