@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generator.containers.command import CommandFailed
 from generator.proof.kubectl import Kubectl, ready
 
 from .cluster import Cluster, wait
@@ -42,7 +43,7 @@ _HOST = """\
 
 
 def start(kubectl: Kubectl, cluster: Cluster, image: str, hosts: Mapping[str, str]) -> str:
-    """Run it in kubectl's namespace, and wait until it is ready; its Service's IP:PORT.
+    """Run it in kubectl's namespace, and wait until a pod of the tests reaches it; its Service's IP:PORT.
 
     ``hosts`` gives each host the name of a Service of the tests' namespace; they do not change afterwards.
     """
@@ -53,7 +54,19 @@ def start(kubectl: Kubectl, cluster: Cluster, image: str, hosts: Mapping[str, st
         text += _HOST % {"app": app, "address": address, "host": host}
     kubectl.apply(*_objects(image, _CONFIGURATION % text))
     wait(lambda: ready(kubectl.get("pod", "ingress")), 120, "the ingress is ready")
-    return f"{kubectl.get('service', 'ingress')['spec']['clusterIP']}:443"
+    address = kubectl.get("service", "ingress")["spec"]["clusterIP"]
+    client = next(pod for app in hosts.values() for pod in cluster.pods(app) if ready(pod))["metadata"]["name"]
+    # A node learns of a Service's endpoints after the pod is ready: until then it refuses, "No route to host".
+    wait(lambda: _reaches(cluster, client, address), 60, "the ingress's Service is reached")
+    return f"{address}:443"
+
+
+def _reaches(cluster: Cluster, pod: str, address: str) -> bool:
+    try:
+        cluster.python(pod, f"import socket; socket.create_connection(({address!r}, 443), 5).close()")
+    except CommandFailed:
+        return False
+    return True
 
 
 def _objects(image: str, configuration: str) -> tuple[Mapping[str, Any], ...]:
