@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from tests.containers.support.loopback import served
 
 
 @contextmanager
@@ -35,13 +36,8 @@ def git_server(folder: Path) -> Iterator[int]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    handler = functools.partial(Files, directory=str(bare.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+    with served(functools.partial(Files, directory=str(bare.parent))) as port:
+        yield port
 
 
 def _commit(work: Path, module: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+
+from tests.containers.support.loopback import served
 
 
 @contextmanager
@@ -46,9 +47,5 @@ def private_index(folder: Path, password: str) -> Iterator[int]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+    with served(Index) as port:
+        yield port
