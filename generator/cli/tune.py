@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from ..tune.candidates import find
 from ..tune.page import tune_page
 from ..tune.report import make_report, print_report, settings, write_report
 from ..tune.tune import MAX_MINUTES, Findings, Order, candidate_of, run_tune
-from ..tune.write import Setting, replace, written
+from ..tune.write import listed, replace, written
 from . import options
 from .pages import page_beside
 from .progress import READING, progress, waiting
@@ -73,8 +72,8 @@ def tune(
     """Find which server, workers and threads serve the app of PROFILE best, inside the profile's own CPU and memory.
 
     Boots candidates in turn, each holding the profile's connections, and raises the rate of requests until 1 % of them
-    are too late or one fails. Of those that the figures do not tell apart the simplest is chosen; where the machine is
-    too noisy to tell, none is. Measures what the profile assumes of the app, too. Writes
+    are too late, one fails or a queue grows. Of those that the figures do not tell apart the simplest is chosen; where
+    the machine is too noisy to tell, none is. Measures what the profile assumes of the app, too. Writes
     build/proof/tune-<profile>.json and, with the extra `pages`, .html.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. The
@@ -116,12 +115,8 @@ def tune(
     chosen = candidate_of(field.candidates, found.verdict)
     made = settings(own, chosen, found.verdict, found.facts)
     if write:
-        replace(Path(profile), written(text, profile, made, Path(output)), text, _would_set(made))
+        replace(Path(profile), written(text, profile, made, Path(output)), text, listed(made))
         click.echo(f"wrote {', '.join(one.path for one in made if one.value is not None)} to {profile}")
     else:
-        click.echo(f"--write would set: {_would_set(made)}")
+        click.echo(f"--write would set: {listed(made)}")
     return 0 if chosen else 1
-
-
-def _would_set(made: Sequence[Setting]) -> str:
-    return ", ".join(f"{one.path}: {one.value}" for one in made if one.value is not None)

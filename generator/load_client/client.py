@@ -23,8 +23,9 @@ Prints one JSON object:
                            start of a connection's connect to its first response
   histogram_ms             rows: upper edge of the bucket, responses in it
   timeline                 rows, one a second: second, connections open, responses, failed
-  steps                    of --rates: rate, due, responses, within (the limit), failed, lagged (sent late by this
-                           client, although a connection was free), passed, p50_ms, p99_ms
+  steps                    of --rates: rate, due, responses, within (the limit), done (responses while it
+                           ran, of whatever rate), failed, lagged (sent late by this client, although a connection was
+                           free), passed, p50_ms, p99_ms; the first begins when all connections are open
 """
 
 from __future__ import annotations
@@ -77,7 +78,13 @@ def arguments() -> argparse.ArgumentParser:
     add("--requests", type=int, metavar="N", help="stop after so many responses")
     add("--timeout", type=float, default=10, metavar="S", help="for a connect and for a response (default: 10)")
     add("--finish", type=float, default=2, metavar="S", help="for what is outstanding at the end (default: 2)")
-    add("--settle", type=float, default=30, metavar="S", help="to get idle and slow ones up (default: 30)")
+    add(
+        "--settle",
+        type=float,
+        default=30,
+        metavar="S",
+        help="to get idle and slow ones up, with --rates all (default: 30)",
+    )
     add("--addresses", type=int, default=1, metavar="N", help="use N addresses from the URL's on, in turn")
     add("--processes", type=int, default=1, metavar="N", help="client processes to split the connections over")
     add("--method", default="GET")

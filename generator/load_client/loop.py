@@ -29,7 +29,8 @@ class Engine(Connections):
         self.slots = [Slot(role, plan.addresses[i % count], plan.has_body) for i, role in enumerate(roles)]
         self.quiet = self.slots[: plan.idle + plan.slow]
         self.unopened = deque(self.quiet or self.slots)
-        self.begin: float | None = None if self.quiet else monotonic()  # when the active ones begin
+        # When the active ones begin; rates do when their connections are open, which is not what they measure.
+        self.begin: float | None = None if self.quiet or plan.rates else monotonic()
         self.opened = 0  # since opened_from, for the ramp
         self.opened_from = self.next_slow = self.start = monotonic()
         self.free: deque[Slot] = deque()  # open loop: connections without a request
@@ -49,9 +50,10 @@ class Engine(Connections):
                 rows, responses, failed = rows + 1, self.tally.responses, self.failed
         self.tally.seconds = monotonic() - (self.begin or self.start)
         self.tally.in_time = self.tally.responses
-        if self.plan.rates and self.begin is not None:
-            self.tally.steps = self.steps.judged(self.begin, monotonic())
+        end = monotonic()
         self.finish()
+        if self.plan.rates and self.begin is not None:
+            self.tally.steps = self.steps.judged(self.begin, end)
         return self.tally
 
     def over(self, now: float) -> bool:
@@ -74,7 +76,8 @@ class Engine(Connections):
         self.tally.latency, self.tally.responses = fresh.latency, 0
         self.begin = self.opened_from = now
         self.opened = 0
-        self.unopened.extend(slot for slot in self.slots if slot.role == ACTIVE)
+        if self.quiet:
+            self.unopened.extend(slot for slot in self.slots if slot.role == ACTIVE)
 
     def turn(self, now: float) -> None:
         self.open_due(now)
@@ -168,6 +171,9 @@ class Engine(Connections):
             self.turn(now)
         tally = self.tally
         tally.unfinished = len(self.outstanding) + len(self.backlog)
+        if self.plan.rates and self.begin is not None:
+            for due in (*(slot.due for slot in self.outstanding), *self.backlog):
+                self.steps.at(due, self.begin).failed += 1
         for slot in self.slots:
             up = slot.let_go or slot.state not in (CLOSED, CONNECTING)
             tally.held += up

@@ -44,12 +44,11 @@ class Request:
     method: str = "GET"
     headers: tuple[str, ...] = ()
     body: str = ""
+    host: str = "kit"
 
     def text(self, path: str, close: bool) -> bytes:
         """The whole request; with ``close`` the request tells the server to close the connection after its response."""
-        lines = [f"{self.method} {path} HTTP/1.1", *self.headers]
-        if not any(header.lower().startswith("host:") for header in self.headers):
-            lines.append("Host: kit")
+        lines = [f"{self.method} {path} HTTP/1.1", f"Host: {self.host}", *self.headers]
         if close:
             lines.append("Connection: close")
         body = self.body.encode()
@@ -137,7 +136,7 @@ class Load:
         self.arguments = arguments
         host, _, port = arguments.address.partition(":")
         self.host, self.port = host, int(port or 80)
-        self.request = Request(arguments.method, tuple(arguments.header), arguments.body)
+        self.request = Request(arguments.method, tuple(arguments.header), arguments.body, arguments.host)
         self.tls = unchecked() if arguments.tls else None
         self.tallies: dict[str, Tally] = collections.defaultdict(Tally)
         self.end = self.latest = 0.0
@@ -233,20 +232,26 @@ def unchecked() -> ssl.SSLContext:
     return context
 
 
-def main() -> None:
-    """Read the options, run the load, print what became of it."""
+def options() -> argparse.ArgumentParser:
+    """The options of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("address")
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--path", default="/")
     parser.add_argument("--method", default="GET")
     parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
+    parser.add_argument("--host", default=Request.host)
     parser.add_argument("--body", default="")
     parser.add_argument("--tls", action="store_true")
     defaults = {"seconds": 40, "at-least": 5000, "keep": 75, "fresh": 75, "slow": 1, "timeout": 30, "wait": 0}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=float, default=default)
-    print(json.dumps(asyncio.run(Load(parser.parse_args()).run())))
+    return parser
+
+
+def main() -> None:
+    """Run the load, print what became of it."""
+    print(json.dumps(asyncio.run(Load(options().parse_args()).run())))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from .histogram import Histogram
 FAILED_IN_A_ROW = 2
 #: A rate passes if this share of its requests had a response within the limit: its 99th percentile is below it.
 WITHIN = 0.99
+#: And if no more than this share of them, and one, was still outstanding at its end beside what was at its beginning:
+#: else the server is slower than the rate, and only the end of its time kept the queue below the limit.
+QUEUED = 0.1
+COUNTS = ("due", "responses", "within", "done", "failed", "lagged")
 
 
 @dataclass
@@ -21,22 +25,24 @@ class Step:
     due: int = 0
     responses: int = 0
     within: int = 0  # responses with 2xx within the limit
+    done: int = 0  # responses while it ran, of whatever rate
     failed: int = 0  # failures of whatever kind while it ran
     lagged: int = 0  # sent late although a connection was free: the client's own lateness, not the server's
     latency: Histogram = field(default_factory=Histogram)
 
     def passed(self) -> bool:
-        return self.due > 0 and not self.failed and self.within >= WITHIN * self.due
+        kept_up = self.due - self.done <= QUEUED * self.due + 1
+        return self.due > 0 and not self.failed and self.within >= WITHIN * self.due and kept_up
 
     def merge(self, other: Step) -> None:
         """Add another process' share of the same rate."""
         self.rate += other.rate
-        for name in ("due", "responses", "within", "failed", "lagged"):
+        for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latency.merge(other.latency)
 
     def report(self) -> dict[str, Any]:
-        counts = {name: getattr(self, name) for name in ("due", "responses", "within", "failed", "lagged")}
+        counts = {name: getattr(self, name) for name in COUNTS}
         p50, p99 = self.latency.percentile(50), self.latency.percentile(99)
         return {"rate": round(self.rate, 2), **counts, "passed": self.passed(), "p50_ms": p50, "p99_ms": p99}
 
@@ -72,15 +78,21 @@ class Steps:
         return self.steps[self._number(moment, begin)]
 
     def _number(self, moment: float, begin: float) -> int:
+        return min(max(self._place(moment, begin), 0), len(self.steps) - 1)
+
+    def _place(self, moment: float, begin: float) -> int:
+        """How many rates had run to their end by then, whether or not there are so many."""
         # A request due exactly where one rate ends belongs to the next, however the sum of floats was rounded.
-        number = 0 if self.seconds == float("inf") else int((moment - begin) / self.seconds + 1e-9)
-        return min(max(number, 0), len(self.steps) - 1)
+        return 0 if self.seconds == float("inf") else int((moment - begin) / self.seconds + 1e-9)
 
     def responded(self, due: float, begin: float, latency: float, good: bool) -> None:
         step = self.at(due, begin)
         step.responses += 1
         step.latency.add(latency)
         step.within += good and (self.limit is None or latency <= self.limit)
+        number = self._place(due + latency, begin)
+        if number < len(self.steps):
+            self.steps[number].done += 1
 
     def over(self, begin: float, now: float) -> bool:
         """Whether enough rates in a row have failed, each judged when its last request can no longer be in time."""
@@ -91,5 +103,5 @@ class Steps:
         return len(last) == FAILED_IN_A_ROW and not any(step.passed() for step in last)
 
     def judged(self, begin: float, now: float) -> list[Step]:
-        """The rates that had run to their end by then; what is outstanding gets its time after it."""
-        return self.steps[: max(0, int((now - begin) / self.seconds + 1e-9))]
+        """The rates that had run to their end by then."""
+        return self.steps[: max(0, self._place(now, begin))]

@@ -10,9 +10,9 @@ from ..plan.plan import Plan
 from . import loads
 from .claim import NOTED, Claim
 from .stage import server_options, upstream_port
-from .walk import Walk
+from .walk import LATE, Walk
 
-PORT, BOOT_SECONDS, LOAD_SECONDS = 5000, 20, 12
+PORT, BOOT_SECONDS = 5000, 20
 NAME = "against the copied configuration"
 
 
@@ -36,7 +36,8 @@ def against(on: Walk) -> Claim:
         ready = on.stage.inside("wait", str(PORT), str(BOOT_SECONDS), "-")
         if ready["ready_at"] is None:
             return Claim(NAME, promised, "it does not boot", NOTED)
-        command = loads.client(PORT, on.request, on.connections, LOAD_SECONDS, timeout=10)
+        # As long, and as patiently, as `holds` loaded the profile's own: in less time fewer connections get a response.
+        command = loads.client(PORT, on.request, on.connections, on.pace.hold, timeout=LATE, finish=LATE)
         theirs = loads.of_client(on.stage.exec(*command))
     ours = on.held[on.request.path]
     measured = "; ".join(f"{name}: {_summary(result)}" for name, result in (("this profile", ours), ("copied", theirs)))

@@ -129,7 +129,8 @@ def against_copied(report: Report, _: Plan) -> Chart | None:
     loads = {"this profile": data["ours"], COPIED: data["theirs"]}
 
     def of(value: Any) -> dict[str, float]:
-        return {name: value(load) or 0 for name, load in loads.items()}
+        # A latency is None where no request got a response.
+        return {name: found for name, load in loads.items() if (found := value(load)) is not None}
 
     table = {
         "connections that got a response": of(lambda load: load["connections"]["requested"] - load["no_response"]),

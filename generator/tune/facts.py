@@ -110,6 +110,7 @@ class Blocking:
 
     blocks: bool
     cpu_ms: float | None
+    #: The mean of requests one after the other.
     alone_ms: float
     beside_rps: float
     blocked_in: str = ""
@@ -126,17 +127,21 @@ def blocking(bench: Bench, plan: Plan, seconds: float) -> Blocking | None:
         beside = bench.run(plan.profile.port, BESIDE_EACH_OTHER, seconds / 2)
         log = server.logs().stderr
         bench.stage.unwatch()
-    if not alone["responses"] or not alone["latency_ms"]["p50"]:
+    if not alone["rps"]:
         return None
-    cpu = cpu_ms(before, after, alone["responses"])
-    blocks = is_blocking(alone["latency_ms"]["p50"], cpu, beside["rps"])
+    # The mean: under a quota most requests are quick and some wait for the next period, so a median says little.
+    cpu, alone_ms = cpu_ms(before, after, alone["responses"]), 1000 / alone["rps"]
+    blocks = is_blocking(alone_ms, cpu, beside["rps"], plan.profile.resources.cpu / 1000)
     where = blocked_in(log, "/app/") if blocks else ""
-    return Blocking(blocks, cpu, alone["latency_ms"]["p50"], beside["rps"], where)
+    return Blocking(blocks, cpu, alone_ms, beside["rps"], where)
 
 
-def is_blocking(alone_ms: float, cpu: float | None, beside_rps: float) -> bool:
-    """It waits for most of a request's time, yet eight connections get hardly more than one does."""
-    waits = cpu is not None and cpu < COMPUTES * alone_ms
+def is_blocking(alone_ms: float, cpu: float | None, beside_rps: float, cpus: float) -> bool:
+    """It waits for most of a request's time, yet eight connections get hardly more than one does.
+
+    With less than one CPU a request that computes takes longer than its CPU time, and waits for nothing else.
+    """
+    waits = cpu is not None and cpu / min(1.0, cpus) < COMPUTES * alone_ms
     return waits and beside_rps < 2 * 1000 / alone_ms
 
 

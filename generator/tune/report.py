@@ -97,6 +97,7 @@ def make_report(own: Plan, field: Field, request: Request, found: Findings, abou
         "trials": [{"candidate": name, **asdict(trial)} for name, trial in found.trials],
         "facts": asdict(found.facts) if found.facts else None,
         "blocking": asdict(found.blocking) if found.blocking else None,
+        "not_measured": found.not_measured,
         "capacity": {"requests": rate, "connections": own.profile.connections, "pods": capacity(plan, rate)}
         if rate
         else None,
@@ -116,6 +117,7 @@ def _row(one: Standing, found: Findings) -> dict[str, Any]:
         "figures": list(one.figures),
         "p99_ms": _p99(trials),
         "client_late": any(trial.client_late for trial in trials),
+        "all_passed": bool(trials) and trials[-1].all_passed,
         "fault": faults[-1] if faults else "",
     }
 
@@ -176,6 +178,7 @@ def note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     equal = row["name"] in report["equals"] and len(report["equals"]) > 1 and row["name"] != report["chosen"]
     notes += ["equal within the spread"] if equal else []
     notes += ["the load client was the limit: it may do more"] if row["client_late"] else []
+    notes += ["every rate passed: it may do more"] if row["all_passed"] else []
     notes += [printable(row["fault"][:200])] if row["fault"] else []
     return "; ".join(notes)
 
@@ -188,6 +191,7 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
     else:
         lines.append(f"nothing chosen: {report['undecided']}")
     lines += _facts(report["facts"]) if report["facts"] else []
+    lines += [f"not measured: {what}: {why}" for what, why in report["not_measured"].items()]
     if report["blocking"]:
         lines.append(_blocking(report["blocking"]))
     if report["capacity"]:
@@ -237,10 +241,17 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 def _blocking(found: Mapping[str, Any]) -> str:
     if not found["blocks"]:
         return "event loop: requests of one gevent worker do not wait for each other's waiting"
-    where = f": {found['blocked_in']}" if found["blocked_in"] else ""
     cpu = f" of which {found['cpu_ms']:.1f} ms are CPU" if found["cpu_ms"] is not None else ""
+    seen = (
+        f"One gevent worker serves {found['beside_rps']:.0f} requests/s over several connections, each taking "
+        f"{found['alone_ms']:.1f} ms alone{cpu}"
+    )
+    if found["blocked_in"]:
+        return (
+            f"event loop: the app BLOCKS it: {found['blocked_in']}. {seen}: that line waits without gevent's "
+            "knowledge, in a C driver perhaps. Use gthread, or a driver that gevent can patch"
+        )
     return (
-        f"event loop: the app BLOCKS it{where}. One gevent worker serves {found['beside_rps']:.0f} requests/s over "
-        f"several connections, each taking {found['alone_ms']:.1f} ms alone{cpu}: something waits without gevent's "
-        "knowledge, a C driver perhaps. Use gthread, or a driver that gevent can patch"
+        f"event loop: requests wait for each other. {seen}: a lock or a pool of one connection that they share, or a C "
+        "driver that waits without gevent's knowledge, for which gthread is the remedy"
     )

@@ -1,7 +1,8 @@
 """The search: interleaved rounds, successive halving, and what the figures allow one to say. Measures nothing itself.
 
 Every round measures each candidate that is left once, so that what disturbs the machine for a while disturbs them all.
-After each round the better half goes on, until a few finalists have been measured often enough to know their spread.
+After the first, coarse round those go on that may be the best; after each later one the better half, until a few
+finalists have been measured often enough to know their spread.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from ..runtime.sizing import ceil_div
 #: Candidates that are measured to the end, and how often each of them is then measured at least, after a first measure
 #: that only says where to look: its rates lie far apart.
 FINALISTS, MEASURES = 3, 3
-#: Rates of one run lie a tenth apart (trial.FINE), so nearer medians are one and the same result.
+#: Rates of a first measure lie this factor apart, so equal figures of it may be as far apart as that.
+COARSE = 1.6
+#: Rates of the others lie a tenth apart (trial.FINE), so nearer medians are one and the same result.
 RESOLUTION = 0.1
 #: Choosing the simpler of two equals must not cost more than the first part of the rate, nor may the measures of one of
 #: them lie further apart than the second: else they are equal only because the machine is noisy.
 MAX_LOSS, MAX_SPREAD = 0.25, 0.5
+
+NO_TIME = "give more --minutes, or name fewer servers with --server"
 
 #: Candidate's name and seconds to its figure, in requests a second; 0: it does not hold the load at all.
 Measure = Callable[[str, float], float]
@@ -80,21 +85,28 @@ class _Search:
         return Standing(entry, tuple(self.figures.get(entry.name, ())))
 
     def round(self, entries: Sequence[Entry], number: int, seconds: float) -> bool:
-        """Measure each once, beginning with another one in each round; whether there was time for all of them."""
+        """Measure each once, beginning with another one in each round; whether there was time for all of them.
+
+        Without, the round's figures do not count: those that came last would be compared by fewer than the first.
+        """
         start = number % len(entries)
+        found: dict[str, float] = {}
         for entry in [*entries[start:], *entries[:start]]:
             if self.seconds_left() <= seconds / 2:
                 return False
-            self.figures.setdefault(entry.name, []).append(self.measure(entry.name, seconds))
+            found[entry.name] = self.measure(entry.name, seconds)
+        for name, figure in found.items():
+            self.figures.setdefault(name, []).append(figure)
         return True
 
 
 def rounds(candidates: int) -> list[int]:
-    """How many are measured in each round: half as many each time, then the finalists until their spread is known."""
-    sizes = [candidates]
+    """How many are measured in each round at most: all twice, half as many each time, the finalists twice or until
+    their spread is known."""
+    sizes = [candidates, candidates]
     while sizes[-1] > FINALISTS:
         sizes.append(max(FINALISTS, ceil_div(sizes[-1], 2)))
-    return sizes + [sizes[-1]] * (MEASURES if len(sizes) == 1 else MEASURES - 1)
+    return sizes + [sizes[-1]] * max(1, MEASURES + 1 - len(sizes))
 
 
 def search(entries: Sequence[Entry], measure: Measure, seconds_left: Callable[[], float]) -> Verdict:
@@ -104,13 +116,22 @@ def search(entries: Sequence[Entry], measure: Measure, seconds_left: Callable[[]
     racing = [entry for entry in entries if entry not in stay]
     sizes = rounds(len(racing)) if racing else [0] * (MEASURES + 1)
     for number, size in enumerate(sizes):
-        racing = [standing.entry for standing in ranked(map(run.standing, racing))][:size]
+        standings = ranked(map(run.standing, racing))
+        racing = [one.entry for one in (may_be_best(standings) if number == 1 else standings)][:size]
         # A comparison is measured first, when a round is cheap, and at the end, when its figure is compared.
         guests = [entry for entry in stay if entry.eligible or number in (0, len(sizes) - 1)]
-        left = sum(sizes[number:]) + len(guests) * (len(sizes) - number)
+        left = sum(min(later, len(racing)) for later in sizes[number:]) + len(guests) * (len(sizes) - number)
         if not run.round([*guests, *racing], number, seconds_left() / max(1, left)):
             break
     return judge([run.standing(entry) for entry in entries])
+
+
+def may_be_best(standings: Sequence[Standing]) -> list[Standing]:
+    """Of those that have had their coarse measure, the ``ranked`` ones within a step of the best and one for a hiccup,
+    and never fewer than the finalists."""
+    best = max((one.median for one in standings), default=0.0)
+    near = [one for one in standings if one.median * COARSE**1.5 >= best]
+    return near if len(near) >= FINALISTS else list(standings[:FINALISTS])
 
 
 def ranked(standings: Sequence[Standing] | map[Standing]) -> list[Standing]:
@@ -130,7 +151,7 @@ def judge(standings: Sequence[Standing]) -> Verdict:
     every = tuple(sorted(standings, key=lambda one: (-len(one.figures), -one.median)))
     finalists = [one for one in every if one.entry.eligible and len(one.figures) > MEASURES]
     if not finalists:
-        return Verdict(None, (), every, f"no time for {MEASURES} measures of any candidate: give more --minutes")
+        return Verdict(None, (), every, f"no time for {MEASURES} measures of any candidate: {NO_TIME}")
     best = max(finalists, key=lambda one: one.median)
     if not best.median:
         return Verdict(None, (), every, "no candidate keeps the limit at any rate: is --path right, or --p99 too low?")

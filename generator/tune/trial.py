@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -17,21 +17,30 @@ from ..proof import against, loads
 from ..proof.env_file import hide
 from ..proof.request import Request
 from ..proof.stage import Stage, server_options
+from .search import COARSE
 
-#: Factors between the rates of a run: nothing known yet, and around a figure that is known.
-COARSE = 1.6
-FINE = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.6)
+#: Factors around a figure that is known, and from the last of them on for as long as every rate passes.
+FINE, BEYOND = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.6), 1.2
 #: Requests a second: more than the load client sends.
 MAX_RATE = 20_000.0
-#: Seconds of one rate at least, so that 99 of 100 requests mean something; and times the limit: what a rate has too
-#: much of queues up for as long as it lasts, and must exceed the limit in that time to be seen.
+#: Seconds of one rate at least, so that 99 of 100 requests mean something; and times the limit, so that a late request
+#: is seen and a queue that grows stands out from the requests that any rate has in progress.
 MIN_STEP, STEP_LIMITS, COARSE_STEPS = 0.5, 3, 12
-#: Seconds of one run at most, by which the list of rates is cut: a command in the load container may take 300.
-MAX_RUN = 240.0
+#: Seconds of one run at most, by which the list of rates is cut: a command in the load container may take 300. What
+#: has time for fewer rates than the second figure cannot be measured.
+MAX_RUN, MIN_RATES = 220.0, 4
 #: A rate of which the client itself sent more than this part late says nothing about the server.
 MAX_LAGGED = 0.01
-#: The connections are opened and have had their first response.
-OPENING = 2.0
+#: Seconds for the connections to open, usually and at most.
+OPENING, MAX_OPENING = 2.0, 30
+
+
+#: Of a request on its own or of --p99, in seconds: what the longest run has time for.
+MAX_LIMIT = MAX_RUN / MIN_RATES / STEP_LIMITS
+
+
+class NotServing(EngineError):
+    """The candidate itself does not get ready; any other error of the engine says nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Trial:
     fault: str = ""
     #: Whether this machine's load client, not the server, was late at the rate that ended the run.
     client_late: bool = False
+    #: Whether no rate was too much, so that it may do more.
+    all_passed: bool = False
     ready_seconds: float | None = None
 
 
@@ -66,7 +77,7 @@ class Bench:
     def booted(self, plan: Plan, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Container, float]]:
         """The plan's server under its limits, ready, with the seconds that it took; removed afterwards.
 
-        Raises EngineError where it does not get ready in the profile's own time.
+        Raises NotServing where it does not get ready in the profile's own time.
         """
         options = server_options(plan)
         options["env"] = {
@@ -94,7 +105,7 @@ class Bench:
             target = (path, host) if host and path != "-" else (path,)
             ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *target)
             if ready["ready_at"] is None:
-                raise EngineError(f"not ready: {ready['message']}; {container.logs().text[-500:].strip()}")
+                raise NotServing(f"not ready: {ready['message']}; {container.logs().text[-500:].strip()}")
             yield container, ready["ready_at"] - container.started_at()
 
     def run(self, port: int, connections: int, seconds: float, **options: float | bool | str) -> dict[str, Any]:
@@ -102,34 +113,46 @@ class Bench:
         return loads.of_client(self.stage.exec(*loads.client(port, self.request, connections, seconds, **options)))
 
     def measure(self, name: str, plan: Plan | None, own: Plan, seconds: float) -> Trial:
-        """Boot it and raise the rate until two in a row are too much; ``plan`` None is the copied configuration."""
+        """Boot it and raise the rate until two in a row are too much; ``plan`` None is the copied configuration.
+
+        Raises EngineError where the engine or the load client fails twice: that says nothing about the candidate.
+        """
+        try:
+            trial = self._measure(name, plan, own, seconds)
+        except NotServing as error:
+            trial = Trial(0.0, fault=hide(str(error), self.stage.given.secrets))
+        except EngineError:
+            trial = self._measure(name, plan, own, seconds)
+        self.trials.append((name, trial))
+        return trial
+
+    def _measure(self, name: str, plan: Plan | None, own: Plan, seconds: float) -> Trial:
         known = [trial.rate for other, trial in self.trials if other == name and trial.rate]
         booted = self.copied(own) if plan is None else self.booted(plan)
         port = against.PORT if plan is None else own.profile.port
-        try:
-            with booted as (container, ready):
-                rates = rates_around(median(known[1:] or known)) if known else rates_from(self.alone_ms)
-                share = (seconds - ready - OPENING) / (len(FINE) if known else COARSE_STEPS)
-                step = max(MIN_STEP, STEP_LIMITS * self.limit, share)
-                rates = rates[: max(1, int(MAX_RUN / step))]
-                result = self.run(
-                    port,
-                    self.connections,
-                    1,
-                    rates=",".join(f"{rate:g}" for rate in rates),
-                    step_seconds=step,
-                    limit=self.limit,
-                    timeout=max(10.0, 2 * self.limit),
-                    finish=max(2.0, self.limit),
-                )
-                ended = not container.running()
-            trial = of_steps(result.get("steps", []), ready)
-            if ended:
-                trial = Trial(0.0, trial.steps, "the server ended under the load", ready_seconds=ready)
-        except EngineError as error:
-            trial = Trial(0.0, fault=hide(str(error), self.stage.given.secrets))
-        self.trials.append((name, trial))
-        return trial
+        with booted as (container, ready):
+            share = (seconds - ready - OPENING) / (len(FINE) if known else COARSE_STEPS)
+            step = min(max(MIN_STEP, STEP_LIMITS * self.limit, share), MAX_RUN / MIN_RATES)
+            count = int(MAX_RUN / step)
+            most = self.connections * 1000 / self.alone_ms
+            rates = rates_around(median(known[1:] or known), count) if known else rates_from(self.alone_ms, most, count)
+            result = self.run(
+                port,
+                self.connections,
+                1,
+                rates=",".join(f"{rate:g}" for rate in rates),
+                step_seconds=step,
+                limit=self.limit,
+                timeout=max(10.0, 2 * self.limit),
+                finish=max(2.0, self.limit),
+                settle=MAX_OPENING,
+            )
+            ended = not container.running()
+        trial = of_steps(result.get("steps", []), ready)
+        fault = "the server ended under the load" if ended else ""
+        if refused := result["connections"]["never_connected"]:
+            fault = fault or f"{refused} of {self.connections} connections were never open"
+        return replace(trial, rate=0.0, fault=fault) if fault else trial
 
 
 def _environment(options: Mapping[str, Option]) -> dict[str, str]:
@@ -138,17 +161,26 @@ def _environment(options: Mapping[str, Option]) -> dict[str, str]:
     return {name: str(value) for name, value in given.items()}
 
 
-def rates_from(alone_ms: float) -> tuple[float, ...]:
-    """From half of what one connection alone gets, up to more than the load client sends."""
-    rates = [max(1.0, 500 / alone_ms)]
-    while rates[-1] * COARSE < MAX_RATE:
-        rates.append(rates[-1] * COARSE)
+def rates_from(alone_ms: float, most: float, count: int) -> tuple[float, ...]:
+    """From half of what one connection alone gets up to ``most``, where no connection would be free any more.
+
+    At most ``count`` rates, a factor of search.COARSE apart or, where that is too many, further.
+    """
+    most = min(most, MAX_RATE)
+    rates = [500 / alone_ms]
+    factor = max(COARSE, (most / rates[0]) ** (1 / (count - 1)))
+    while len(rates) < count and rates[-1] < most:
+        rates.append(min(most, rates[-1] * factor))
     return tuple(rates)
 
 
-def rates_around(figure: float) -> tuple[float, ...]:
-    """Near an earlier figure, a tenth apart."""
-    return tuple(min(MAX_RATE, max(1.0, figure * factor)) for factor in FINE)
+def rates_around(figure: float, count: int) -> tuple[float, ...]:
+    """Near an earlier figure, a tenth apart; above, for one that was too low, at most ``count`` rates in all."""
+    factors = [*FINE, *(FINE[-1] * BEYOND**number for number in range(1, count))][:count]
+    if count < len(FINE):
+        low, high = FINE[1], FINE[-1]
+        factors = [low * (high / low) ** (number / (count - 1)) for number in range(count)]
+    return tuple(min(MAX_RATE, figure * factor) for factor in factors)
 
 
 def of_steps(steps: Sequence[Mapping[str, Any]], ready_seconds: float | None = None) -> Trial:
@@ -161,4 +193,5 @@ def of_steps(steps: Sequence[Mapping[str, Any]], ready_seconds: float | None = N
             break
         rate = step["rate"] if step["passed"] else rate
     late = bool(failed) and all(step["lagged"] > MAX_LAGGED * max(1, step["due"]) for step in failed)
-    return Trial(rate, tuple(steps), client_late=late, ready_seconds=ready_seconds)
+    all_passed = bool(steps) and not failed
+    return Trial(rate, tuple(steps), client_late=late, all_passed=all_passed, ready_seconds=ready_seconds)

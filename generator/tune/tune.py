@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ..containers.command import EngineError
 from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..proof import images
 from ..proof.claim import FAILED, QUICK
-from ..proof.env_file import Given
+from ..proof.env_file import Given, hide
 from ..proof.needs import judge_needs
 from ..proof.request import Request
 from ..proof.stage import Stage
 from .candidates import COPIED, Candidate, Field
 from .facts import Blocking, Facts, blocking, measure
 from .search import Entry, Verdict, search
-from .trial import Bench, Trial
+from .trial import MAX_LIMIT, Bench, Trial
 
 #: Part of the time that is kept for the facts; at least and at most so many seconds.
 FACTS_SHARE, FACTS_MIN_SECONDS, FACTS_MAX_SECONDS = 0.15, 12, 45
@@ -28,6 +29,7 @@ FACTS_SHARE, FACTS_MIN_SECONDS, FACTS_MAX_SECONDS = 0.15, 12, 45
 TIMES_ALONE = 10
 #: The load container ends by itself after an hour.
 MAX_MINUTES = 45
+T = TypeVar("T")
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Findings:
     trials: list[tuple[str, Trial]] = field(default_factory=list)
     facts: Facts | None = None
     blocking: Blocking | None = None
+    #: What could not be measured beside the search, with the reason.
+    not_measured: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,27 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
         found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
         begin("what the profile assumes")
         chosen = candidate_of(found_field.candidates, found.verdict) or own
-        found.facts = measure(bench, chosen.plan, facts / 3)
+        found.facts = or_why_not(
+            found, "what the profile assumes", lambda: measure(bench, chosen.plan, facts / 3), order.given.secrets
+        )
         patched = _patched(found_field.candidates)
         if patched is not None:
             begin("does it block an event loop?")
-            found.blocking = blocking(bench, patched, facts / 3)
+            found.blocking = or_why_not(
+                found,
+                "whether it blocks an event loop",
+                lambda: blocking(bench, patched, facts / 3),
+                order.given.secrets,
+            )
+
+
+def or_why_not(found: Findings, what: str, look: Callable[[], T | None], secrets: Collection[str]) -> T | None:
+    """What ``look`` finds; what keeps it from that must not take along what the search has found in minutes."""
+    try:
+        return look()
+    except EngineError as error:
+        found.not_measured[what] = hide(str(error), secrets)
+        return None
 
 
 def candidate_of(candidates: Sequence[Candidate], verdict: Verdict) -> Candidate | None:
@@ -125,6 +145,11 @@ def _set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) 
         )
     found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]
     found.limit_ms = p99_ms or TIMES_ALONE * found.alone_ms
+    if found.limit_ms > 1000 * MAX_LIMIT:
+        raise KitError(
+            f"99 % of the requests in {found.limit_ms / 1000:.0f} s (one alone takes {found.alone_ms / 1000:.1f} s) "
+            f"needs minutes for each rate; give --p99 of at most {1000 * MAX_LIMIT:.0f}"
+        )
     bench.limit = found.limit_ms / 1000
 
 

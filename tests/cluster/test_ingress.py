@@ -76,6 +76,5 @@ def test_the_app_sees_https_and_its_client(routed: dict[str, Routed], inside: st
 @PODS
 def test_rolling_restart_behind_the_ingress(routed: dict[str, Routed], inside: str) -> None:
     found = routed[inside]
-    host = f"Host: {host_of(found.app)}"
-    through = {"address": found.address, "tls": True, "header": host, "path": "/seen"}
+    through = {"address": found.address, "tls": True, "host": host_of(found.app), "path": "/seen"}
     none_failed(under_load(found.app, "restart behind an ingress, TLS", scenarios.restart, **through))

@@ -1,6 +1,6 @@
 """`tune` on apps whose best answer is known, for real: `make test-tune`, in an hour and a half on an idle machine.
 
-It must never choose wrongly; where the machine is too noisy to choose, it must say so.
+It must never choose wrongly; where the machine is too noisy to choose, it must say so, and most runs must choose.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ KNOWN = {
 
 def tune(folder: Path) -> dict[str, Any]:
     """One run, and its report."""
-    words = ["--output", str(folder), "--minutes", f"{MINUTES:g}", "--p99", "250", "--no-compare"]
+    words = ["--output", str(folder), "--minutes", f"{MINUTES:g}", "--p99", "200", "--no-compare"]
     words += ["--server", "gevent", "--server", "gthread", str(folder / "tuned.yaml")]
     command = [sys.executable, "-m", "generator", "tune", *words]
     done = subprocess.run(command, cwd=kit.ROOT, text=True, capture_output=True, timeout=SECONDS, check=False)
@@ -106,4 +106,5 @@ def test_the_known_best_is_chosen_or_the_noise_is_named(
         right = sum(bool(re.fullmatch(known.right, one)) for one in chosen)
         print(f"\ntune, {name}: {right} of {RUNS} right, {len(undecided)} undecided; chosen {chosen}, else {undecided}")
     assert [one for one in chosen if not re.fullmatch(known.right, one)] == [], known.why
+    assert len(chosen) > len(undecided), f"this machine is too noisy to show it: {undecided}"
     assert [why for why in undecided if "too noisy to tell" not in why and "no time" not in why] == []

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.errors import KitError
+from generator.load_client import client, steady
 from generator.proof import cluster_claims
 from generator.proof.claim import FAILED, PASSED, Claim
 from generator.proof.cluster_claims import command_ran, failures
@@ -44,6 +45,16 @@ def test_routes_and_the_namespace_are_left_out_and_the_image_is_exchanged() -> N
     assert not any("namespace" in each["metadata"] for each in objects)
     (deployment,) = (each for each in objects if each["kind"] == "Deployment")
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror.example/app:2"
+
+
+def test_every_client_knows_the_words_of_a_request() -> None:
+    request = Request("/x", "POST", ("A: b",), "body", "shop.example")
+    path = f"--path={request.path}"
+    read = steady.options().parse_args(["10.0.0.1:80", path, *request.client_words()])
+    assert b"Host: shop.example\r\n" in steady.Load(read).request.text(read.path, close=False)
+    assert b"\r\nA: b\r\n" in steady.Load(read).request.text(read.path, close=False)
+    plan = client.plan_of(client.arguments().parse_args(["http://127.0.0.1:80/x", *request.client_words()]))
+    assert b"Host: shop.example\r\n" in plan.request
 
 
 def test_the_load_fits_pod_security_restricted_and_every_policy_admits_it() -> None:
@@ -287,7 +298,7 @@ def test_the_steady_load_reads_every_kind_of_response_and_counts_what_fails(
 ) -> None:
     port, heads = server
     words = ["--seconds=0.3", "--at-least=4", "--connections=2", "--keep=20", "--fresh=20", "--slow=0", "--timeout=5"]
-    command = [sys.executable, "-P", str(SCRIPT), f"127.0.0.1:{port}", f"--path={path}", "--header=Host: shop", *words]
+    command = [sys.executable, "-P", str(SCRIPT), f"127.0.0.1:{port}", f"--path={path}", "--host=shop", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={**os.environ})
     result = json.loads(done.stdout)
     assert result["sent"] >= 4

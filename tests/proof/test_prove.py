@@ -437,7 +437,7 @@ def test_without_the_extra_the_json_is_written_and_a_line_says_what_to_install(
     found = run(profile, "--output", str(root))
     assert found.exit_code == 0
     (line,) = [line for line in found.stderr.splitlines() if "page" in line]
-    assert "pip install 'flask-container-kit[pages]'" in line
+    assert "pip install '.[pages]'" in line
     assert [path.name for path in (root / "build/proof").iterdir()] == ["web.json"]
 
 

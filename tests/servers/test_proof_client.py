@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -266,6 +266,37 @@ def test_a_rate_passes_when_99_of_100_are_within_the_limit_and_nothing_failed() 
     other = Step(100.0, 100, 100, 100)
     other.merge(step)
     assert (other.rate, other.due, other.within, other.failed) == (200.0, 200, 199, 1)
+
+
+def test_a_rate_whose_queue_grows_until_its_end_does_not_pass() -> None:
+    """13 a second where 10 are served: all within the limit, since the rate ends before the queue is that long."""
+    steps = Steps((5.0, 13.0, 9.0), 2.0, 1.0)
+    served = 0.0
+    while (due := steps.next_due(0.0)) is not None:
+        steps.sent(due, 0.0, None)
+        served = max(served, due) + 0.1
+        steps.responded(due, 0.0, served - due, good=True)
+    assert [step.within for step in steps.steps] == [step.due for step in steps.steps] == [10, 26, 18]
+    assert [step.passed() for step in steps.steps] == [True, False, True]
+    assert sum(step.done for step in steps.steps) < 54, "what comes after the last rate is none of its responses"
+
+
+def test_rates_begin_when_their_connections_are_open() -> None:
+    with closing(socket.socket()) as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # accepts one or two, the others are never open
+        start = monotonic()
+        report = load(full.getsockname(), connections=5, rates=(4.0,), step_seconds=0.5, limit=0.1, settle=1.0)
+    assert report["steps"][0]["due"] == 2 and report["connections"]["never_connected"] > 0
+    assert monotonic() - start >= 1.0 + report["seconds"] - 0.1
+
+
+def test_a_request_of_a_rate_that_never_gets_a_response_is_a_failure() -> None:
+    with server(silent, keeps()) as address:
+        rates = {"rates": (200.0,), "step_seconds": 1.0, "limit": 0.5, "duration": 1.5}
+        report = load(address, connections=2, timeout=9.0, finish=0.2, **rates)
+    assert report["unfinished"] == 1
+    assert [(step["failed"], step["passed"]) for step in report["steps"]] == [(1, False)]
 
 
 def test_latency_histogram_and_timeline_agree_with_the_counts() -> None:

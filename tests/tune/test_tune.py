@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from generator.cli.commands import commands
+from generator.containers.command import EngineError
 from generator.errors import KitError
 from generator.pages.write import html
 from generator.pipeline import plan_profile
 from generator.proof import images
+from generator.proof.env_file import HIDDEN, Given
 from generator.proof.request import Request
+from generator.proof.stage import Stage
 from generator.runtime.sizing import MIB
 from generator.tune.candidates import Field, find
 from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
 from generator.tune.page import tune_page
 from generator.tune.report import capacity, make_report, sentences, settings
 from generator.tune.search import Standing, judge
-from generator.tune.trial import Trial, of_steps, rates_around, rates_from
-from generator.tune.tune import Findings
+from generator.tune.trial import Bench, NotServing, Trial, of_steps, rates_around, rates_from
+from generator.tune.tune import Findings, or_why_not
 from generator.tune.write import Setting, written
 from generator.tune.write import replace as replace_file
 from tests.fast_support import MINIMAL, ROOT
@@ -99,23 +104,34 @@ def test_the_figure_is_the_highest_rate_below_two_failed_ones(
 
 
 def test_rates_begin_below_what_one_connection_gets_and_rise() -> None:
-    rates = rates_from(50.0)
-    assert rates[0] == 10 and list(rates) == sorted(rates) and rates[-1] > 10_000
-    assert min(rates_around(100)) < 100 < max(rates_around(100))
-    assert max(rates_around(15_000)) <= 20_000
+    rates = rates_from(50.0, 24_000, 40)
+    assert rates[0] == 10 and list(rates) == sorted(rates) and rates[-1] == 20_000
+    assert {round(high / low, 3) for low, high in pairwise(rates[:-1])} == {1.6}
+    assert rates_from(2000.0, 10, 20)[0] == 0.25, "a request of two seconds that computes"
+    few = rates_from(700.0, 1200 / 0.7, 5)
+    assert len(few) == 5 and few[-1] == pytest.approx(1200 / 0.7), "as far apart as the time for five demands"
+    assert min(rates_around(100, 8)) < 100 < max(rates_around(100, 8)) == 160
+    assert max(rates_around(100, 20)) > 700, "beyond what was found, for as long as every rate passes"
+    assert rates_around(100, 4) == pytest.approx((80, 100.8, 127, 160), abs=0.1)
+    assert max(rates_around(15_000, 8)) <= 20_000
 
 
 @pytest.mark.parametrize(
-    ("alone", "cpu", "beside", "blocks"),
+    ("alone", "cpu", "beside", "cpus", "blocks"),
     [
-        (50, 1.0, 20, True),  # waits in C: no more than one at a time
-        (50, 1.0, 150, False),  # waits with gevent's knowledge
-        (10, 9.5, 100, False),  # computes: nothing to be done about it by waiting better
-        (50, None, 20, False),  # nobody could look
+        (50, 1.0, 20, 1, True),  # waits in C: no more than one at a time
+        (50, 1.0, 150, 1, False),  # waits with gevent's knowledge
+        (10, 9.5, 100, 1, False),  # computes: nothing to be done about it by waiting better
+        (95, 20, 12.5, 0.25, False),  # computes under a quota, which makes it wait for the next period
+        (95, 2, 12.5, 0.25, True),
+        (10, 9.5, 100, 4, False),
+        (50, None, 20, 1, False),  # nobody could look
     ],
 )
-def test_blocking_is_waiting_one_after_the_other(alone: float, cpu: float | None, beside: float, blocks: bool) -> None:
-    assert is_blocking(alone, cpu, beside) == blocks
+def test_blocking_is_waiting_one_after_the_other(
+    alone: float, cpu: float | None, beside: float, cpus: float, blocks: bool
+) -> None:
+    assert is_blocking(alone, cpu, beside, cpus) == blocks
 
 
 def test_the_line_that_blocks_is_named() -> None:
@@ -128,6 +144,50 @@ def test_the_line_that_blocks_is_named() -> None:
 """
     assert blocked_in(report * 2, "/app/") == "shop/db.py:12 (query)"
     assert blocked_in("nothing of the kind", "/app/") == ""
+
+
+class Failing(Bench):
+    """Measures fail with these errors, in turn; then one works."""
+
+    errors: list[EngineError]
+
+    def _measure(self, *_: Any) -> Trial:
+        if self.errors:
+            raise self.errors.pop(0)
+        return Trial(9.0)
+
+
+@pytest.mark.parametrize(
+    ("errors", "outcome"),
+    [
+        ([], Trial(9.0)),
+        ([NotServing("not ready: key hunter22")], Trial(0.0, fault="not ready: key (hidden)")),
+        ([EngineError("the load client went wrong")], Trial(9.0)),
+        ([EngineError("gone"), EngineError("gone")], None),
+    ],
+)
+def test_only_a_candidate_that_does_not_serve_has_no_rate(errors: list[EngineError], outcome: Trial | None) -> None:
+    bench = Failing(cast("Stage", SimpleNamespace(given=Given(secrets=frozenset({"hunter22"})))), Request(), 9, {})
+    bench.errors = errors
+    plan = field_of().candidates[0].plan
+    if outcome is None:
+        with pytest.raises(EngineError, match="gone"):
+            bench.measure("one", plan, plan, 1.0)
+    else:
+        found = bench.measure("one", plan, plan, 1.0)
+        assert replace(found, fault=found.fault.replace(HIDDEN, "(hidden)")) == outcome
+        assert bench.trials == [("one", found)]
+
+
+def test_what_fails_after_the_search_does_not_take_it_along() -> None:
+    found = Findings()
+
+    def fails() -> None:
+        raise EngineError("not ready: hunter22")
+
+    assert or_why_not(found, "the event loop", fails, {"hunter22"}) is None
+    assert found.not_measured == {"the event loop": f"not ready: {HIDDEN}"}
+    assert or_why_not(found, "facts", lambda: 9, ()) == 9 and len(found.not_measured) == 1
 
 
 def figures(field: Field, **given: tuple[float, ...]) -> Findings:
@@ -163,6 +223,101 @@ def test_what_is_written_has_its_figure_and_keeps_comments() -> None:
     assert (plan.server.name, plan.numbers.workers.value, plan.profile.threads) == ("gthread", 2, 64)
     back = [Setting("server", "gevent", "x"), Setting("workers", 1, "x"), Setting("threads", None)]
     assert "threads" not in written(once, "web.yaml", back, ROOT), "gevent has none"
+
+
+WRITTEN = [
+    Setting("workers", 2, "9 requests/s"),
+    Setting("resources.worker_memory", "33Mi", "30 MiB"),
+    Setting("health.startup_seconds", 12, "ready after 2 s"),
+]
+#: A profile in the style that a formatter, another editor or its author's taste leaves, and how it then reads.
+STYLES = {
+    "lists indented or not": (
+        """\
+name:      web     # aligned
+app:
+    module: "flask_server:app"   # four spaces
+    path: docker/app
+server: gevent
+volumes:
+  - {name: data, mount_path: /data, claim: data, access_mode: ReadWriteMany}
+kubernetes:
+    allowed_namespaces:
+    - ingress-nginx
+resources:
+    cpu: 1
+    memory: 512Mi   # of the node
+
+# what it holds
+connections: 1200
+""",
+        """\
+name:      web     # aligned
+app:
+    module: "flask_server:app"   # four spaces
+    path: docker/app
+server: gevent
+volumes:
+  - {name: data, mount_path: /data, claim: data, access_mode: ReadWriteMany}
+kubernetes:
+    allowed_namespaces:
+    - ingress-nginx
+resources:
+    cpu: 1
+    memory: 512Mi   # of the node
+    worker_memory: 33Mi  # tune: 30 MiB
+
+# what it holds
+connections: 1200
+workers: 2  # tune: 9 requests/s
+health:
+  startup_seconds: 12  # tune: ready after 2 s
+""",
+    ),
+    "braces over lines, what is there already": (
+        """\
+name: web
+app: {module: "flask_server:app", path: docker/app}
+server: gevent
+connections: 1200
+workers:    9    # mine; tune: 4 requests/s
+resources: {cpu: 1,
+            memory: 512Mi,}    # small
+health: {startup_seconds: 30}
+""",
+        """\
+name: web
+app: {module: "flask_server:app", path: docker/app}
+server: gevent
+connections: 1200
+workers:    2    # mine; tune: 9 requests/s
+resources: {cpu: 1,
+            memory: 512Mi, worker_memory: 33Mi}    # small; tune worker_memory: 30 MiB
+health: {startup_seconds: 12}  # tune startup_seconds: ready after 2 s
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("style", STYLES)
+def test_nothing_else_of_a_profile_changes(style: str, newline: str) -> None:
+    before, after = (text.replace("\n", newline) for text in STYLES[style])
+    assert written(before, "web.yaml", WRITTEN, ROOT) == after
+    assert written(after, "web.yaml", WRITTEN, ROOT) == after, "a second run changes nothing"
+    assert written(before.rstrip(), "web.yaml", WRITTEN[1:2], ROOT).count("worker_memory: 33Mi") == 1, "no last newline"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (json.dumps({"name": "web", "app": {"module": "flask_server:app"}, "connections": 9}), "in braces has no room"),
+        (MINIMAL + "workers: &many 4\nthreads: *many\n", "threads is no plain value"),
+    ],
+)
+def test_what_cannot_be_edited_is_told_with_what_to_write(text: str, why: str) -> None:
+    with pytest.raises(KitError, match=f"{why}.*; write by hand threads: 8, resources.worker_memory: 33Mi"):
+        written(text, "web.yaml", [Setting("threads", 8, "x"), *WRITTEN[1:2]], ROOT)
 
 
 def test_a_profile_that_would_be_wrong_is_not_written() -> None:
@@ -206,6 +361,7 @@ def test_capacity_follows_the_autoscalers_target() -> None:
 def test_the_report_says_what_follows() -> None:
     field, found = decided()
     found.blocking = Blocking(True, 1.0, 52.0, 19.0, "shop/db.py:12 (query)")
+    found.not_measured["the event loop"] = "it was away"
     report = json.loads(json.dumps(make_report(field.candidates[0].plan, field, Request(), found, {}), default=str))
     text = "\n".join(sentences(report))
     assert report["chosen"] == BETTER
@@ -213,6 +369,20 @@ def test_the_report_says_what_follows() -> None:
     assert "the app BLOCKS it: shop/db.py:12 (query)" in text
     assert "one pod: 905 requests/s over 1200 connections" in text
     assert "30 MiB after load" in text and "left out: sync: " in text
+    assert "not measured: the event loop: it was away" in text
+
+
+def test_a_wait_without_a_line_of_the_app_is_not_blamed_on_a_driver() -> None:
+    field, found = decided()
+    found.blocking = Blocking(True, 1.0, 52.0, 19.0)
+    report = make_report(field.candidates[0].plan, field, Request(), found, {})
+    (line,) = (line for line in sentences(report) if line.startswith("event loop: "))
+    assert "BLOCKS" not in line and "a lock or a pool of one connection" in line
+
+
+def test_a_figure_that_no_rate_exceeded_is_a_lower_bound() -> None:
+    assert of_steps([step(10, True), step(20, True)]).all_passed
+    assert not of_steps([step(10, True), step(20, False)]).all_passed and not of_steps([]).all_passed
 
 
 def test_the_page_shows_every_candidate_with_its_spread() -> None:
