@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "starting": {"errors", "files", "project", "profile", "servers", "plan", "pipeline", "audit"},
     # The profile that does what was found: planned, rendered and audited before it is written.
     "importing": {"errors", "profile", "servers", "plan", "render", "audit", "starting"},
-    "docs": {"errors", "project", "profile", "servers", "plan", "output", "audit"},
+    "docs": {"errors", "runtime.sizing", "project", "profile", "servers", "plan", "pipeline", "output", "audit"},
     # Charts and tables of a plan and of plain values; what was measured is put into them by proof and tune.
     "pages": {"errors", "runtime.sizing", "plan", "render"},
     "proof": {

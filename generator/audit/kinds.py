@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -190,6 +191,11 @@ def findings_page() -> str:
     """The sections of docs/findings.md."""
     sections = []
     for kind in KINDS.values():
-        body = f"{kind.why[0].upper()}{kind.why[1:]}\n\nDo: {kind.fix}."
+        body = f"{_sentence(kind.why)}\n\nDo: {kind.fix}."
         sections.append(f'<a id="{kind.code.lower()}"></a>\n\n### {kind.code} {kind.title} ({kind.severity})\n\n{body}')
     return "\n\n".join(sections)
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter, but for the name of a setting or a function, which has its own case."""
+    return text if re.match(r"\w*[_(`]", text) else f"{text[0].upper()}{text[1:]}"

@@ -73,7 +73,9 @@ def new(
         Entry("resources.cpu", _plain(given.get("resources.cpu", CPU))),
         *(Entry(path, _plain(value)) for path, value in given.items() if path not in ("name", "app.module")),
     ]
-    head = ["Every setting is in docs/settings.md; container-kit explain states each number with its reason."]
+    head = [
+        "container-kit docs settings prints every setting; container-kit explain states each number with its reason."
+    ]
     with waiting(READING):
         written = settle(head, entries, str(path), root)
     own = [fault for fault in written.faults if fault.mark.file == str(path)]

@@ -26,7 +26,7 @@ def report(profiles: tuple[str, ...], output: str, overrides: tuple[str, ...]) -
     """Write the plan of each PROFILE (a YAML file) as a page: build/report/<profile>.html.
 
     The numbers as a picture, the timeouts and the memory to scale, and what the server makes of each setting. Needs no
-    engine, but the extra `pages`: pip install 'flask-container-kit[pages]'. `prove` and `tune` write pages with what
+    engine, but the extra `pages`: in a checkout pip install '.[pages]'. `prove` and `tune` write pages with what
     they measured.
     """
     require()

@@ -12,11 +12,12 @@ from ..audit.finding import Finding
 from ..audit.kinds import findings_page
 from ..errors import FAULT_KINDS, ProfileError, TargetError
 from ..output.drift import Change
+from ..pipeline import plan_profile
 from ..profile.formats import memory_text
-from ..profile.load import read_profile
 from ..profile.records import Setting, json_schema
 from ..profile.schema import SETTINGS, Profile
 from ..project.hazards import KINDS
+from ..runtime.sizing import Rule
 from ..servers import SERVERS
 from ..servers.server import PYTHONS, UNBOOTED, Cell
 from .seed import SEED, copied
@@ -50,18 +51,40 @@ def _default(one: Setting) -> str:
 
 def servers_table() -> str:
     """What each server is for, as the capability table has it."""
-    rows = ["| `server:` | what it is | workers | threads | a worker | a connection | proxy in front |"]
-    rows.append("| --- | --- | --- | --- | --- | --- | --- |")
+    columns = (
+        "`server:`",
+        "what it is",
+        "workers",
+        "threads",
+        "preloads",
+        "a worker",
+        "a connection",
+        "proxy in front",
+    )
+    rows = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
     for server in SERVERS.values():
-        threads = f"{server.threads.per_cpu} x CPU" if server.threads else "–"
-        need = "needed" if server.needs_proxy else "not needed"
-        memory = f"{memory_text(server.worker_memory_bytes)}"
-        each = f"{server.connection_memory_bytes / 1024:g} KiB"
-        plus = f" + {server.workers.plus}" if server.workers.plus else ""
-        minimum = f", at least {server.workers.at_least}" if server.workers.at_least > 1 else ""
-        workers = f"{server.workers.per_cpu} x CPU{plus}{minimum}"
-        rows.append(f"| `{server.name}` | {server.summary} | {workers} | {threads} | {memory} | {each} | {need} |")
+        cells = [
+            f"`{server.name}`",
+            server.summary,
+            _rule(server.workers),
+            _rule(server.threads) if server.threads else "–",
+            "yes" if server.preload_app else "no",
+            memory_text(server.worker_memory_bytes),
+            f"{server.connection_memory_bytes / 1024:g} KiB",
+            "needed" if server.needs_proxy else "not needed",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _rule(rule: Rule) -> str:
+    """In words; a bound that no number of CPUs reaches is left out."""
+    if not rule.per_cpu:
+        return str(rule.plus)
+    plus = f" + {rule.plus}" if rule.plus else ""
+    least = f", at least {rule.at_least}" if rule.at_least > rule.per_cpu + rule.plus else ""
+    most = f", at most {rule.at_most}" if rule.at_most else ""
+    return f"{rule.per_cpu} x CPU{plus}{least}{most}"
 
 
 def pythons_table() -> str:
@@ -199,7 +222,7 @@ def beside(root: Path) -> str:
 
 def _faults() -> str:
     try:
-        faults = read_profile(_BAD_PROFILE, "shop.yaml").faults
+        plan_profile(_BAD_PROFILE, "shop.yaml")
     except ProfileError as error:
         faults = error.faults
     return f"```text\n{ProfileError(faults)}\n```"

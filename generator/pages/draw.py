@@ -11,8 +11,7 @@ from .parts import Chart, Frame
 #: What Vega-Lite and the page's column have room for; below 760 pixels (page.css) the narrow drawing is shown.
 NARROW, HALF, FULL = Frame(344, narrow=True), Frame(548), Frame(1120)
 MISSING = (
-    "pages need vl-convert, which draws their charts: pip install 'flask-container-kit[pages]', or in a checkout "
-    "pip install vl-convert-python"
+    "pages need vl-convert, which draws their charts: install the kit's extra, in a checkout: pip install '.[pages]'"
 )
 #: Letters of a text in a chart.
 LONGEST = 300

@@ -179,7 +179,7 @@ def _pull_policy(profile: Profile) -> tuple[str, str]:
     if profile.image is None:
         return (
             "IfNotPresent",
-            "Built here and put on the node by hand: no registry has this tag. Set image to name one.",
+            "Built here and put on the node by hand: no registry has this tag. The profile's image names another.",
         )
     if "@sha256:" in profile.image:
         return "Always", "Layers of this digest stay on the node; only the right to pull them is checked each time."
@@ -235,10 +235,15 @@ def _disruption_note(minimum: Number) -> str:
 def _network_note(profile: Profile) -> str:
     section = profile.kubernetes
     ports = "the ports http and metrics" if section.metrics == "prometheus" else "the port http"
-    out = (
-        "Out go only the connections listed here"
+    peers = "pods of this namespace"
+    if section.allowed_namespaces:
+        peers += " and of the others listed"
+    if section.allowed_cidrs:
+        peers += ", and the networks listed,"
+    more = "" if section.allowed_namespaces or section.allowed_cidrs else " (kubernetes.allowed_namespaces admits more)"
+    egress = (
+        "Egress: only what is listed"
         if section.egress is not None
-        else ("What the pods connect to is not limited: list kubernetes.egress in the profile to change that")
+        else "Egress: not limited; kubernetes.egress in the profile lists what the pods may connect to"
     )
-    networks = " and networks" if section.allowed_cidrs else ""
-    return f"In come only connections to {ports} from the namespaces{networks} listed here. {out}."
+    return f"Ingress: only {peers} may connect{more}, to {ports}. {egress}."

@@ -111,7 +111,11 @@ class _Builder:
             self._take(event)
         if not self.documents or not isinstance(self.documents[0], Block):
             _refuse(
-                Mark(self.file), "no mapping at the top", "a YAML mapping of settings", "see docs/settings.md", "K001"
+                Mark(self.file),
+                "no mapping at the top",
+                "a YAML mapping of settings",
+                "see `container-kit docs settings`",
+                "K001",
             )
         document: Block = self.documents[0]
         return document

@@ -94,7 +94,8 @@ KINDS: tuple[Kind, ...] = (
         "gevent, pywsgi",
         lambda serving: serving.patched_by == "gevent",
         "its C core waits outside gevent's loop, so calls run one after the other in each worker",
-        "call grpc.experimental.gevent.init_gevent() at the top of the app's module",
+        "call grpc.experimental.gevent.init_gevent() in post_fork of a module that app.hooks names; with pywsgi, which "
+        "has no hooks, in a worker's first request",
         ("grpcio",),
         ("grpc",),
         ("init_gevent",),

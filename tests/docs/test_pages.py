@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from generator.audit.kinds import KINDS
 from generator.cli.commands import COMMANDS, commands
 from generator.docs.generate import PARTS, renewed
-from generator.errors import TargetError
+from generator.docs.read import read
+from generator.errors import FAULT_KINDS, KitError, TargetError
 from tests.fast_support import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -49,6 +51,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         found = (page.parent / path) if path else page
         assert found.exists(), target
         assert not anchor or anchor in anchors(found), target
+
+
+def test_every_page_and_every_code_can_be_printed() -> None:
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        assert read(path.stem) == path.read_text(encoding="utf-8")
+    sections = {code: read(code.lower()) for code in (*(kind.code for kind in FAULT_KINDS.values()), *KINDS)}
+    assert all(text.startswith(f"### {code}") and text.count("\n#") == 0 for code, text in sections.items())
+    assert all("\nDo: " in text for text in sections.values())
+    for topic in ("../errors", "K999", "nope"):
+        with pytest.raises(KitError, match=r"is no page; there are .*, settings, .* for example K006"):
+            read(topic)
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

@@ -68,7 +68,9 @@ def test_every_command_and_line_of_code_is_run_or_says_why_not() -> None:
 
 
 def test_the_build_command_fits_the_profile_above_it() -> None:
-    block = re.search(r"## A private index\n+```yaml profile\n(.*?)```\n+```sh\n(.*?)```", PAGE, re.DOTALL)
+    block = re.search(
+        r"## User and password of a private index\n+```yaml profile\n(.*?)```\n+```sh\n(.*?)```", PAGE, re.DOTALL
+    )
     assert block is not None
     plan = plan_profile(MINIMAL.replace('app: {module: "flask_server:app", path: docker/app}\n', "") + block[1], "x")
     dockerfile = render(plan)["docker/web/Dockerfile"]

@@ -16,7 +16,7 @@ from tests.fast_support import MINIMAL, ROOT, SHIPPED
 from tests.packaging.conftest import clean_environment
 
 #: Folders of the checkout, and where what lies in them lies in the package.
-MAPPED = {"generator": "container_kit", "templates": "container_kit/templates"}
+MAPPED = {"generator": "container_kit", "templates": "container_kit/templates", "docs": "container_kit/documentation"}
 
 
 def run(command: list[str], folder: Path, **environment: str) -> str:
@@ -50,6 +50,8 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path)
     expected = set()
     for name in listed.splitlines():
         folder, _, rest = name.partition("/")
+        if rest.startswith("images/"):
+            continue  # the README's, and no page's
         expected.add(f"{MAPPED[folder]}/{rest}")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -88,6 +90,12 @@ def test_it_explains_and_prints_the_schema(installed: Path, project: Path) -> No
     assert run([command, "--version"], project) == f"container-kit {__version__}\n"
     for name in ("prove", "locks", "docs"):
         assert run([command, name, "--help"], project).startswith(f"Usage: container-kit {name} ")
+
+
+def test_it_prints_its_documentation(installed: Path, project: Path) -> None:
+    command = str(installed / "container-kit")
+    assert run([command, "docs", "settings"], project) == (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert run([command, "docs", "k019"], project).startswith("### K019\n\n**volume")
 
 
 def test_what_prove_copies_into_its_container_is_there(installed: Path, project: Path) -> None:

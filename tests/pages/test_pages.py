@@ -217,7 +217,7 @@ def test_without_the_extra_report_says_what_to_install_and_writes_nothing(
     monkeypatch.setattr(draw, "available", lambda: False)
     found = run(str(tmp_path / "web.yaml"), "--output", str(tmp_path))
     assert (found.exit_code, found.stdout) == (2, "")
-    assert "pip install 'flask-container-kit[pages]'" in found.stderr
+    assert "pip install '.[pages]'" in found.stderr
     assert not (tmp_path / "build").exists()
 
 

@@ -417,7 +417,7 @@ def test_route_annotations(kind: str) -> None:
 
 def test_egress_is_open_and_marked_so_unless_listed() -> None:
     plan = plan_of()
-    assert "What the pods connect to is not limited" in " ".join(render(plan)[plan.manifest].replace("# ", "").split())
+    assert "Egress: not limited; kubernetes.egress" in " ".join(render(plan)[plan.manifest].replace("# ", "").split())
     spec = objects("kubernetes: {egress: [{cidr: 10.0.0.0/8, port: 5432}, {namespace: db}]}\n")["NetworkPolicy"]["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     dns = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
