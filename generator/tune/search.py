@@ -87,17 +87,19 @@ class _Search:
     def round(self, entries: Sequence[Entry], number: int, seconds: float) -> bool:
         """Measure each once, beginning with another one in each round; whether there was time for all of them.
 
-        Without, the round's figures do not count: those that came last would be compared by fewer than the first.
+        Without, the round's figures do not count: those that came last would be compared by fewer than the first. Only
+        the first round's, which decide nothing, are shown.
         """
         start = number % len(entries)
         found: dict[str, float] = {}
         for entry in [*entries[start:], *entries[:start]]:
             if self.seconds_left() <= seconds / 2:
-                return False
+                break
             found[entry.name] = self.measure(entry.name, seconds)
-        for name, figure in found.items():
+        is_whole = len(found) == len(entries)
+        for name, figure in found.items() if is_whole or number == 0 else ():
             self.figures.setdefault(name, []).append(figure)
-        return True
+        return is_whole
 
 
 def rounds(candidates: int) -> list[int]:
