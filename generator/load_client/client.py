@@ -36,8 +36,11 @@ import json
 import multiprocessing
 import resource
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from threading import BrokenBarrierError
 from urllib.parse import urlsplit
 
 if not __package__:  # run as a file
@@ -169,12 +172,35 @@ def measure(plan: Plan, processes: int) -> Tally:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if processes == 1:
         return run(plan)
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
-        tallies = pool.map(run, split(plan, processes), chunksize=1)
+    fork = multiprocessing.get_context("fork")
+    together = (fork.Barrier(processes), plan.settle)
+    with fork.Pool(processes, initializer=_meet_at, initargs=together) as pool:
+        tallies = pool.map(_run_together, split(plan, processes), chunksize=1)
     total = tallies[0]
     for tally in tallies[1:]:
         total.merge(tally)
     return total
+
+
+#: In a process of the pool: where it waits until all have their connections, and for how many seconds at most.
+_meeting: tuple[Barrier, float]
+
+
+def _meet_at(barrier: Barrier, seconds: float) -> None:
+    # A pool hands the arguments of its initializer on in no other way.
+    global _meeting  # noqa: PLW0603
+    _meeting = (barrier, seconds)
+
+
+def _run_together(plan: Plan) -> Tally:
+    """Rates that are added up begin at the same moment."""
+
+    def wait() -> None:
+        barrier, seconds = _meeting
+        with suppress(BrokenBarrierError):
+            barrier.wait(seconds)
+
+    return run(plan, wait if plan.rates else None)
 
 
 def main(argv: list[str] | None = None) -> int:

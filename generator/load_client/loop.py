@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 
 from .connections import ACTIVE, CLOSED, CONNECTING, IDLE, READY, SLOW, WAITING, Connections, Slot
@@ -14,9 +15,11 @@ from .tally import Tally
 OPENS_PER_TURN = 256  # so that responses are read, and timed, while connections are still being opened
 
 
-def run(plan: Plan) -> Tally:
-    """Run one process' plan to its end and return its counts."""
-    return Engine(plan).run()
+def run(plan: Plan, meet: Callable[[], None] | None = None) -> Tally:
+    """Run one process' plan to its end and return its counts; ``meet`` waits for the others before the active begin."""
+    engine = Engine(plan)
+    engine.meet = meet
+    return engine.run()
 
 
 class Engine(Connections):
@@ -31,6 +34,7 @@ class Engine(Connections):
         self.unopened = deque(self.quiet or self.slots)
         # When the active ones begin; rates do when their connections are open, which is not what they measure.
         self.begin: float | None = None if self.quiet or plan.rates else monotonic()
+        self.meet: Callable[[], None] | None = None
         self.opened = 0  # since opened_from, for the ramp
         self.opened_from = self.next_slow = self.start = monotonic()
         self.free: deque[Slot] = deque()  # open loop: connections without a request
@@ -58,9 +62,11 @@ class Engine(Connections):
 
     def over(self, now: float) -> bool:
         if self.begin is None:
-            settled = not (self.unopened or self.connecting or self.outstanding)
+            settled = not (self.unopened or self.connecting or self.outstanding or self.retries)
             if settled or now - self.start > self.plan.settle:
-                self.begin_active(now)
+                if self.meet:
+                    self.meet()
+                self.begin_active(monotonic())
             return False
         nothing_left = not (self.by_fd or self.unopened or self.retries)
         if self.plan.rates and self.steps.over(self.begin, now):

@@ -11,8 +11,8 @@ from .histogram import Histogram
 FAILED_IN_A_ROW = 2
 #: A rate passes if this share of its requests had a response within the limit: its 99th percentile is below it.
 WITHIN = 0.99
-#: And if no more than this share of them, and one, was still outstanding at its end beside what was at its beginning:
-#: else the server is slower than the rate, and only the end of its time kept the queue below the limit.
+#: And if no more than this share of them, and one, was queued at its end beside what was at its beginning: else the
+#: server is slower than the rate, and only the end of its time kept the queue below the limit.
 QUEUED = 0.1
 COUNTS = ("due", "responses", "within", "done", "failed", "lagged")
 
@@ -28,15 +28,21 @@ class Step:
     done: int = 0  # responses while it ran, of whatever rate
     failed: int = 0  # failures of whatever kind while it ran
     lagged: int = 0  # sent late although a connection was free: the client's own lateness, not the server's
+    rise: float = 0.0  # of the rate, what the one before did not have
     latency: Histogram = field(default_factory=Histogram)
 
     def passed(self) -> bool:
-        kept_up = self.due - self.done <= QUEUED * self.due + 1
-        return self.due > 0 and not self.failed and self.within >= WITHIN * self.due and kept_up
+        return self.due > 0 and not self.failed and self.within >= WITHIN * self.due and self.kept_up()
+
+    def kept_up(self) -> bool:
+        """Whether what was outstanding grew by no more than a higher rate has in progress at the same latency."""
+        grown = self.due - self.done - QUEUED * self.due - 1
+        return grown <= 0 or grown <= self.rise * (self.latency.percentile(50) or 0) / 1000
 
     def merge(self, other: Step) -> None:
         """Add another process' share of the same rate."""
         self.rate += other.rate
+        self.rise += other.rise
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latency.merge(other.latency)
@@ -52,7 +58,7 @@ class Steps:
 
     def __init__(self, rates: tuple[float, ...], seconds: float, limit: float | None) -> None:
         """``seconds`` each rate lasts (infinite: one rate for the whole run); ``limit`` in seconds, or None."""
-        self.steps = [Step(rate) for rate in rates]
+        self.steps = [Step(rate, rise=rate - before) for rate, before in zip(rates, (0.0, *rates), strict=False)]
         self.seconds, self.limit = seconds, limit
         self.current = 0  # the rate of the last request that was due
 

@@ -7,10 +7,12 @@ indentation, spaces and line ends everywhere.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
@@ -21,7 +23,9 @@ from ..pipeline import plan_profile
 from ..profile.document import MAX_BYTES
 
 #: What our comments begin with, by which a later run finds them.
-MARK = "tune"
+MARK = "container-kit tune"
+#: As profile/document.py reads it: the two parsers of PyYAML differ in what they take.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,35 @@ def written(text: str, file: str, settings: Sequence[Setting], root: Path) -> st
     Raises KitError, with the settings to write by hand, where the profile cannot be edited, or where they and the rest
     of it do not go together.
     """
-    made = text
+    made, by_hand = text, f"write by hand {listed(settings)}"
     try:
         for setting in settings:
             made = _with(made, setting)
+        # Whatever stands where it was not expected: no value is lost, and none lands in a comment.
+        if yaml.load(made, Loader=_LOADER) != _expected(text, settings):  # noqa: S506
+            raise _ByHandError("its YAML is written in a way that this does not edit")
         plan_profile(made, file, (), root)
-    except _ByHandError as error:
-        raise KitError(f"{file}: not written, since {error}; write by hand {listed(settings)}") from error
+    except (_ByHandError, yaml.YAMLError) as error:
+        why = error if isinstance(error, _ByHandError) else "its YAML is written in a way that this does not edit"
+        raise KitError(f"{file}: not written, since {why}; {by_hand}") from error
     except ProfileError as error:
-        raise KitError(f"{file}: not written, since it would be wrong:\n{error}") from error
+        raise KitError(f"{file}: not written, since it would be wrong; {by_hand}\n{error}") from error
     return made
+
+
+def _expected(text: str, settings: Sequence[Setting]) -> Any:
+    """The profile's values with the settings."""
+    document = yaml.load(text, Loader=_LOADER)  # noqa: S506
+    for setting in settings:
+        *above, name = setting.path.split(".")
+        section = document
+        for part in above:
+            section = section.setdefault(part, {})
+        if setting.value is None:
+            section.pop(name, None)
+        else:
+            section[name] = setting.value
+    return document
 
 
 def listed(settings: Sequence[Setting]) -> str:
@@ -61,7 +84,9 @@ def listed(settings: Sequence[Setting]) -> str:
 
 
 def _with(text: str, setting: Setting) -> str:
-    document = yaml.compose(text, Loader=yaml.SafeLoader)
+    document = yaml.compose(text, Loader=_LOADER)
+    if re.search(r"\r(?!\n)", text):
+        raise _ByHandError("it has a carriage return that ends no line")
     if not isinstance(document, MappingNode) or document.flow_style:
         raise _ByHandError("a profile in braces has no room for comments")
     *above, name = setting.path.split(".")
@@ -81,7 +106,8 @@ def _with(text: str, setting: Setting) -> str:
     if not isinstance(value, ScalarNode) or key is None or value.start_mark.index < key.end_mark.index:
         raise _ByHandError(f"{setting.path} is no plain value")
     start, end = value.start_mark.index, value.end_mark.index
-    made = f"{text[:start]}{setting.value}{text[end:]}"
+    space = "" if text[start - 1].isspace() else " "  # there is none where the value is empty
+    made = f"{text[:start]}{space}{setting.value}{text[end:]}"
     moved = len(made) - len(text)
     if section.flow_style:
         return _commented(made, section.end_mark.index + moved, f"{MARK} {name}: ", setting.why)
@@ -96,9 +122,10 @@ def _added(text: str, section: MappingNode, head: str, setting: Setting) -> str:
     """The setting behind the last entry of a section, or in a new section of it, whose line is ``head``."""
     name = setting.path.rpartition(".")[2]
     if section.flow_style:
-        at = len(text[: section.end_mark.index - 1].rstrip())
-        comma = "" if not section.value else " " if text[at - 1] == "," else ", "
-        entry = f"{comma}{name}: {setting.value}"
+        # Behind the last value, before its comma or comment, if any.
+        last = section.value[-1][1] if section.value else None
+        at = last.end_mark.index if last else section.start_mark.index + 1
+        entry = f"{', ' if last else ''}{name}: {setting.value}"
         made = text[:at] + entry + text[at:]
         return _commented(made, section.end_mark.index + len(entry), f"{MARK} {name}: ", setting.why)
     indent = " " * section.value[0][0].start_mark.column
@@ -124,9 +151,11 @@ def _commented(text: str, index: int, mark: str, why: str) -> str:
     if comment and not comment.startswith("#"):
         raise _ByHandError(f"something stands behind a value: {comment!r}")
     space = rest[: len(rest) - len(comment)] if comment else "  "
-    parts = [part for part in comment.removeprefix("#").strip().split("; ") if part and not part.startswith(mark)]
+    parts = [part for part in comment.split("; ") if not part.removeprefix("# ").startswith(mark)] if comment else []
     parts += [f"{mark}{why}"] if why else []
-    return text[:index] + (f"{space}# {'; '.join(parts)}" if parts else "") + text[end:]
+    found = "; ".join(parts)
+    found = found if found.startswith("#") or not found else f"# {found}"
+    return text[:index] + (f"{space}{found}" if found else "") + text[end:]
 
 
 def _line_end(text: str, index: int) -> int:

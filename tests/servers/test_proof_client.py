@@ -278,7 +278,44 @@ def test_a_rate_whose_queue_grows_until_its_end_does_not_pass() -> None:
         steps.responded(due, 0.0, served - due, good=True)
     assert [step.within for step in steps.steps] == [step.due for step in steps.steps] == [10, 26, 18]
     assert [step.passed() for step in steps.steps] == [True, False, True]
+    both = Step(0.0)
+    both.merge(steps.steps[1])
+    both.merge(steps.steps[1])
+    assert both.done == 2 * steps.steps[1].done > 0 and not both.passed() and both.report()["done"] == both.done
     assert sum(step.done for step in steps.steps) < 54, "what comes after the last rate is none of its responses"
+
+
+@pytest.mark.parametrize("rates", [(100.0,), (62.5, 100.0), (100.0, 160.0)])
+def test_requests_in_progress_are_no_queue(rates: tuple[float, ...]) -> None:
+    """Each takes 0.54 s whatever the rate: a higher one has more of them in progress."""
+    steps = Steps(rates, 1.8, 0.6)
+    while (due := steps.next_due(0.0)) is not None:
+        steps.sent(due, 0.0, None)
+        steps.responded(due, 0.0, 0.54, good=True)
+    assert all(step.passed() for step in steps.steps)
+    assert steps.steps[0].due - steps.steps[0].done > 0.1 * steps.steps[0].due + 1
+
+
+def test_connections_that_open_at_once_do_not_keep_rates_waiting() -> None:
+    with server(*[keeps()] * 5) as address:
+        start, settle = monotonic(), 60.0
+        report = load(address, connections=5, rates=(4.0,), step_seconds=0.5, limit=0.1, settle=settle)
+    assert report["steps"][0]["passed"] and monotonic() - start < settle
+
+
+def test_rates_of_several_processes_begin_together() -> None:
+    """One process' connections are open at once, the other's never: both wait for --settle."""
+    with closing(socket.socket()) as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        plan = Plan(
+            addresses=(full.getsockname(),), request=REQUEST, connections=4, rates=(8.0,), step_seconds=0.5, limit=0.1,
+            duration=2, settle=1.0, finish=0.1, timeout=20.0,
+        )  # fmt: skip
+        start = monotonic()
+        report = client.measure(plan, 2).report()
+    assert report["connections"]["never_connected"] > 0 and report["steps"][0]["due"] == 4
+    assert monotonic() - start >= 1.5
 
 
 def test_rates_begin_when_their_connections_are_open() -> None:

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from generator.tune.search import COARSE, Entry, Standing, Verdict, judge, rounds, search
+from generator.tune.search import COARSE, Entry, Standing, Verdict, judge, may_be_best, rounds, search
 from generator.tune.trial import rates_around
 
 SERVERS = {"gevent": 0, "gthread": 1, "pywsgi": 2}
@@ -123,6 +123,15 @@ def a_half_better(server: str, workers: int, threads: int) -> float:
 def test_what_the_coarse_measure_does_not_tell_apart_is_measured_again(seed: int) -> None:
     found, _ = run(a_half_better, 0.02, seed)
     assert found.chosen is not None and found.chosen.entry.name == "gthread 3 64"
+
+
+def test_only_what_cannot_be_the_best_is_left_out_after_the_coarse_measure() -> None:
+    found = [standing(name, 0) for name in "abcde"]
+    rates = (100, 62.5, 62.5, 39, 24)
+    found = [Standing(one.entry, (rate,)) for one, rate in zip(found, rates, strict=True)]
+    assert [one.entry.name for one in may_be_best(found)] == ["a", "b", "c"]
+    assert [one.entry.name for one in may_be_best(found[::4])] == ["a", "e"], "never fewer than the finalists"
+    assert len(may_be_best([found[0], *found[3:]])) == 3
 
 
 def test_a_round_that_the_time_ends_in_the_middle_of_does_not_count() -> None:
