@@ -61,7 +61,7 @@ SEED = (
         "`server: gevent`, a fair worker class of its own",
         "server",
         "gevent",
-        truth="starves at 10,000 connections: 9,793 of them never get a response",
+        truth="starves at 10,000 connections: 9,332 of them never get a response",
     ),
     Line(
         'worker_class = "egg:meinheld#gunicorn_worker"',

@@ -13,14 +13,14 @@ _NO_TLS = harmful("meinheld has no TLS: it would refuse to start; end TLS in the
 
 #: Of meinheld as PyPI has it; measured.
 STOCK_FAULTS = (
-    "a dead worker takes the master down, timeout is not enforced, a stop cuts requests, and 8,063 of 10,000 "
+    "a dead worker takes the master down, timeout is not enforced, a stop cuts requests, and 8,018 of 10,000 "
     "connections got no response"
 )
 
 MEINHELD = Server(
     name="meinheld",
     family="gunicorn",
-    summary="gunicorn with meinheld, a server in C from 2020, mended: fast on small responses",
+    summary="gunicorn with meinheld, a server in C from 2020, mended: cheap while requests wait",
     packages=("gunicorn==27.0.1", "greenlet==3.5.6"),
     pythons=PYTHONS,
     worker_class="kit_runtime.workers.meinheld.MeinheldWorker",

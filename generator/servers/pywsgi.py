@@ -11,7 +11,7 @@ _NOTHING_LIKE_IT = ignored("pywsgi is no gunicorn: it has no such setting")
 PYWSGI = Server(
     name="pywsgi",
     family="standalone",
-    summary="gevent's own WSGI server with the kit's supervisor: the leanest way to thousands of connections",
+    summary="gevent's own WSGI server with the kit's supervisor, without gunicorn's master and hooks",
     # gunicorn for its parser alone: what reads requests must be as strict as the strictest (pywsgi/request.py).
     packages=("gevent==26.9.0", "gunicorn==27.0.1"),
     pythons=PYTHONS,

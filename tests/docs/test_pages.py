@@ -13,7 +13,10 @@ from generator.audit.kinds import KINDS
 from generator.cli.commands import COMMANDS, commands
 from generator.docs.generate import PARTS, renewed
 from generator.docs.read import read
+from generator.docs.seed import SEED
 from generator.errors import FAULT_KINDS, KitError, TargetError
+from generator.servers import SERVERS
+from generator.servers.meinheld import STOCK_FAULTS
 from tests.fast_support import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -136,3 +139,17 @@ def test_the_first_screens_are_equal_in_structure_and_commands() -> None:
         for name in ("README.md", "README.zh.md")
     ]
     assert paragraphs[0] == paragraphs[1]
+
+
+def test_what_reasons_say_of_the_copied_and_stock_servers_stands_in_the_measurements() -> None:
+    table = (ROOT / "docs/measurements.md").read_text(encoding="utf-8").partition("<!-- measured: gunicorn -->")[2]
+    first = table[table.index("\n| ") :].lstrip().partition("\n\n")[0]
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in first.splitlines()}
+    said = {
+        "gunicorn -k gevent, 2 workers": SERVERS["gevent"].worker_class_why,
+        "tiangolo: stock meinheld worker, 2 workers": STOCK_FAULTS,
+        "the copied configuration, gevent": next(one.truth for one in SEED if one.text == 'worker_class = "gevent"'),
+    }
+    for row, text in said.items():
+        (count,) = re.findall(r"\b\d,\d{3}\b", text)
+        assert rows[row].split(" | ")[1].startswith(count), text

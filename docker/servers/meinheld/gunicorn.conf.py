@@ -44,7 +44,7 @@ preload_app = False
 workers = _numbers.workers.value
 
 # The kit's worker for the patched meinheld in this image. With the stock one a dead worker takes the master
-# down, timeout is not enforced, a stop cuts requests, and 8,063 of 10,000 connections got no response; here
+# down, timeout is not enforced, a stop cuts requests, and 8,018 of 10,000 connections got no response; here
 # 0.
 worker_class = 'kit_runtime.workers.meinheld.MeinheldWorker'
 
