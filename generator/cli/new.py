@@ -18,8 +18,10 @@ from ..plan.texts import docker_size
 from ..profile.document import parse_value
 from ..profile.writing import Entry
 from ..starting.applications import FACTORIES, Application
+from ..starting.dependencies import text_of
 from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, settle
 from ..starting.look import Found, look
+from ..starting.procfile import left_out
 from . import options
 from .progress import READING, waiting
 
@@ -74,6 +76,7 @@ def new(
         *(Entry(path, _plain(value)) for path, value in given.items() if path not in ("name", "app.module")),
     ]
     head = ["Every setting is in docs/settings.md; container-kit explain states each number with its reason."]
+    head += left_out(text_of(root / "Procfile"), "Procfile")
     with waiting(READING):
         written = settle(head, entries, str(path), root)
     own = [fault for fault in written.faults if fault.mark.file == str(path)]
