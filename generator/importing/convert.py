@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
@@ -15,19 +15,24 @@ from ..audit.given import Run, Span
 from ..errors import Fault, KitError, Mark, ProfileError
 from ..plan.plan import Plan
 from ..profile.schema import GUNICORN_NAMES
+from ..profile.secrets import is_secret, secrets_in
 from ..profile.writing import Entry
 from ..render.render import render
 from ..starting.applications import Application
+from ..starting.dependencies import text_of
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
-from ..starting.procfile import process_entries
-from .settings import Draft, add_environment, translate
+from ..starting.procfile import left_out, process_entries
+from .build import add_before, add_build, dockerfile_of, variables_of
+from .settings import Draft, add_environment, add_read_variables, translate
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
 
 #: Settings that a profile cannot lack.
 _REQUIRED = ("name", "app.module", "app.path", "server", "connections", "resources.cpu")
 _HEAD = "Made by container-kit import. What follows was changed or left out, with the reason:"
+#: Of a note, its place and the name that it is about.
+_ABOUT = re.compile(r"(?:[^:]{1,200}(?::[0-9]+)?: )?[\w.]*")
 _ORDER = ("container", "process", "configuration")
 
 
@@ -54,26 +59,52 @@ def convert(
     draft = Draft()
     documents = [node for source in sources for node in _documents(source)]
     translate(start.run, starts.report, draft)
+    read = {one.span.mark.file for one in start.run.given}
+    unread = [one for one in starts.report.findings if one.code == "K100" and one.span.mark.file not in read]
+    templates = [one for one in starts.report.unseen if one.text.startswith("it is a template")]
+    for gap in (*unread, *templates):
+        draft.notes.append(f"{gap.span.mark.file}:{gap.span.mark.line}: not read: {gap.text}")
     image = starts.images[0] if starts.images else None
     where = _file_of(start)
     if start.by_variables:
         add_worker_rule(start.run.environment, where, draft)
-    arguments = image.arguments if image is not None else ()
-    add_environment(start.run.environment, where, draft, (*arguments, *(VARIABLES if start.by_variables else ())))
+    dockerfile = dockerfile_of(sources) if image is not None else None
+    set_by_build = image.arguments - variables_of(dockerfile).keys() if image and dockerfile else set()
+    add_read_variables(start.run, where, draft)
+    add_environment(start.run.environment, where, draft, (*set_by_build, *(VARIABLES if start.by_variables else ())))
     found = look(root)
     name = given.get("name", found.name)
     entries = app_entries(root, found, _application(start, found, given), {**given, "server": _value(draft, "server")})
-    for source in sources:
-        if PurePosixPath(source.name).name.lower().startswith("procfile"):
-            entries += process_entries(source.text, source.name)
+    procfiles = [one for one in sources if PurePosixPath(one.name).name.lower().startswith("procfile")]
+    entries += [entry for one in procfiles for entry in process_entries(one.text, one.name)]
+    # That of the folder is among the app's own files, named or not.
+    read = {"Procfile": text_of(root / "Procfile"), **{one.name: one.text for one in procfiles}}
+    draft.notes += [note for name, text in read.items() for note in left_out(text, name)]
     seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
     draft.entries = {**seen, **draft.entries}
-    if image is not None:
-        add_image(image, next(one.name for one in sources if "dockerfile" in one.name.lower()), draft)
+    if image is not None and dockerfile is not None:
+        add_image(image, dockerfile.name, draft)
+        add_build(dockerfile, start.run.environment, draft)
     if start.container is not None:
         add_container(start.container, documents, draft)
+    for words_of in (start.container.words if start.container else [], image.words if image else []):
+        add_before(words_of, start.run.command, draft)
+    _without_secrets(draft)
     draft.entries.setdefault("resources.cpu", Entry("resources.cpu", int(CPU)))
     return _settled(draft, file, root)
+
+
+def _without_secrets(draft: Draft) -> None:
+    """Leave out, before anything is written, what of a setting, a comment or a note may be a secret."""
+    for path, entry in list(draft.entries.items()):
+        names_only = path in _REQUIRED or path.startswith(("env_secrets.", "kubernetes."))
+        if not names_only and next(secrets_in(path.rpartition(".")[2], entry.value), None) is not None:
+            draft.drop(path, "left out for what may be a secret: have the app read it from the environment")
+        elif any(map(is_secret, entry.above)):
+            draft.entries[path] = replace(entry, above=())
+    for number, note in enumerate(draft.notes):
+        if is_secret(note) and (about := _ABOUT.match(note)) is not None:
+            draft.notes[number] = f"{about[0]}: not shown, for what may be a secret"
 
 
 def _value(draft: Draft, path: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 #: The last word of a name says what it holds: TOKENIZERS_PARALLELISM, API_KEY_HEADER, JWT_TOKEN_EXPIRES and
 #: DB_PASSWORD_FILE hold no secret. A word may be glued to the one before it, as in PGPASSWORD and MYSQLPWD.
 _PASSWORD = (
-    r"PASSWORDS?|PASSWD|PASSWRD|PSWD|PASSPHRASE|PWD"
-    r"|(^|_|PG|DB|SQL|SMTP|MAIL|USER|ADMIN|ROOT|FTP|LDAP)(PASS|PW)|(REDIS(CLI)?|NEO4J)_AUTH"  # noqa: S105
+    r"PASSWORDS?|PASSWD|PASSWRD|PSWD|PASSPHRASE|PWD"  # noqa: S105
+    r"|(^|_|PG|DB|SQL|SMTP|MAIL|USER|ADMIN|ROOT|FTP|LDAP)(PASS|PW)|(REDIS(CLI)?|NEO4J)_AUTH"
 )
 #: Keys of nothing else: `sort_key=name` in a list of values is no secret, `account_key=name` is one.
 _SECRET_KEY = r"(API|APP|ACCESS|PRIVATE|SIGNING|SECRET|ENCRYPTION|ACCOUNT|AUTH|MASTER|SHARED|STORAGE|SSH|FERNET)_?KEYS?"  # noqa: S105

@@ -54,9 +54,9 @@ def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
     yield from _secret_faults(draft, profile)
     for name, value in profile.gunicorn:
         if (below := next(secrets_in(name, value), None)) is not None:
-            allowed = f"no secrets: the image would show {name}{f'.{below}' if below else ''}"
+            shown = f"no secrets: the image would show {name}{f'.{below}' if below else ''}"
             do = "leave it out: the app's own code can read it from the environment and set it"
-            yield draft.fault(f"gunicorn.{name}", allowed, do, NOT_SHOWN, code="K014")
+            yield draft.fault(f"gunicorn.{name}", shown, do, NOT_SHOWN, code="K014")
 
 
 def _secret_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
