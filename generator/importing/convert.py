@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -59,11 +59,7 @@ def convert(
     draft = Draft()
     documents = [node for source in sources for node in _documents(source)]
     translate(start.run, starts.report, draft)
-    read = {one.span.mark.file for one in start.run.given}
-    unread = [one for one in starts.report.findings if one.code == "K100" and one.span.mark.file not in read]
-    templates = [one for one in starts.report.unseen if one.text.startswith("it is a template")]
-    for gap in (*unread, *templates):
-        draft.notes.append(f"{gap.span.mark.file}:{gap.span.mark.line}: not read: {gap.text}")
+    draft.notes += _unread(starts, start.run)
     image = starts.images[0] if starts.images else None
     where = _file_of(start)
     if start.by_variables:
@@ -78,8 +74,8 @@ def convert(
     procfiles = [one for one in sources if PurePosixPath(one.name).name.lower().startswith("procfile")]
     entries += [entry for one in procfiles for entry in process_entries(one.text, one.name)]
     # That of the folder is among the app's own files, named or not.
-    read = {"Procfile": text_of(root / "Procfile"), **{one.name: one.text for one in procfiles}}
-    draft.notes += [note for name, text in read.items() for note in left_out(text, name)]
+    texts = {"Procfile": text_of(root / "Procfile"), **{one.name: one.text for one in procfiles}}
+    draft.notes += [note for name, text in texts.items() for note in left_out(text, name)]
     seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
     draft.entries = {**seen, **draft.entries}
     if image is not None and dockerfile is not None:
@@ -92,6 +88,16 @@ def convert(
     _without_secrets(draft)
     draft.entries.setdefault("resources.cpu", Entry("resources.cpu", int(CPU)))
     return _settled(draft, file, root)
+
+
+def _unread(starts: Starts, run: Run) -> Iterator[str]:
+    """What to say of files that are no YAML, no Python, or a template of either."""
+    read = {one.span.mark.file for one in run.given}
+    gaps = [(one.span, one.text) for one in starts.report.findings if one.code == "K100"]
+    gaps += [(one.span, one.text) for one in starts.report.unseen if one.text.startswith("it is a template")]
+    for span, text in gaps:
+        if span.mark.file not in read:
+            yield f"{span.mark.file}:{span.mark.line}: not read: {text}"
 
 
 def _without_secrets(draft: Draft) -> None:
