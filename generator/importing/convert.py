@@ -61,6 +61,9 @@ def convert(
     translate(start.run, starts.report, draft)
     draft.notes += _unread(starts, start.run)
     image = starts.images[0] if starts.images else None
+    if image is not None and start.container is not None:
+        # A container with a command of its own has its image's variables all the same.
+        start.run.environment = {**image.environment, **start.run.environment}
     where = _file_of(start)
     if start.by_variables:
         add_worker_rule(start.run.environment, where, draft)

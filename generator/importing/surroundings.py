@@ -67,13 +67,15 @@ _SETTINGS_FOR = {
     "initContainers": "app.before_start",
 }
 _POD_TAKEN = {"containers", "imagePullSecrets", "terminationGracePeriodSeconds", "volumes", "restartPolicy",
-              "dnsPolicy", "schedulerName", "topologySpreadConstraints", "enableServiceLinks",
-              "automountServiceAccountToken"}  # fmt: skip
+              "dnsPolicy", "schedulerName"}  # fmt: skip
 _CONTAINER_TAKEN = {"name", "image", "command", "args", "ports", "env", "envFrom", "resources", "readinessProbe",
                     "livenessProbe", "startupProbe", "lifecycle", "terminationMessagePath",
                     "terminationMessagePolicy"}  # fmt: skip
 #: What the kit's manifests have anyway, and stricter.
-_HARDENED = ("securityContext",)
+_HARDENED = ("securityContext", "topologySpreadConstraints", "automountServiceAccountToken", "enableServiceLinks",
+             "strategy", "updateStrategy")  # fmt: skip
+_DEPLOYMENT_TAKEN = {"replicas", "selector", "template", "revisionHistoryLimit", "progressDeadlineSeconds",
+                     "serviceName", "podManagementPolicy"}  # fmt: skip
 
 
 def add_container(container: Container, documents: Sequence[Node], draft: Draft) -> None:
@@ -83,6 +85,8 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
         return
     place = f"{node.file}:{node.span.mark.line}"
     _resources(node, place, draft)
+    if image := _text(node, "image"):
+        draft.notes.append(f"{place}: image {image}: another is built here; write as image where it will be pushed")
     if document.get("services") is not None:
         _compose(node, place, draft)
         return
@@ -91,7 +95,9 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
     _env(node, place, draft)
     if (spec := document.get("spec", "template", "spec")) is not None:
         _pod(container, document, spec, place, draft)
-        _around(container, document, [one for whole in documents for one in _objects(whole)], draft)
+        objects = [one for whole in documents for one in _objects(whole)]
+        _scale(document, objects, draft)
+        _services(container, document, objects, draft)
     _left_out(node, _CONTAINER_TAKEN, place, draft)
 
 
@@ -114,7 +120,11 @@ def _compose(node: Node, place: str, draft: Draft) -> None:
         draft.notes.append(f"{place}: build arguments: left out; a variable that follows from one can stand in env")
     if replicas := _text(node, "deploy", "replicas"):
         draft.notes.append(f"{place}: deploy.replicas {replicas}: write it as kubernetes.replicas")
-    if others := [key for key, _, _ in node.items() if key not in _COMPOSE_TAKEN and not key.startswith("x-")]:
+    deploy = [f"deploy.{key}" for key, _, _ in _items(node.get("deploy")) if key not in ("resources", "replicas")]
+    if _text(node, "deploy", "resources", "reservations", "memory"):
+        deploy.append("deploy.resources.reservations")
+    others = [key for key, _, _ in node.items() if key not in _COMPOSE_TAKEN and not key.startswith("x-")]
+    if others := [*others, *deploy]:
         draft.notes.append(f"{place}: {', '.join(others)}: left out: the Compose file here is the kit's own")
 
 
@@ -145,7 +155,14 @@ def _pod(container: Container, document: Node, spec: Node, place: str, draft: Dr
         draft.notes.append(f"{place}: volumes {', '.join(volumes)}: write them as kubernetes.volumes")
     if beside := [_text(one, "name") for one in _list(spec, "containers") if _text(one, "name") != container.name]:
         draft.notes.append(f"{place}: containers {', '.join(beside)}: left out; kubernetes.patches can add them")
+    if annotations := _pairs(document.get("spec", "template", "metadata", "annotations")):
+        do = "left out; write what the app needs as kubernetes.pod_annotations"
+        draft.notes.append(f"{place}: annotations {', '.join(annotations)}: {do}")
+    if (kind := _text(document, "kind")) != "Deployment":
+        draft.notes.append(f"{document.file}:{document.span.mark.line}: it was a {kind}; here it is a Deployment")
     _left_out(spec, _POD_TAKEN, f"{spec.file}:{spec.span.mark.line}", draft)
+    if (own := document.get("spec")) is not None:
+        _left_out(own, _DEPLOYMENT_TAKEN, f"{own.file}:{own.span.mark.line}", draft)
 
 
 def _objects(document: Node) -> Iterator[Node]:
@@ -154,8 +171,8 @@ def _objects(document: Node) -> Iterator[Node]:
     yield from (one for item in items for one in _objects(item)) if items else [document]
 
 
-def _around(container: Container, document: Node, documents: Sequence[Node], draft: Draft) -> None:
-    """Replicas, autoscaler and Service: those of these pods, among what else the documents hold."""
+def _scale(document: Node, documents: Sequence[Node], draft: Draft) -> None:
+    """Replicas, or the autoscaler of these pods, among what else the documents hold."""
     name, kind = _text(document, "metadata", "name"), _text(document, "kind")
     autoscalers = [
         one
@@ -167,8 +184,19 @@ def _around(container: Container, document: Node, documents: Sequence[Node], dra
     for one in autoscalers[:1]:
         for theirs, ours in (("minReplicas", "min_replicas"), ("maxReplicas", "max_replicas")):
             _number(one.get("spec", theirs), f"kubernetes.{ours}", draft)
+        _number(one.get("spec", "targetCPUUtilizationPercentage"), "kubernetes.target_cpu_percent", draft)
+        for metric in _list(one, "spec", "metrics"):
+            if _text(metric, "resource", "name") == "cpu":
+                _number(metric.get("resource", "target", "averageUtilization"), "kubernetes.target_cpu_percent", draft)
+            else:
+                mark = metric.span.mark
+                draft.notes.append(f"{mark.file}:{mark.line}: the autoscaler's other metrics: left out; here it is CPU")
     if not autoscalers:
         _number(document.get("spec", "replicas"), "kubernetes.replicas", draft)
+
+
+def _services(container: Container, document: Node, documents: Sequence[Node], draft: Draft) -> None:
+    """The port of the Service of these pods, and notes of the other ways in."""
     services = [one for one in documents if _text(one, "kind") == "Service" and _selects(one, document)]
     own = _own_ports(container, draft)
     found = [(service, port) for service in services for port in _list(service, "spec", "ports")]
@@ -176,11 +204,24 @@ def _around(container: Container, document: Node, documents: Sequence[Node], dra
     found.sort(key=lambda pair: (_target(pair[1]) not in own, _text(pair[0], "spec", "clusterIP") == "None"))
     for _, port in found[:1]:
         _number(port.get("port"), "kubernetes.service_port", draft)
+    names = {_text(one, "metadata", "name") for one in services}
+    for one in documents:
+        if _text(one, "kind") in ("Ingress", "HTTPRoute") and names & set(_backends(one)):
+            mark = one.span.mark
+            draft.notes.append(f"{mark.file}:{mark.line}: {_text(one, 'kind')}: left out; write it as kubernetes.route")
     for service in services:
         if _text(service, "spec", "type") in ("NodePort", "LoadBalancer"):
             mark, kind = service.span.mark, _text(service, "spec", "type")
             do = "kubernetes.route is a way in, and kubernetes.patches can change the Service"
             draft.notes.append(f"{mark.file}:{mark.line}: the Service was a {kind}: {do}")
+
+
+def _backends(route: Node) -> Iterator[str]:
+    """Names of the Services that an Ingress or an HTTPRoute leads to."""
+    yield _text(route, "spec", "defaultBackend", "service", "name")
+    for rule in _list(route, "spec", "rules"):
+        yield from (_text(one, "name") for one in _list(rule, "backendRefs"))
+        yield from (_text(one, "backend", "service", "name") for one in _list(rule, "http", "paths"))
 
 
 def _selects(service: Node, document: Node) -> bool:
@@ -192,7 +233,11 @@ def _selects(service: Node, document: Node) -> bool:
 
 
 def _pairs(node: Node | None) -> dict[str, str]:
-    return {name: value.text for name, value, _ in node.items()} if node is not None else {}
+    return {name: value.text for name, value, _ in _items(node)}
+
+
+def _items(node: Node | None) -> Iterator[tuple[str, Node, Node]]:
+    yield from node.items() if node is not None else ()
 
 
 def _own_ports(container: Container, draft: Draft) -> set[str]:
@@ -213,8 +258,12 @@ def _resources(node: Node, place: str, draft: Draft) -> None:
     compose = _text(node, "deploy", "resources", "limits", "memory") or _text(node, "mem_limit")
     if not cpu and (cpu := _text(requests, "cpu")):
         draft.set("kubernetes.cpu_limit", "none", place)
+    elif (request := _text(requests, "cpu")) and request != cpu:
+        draft.set("resources.cpu_request", request, place)
     if cpu:
         draft.set("resources.cpu", int(cpu) if cpu.isdigit() else cpu, place)
+    if (asked := _text(requests, "memory")) and asked != memory:
+        draft.notes.append(f"{place}: memory request {asked}: a pod here asks for its limit, {memory}")
     if match := re.fullmatch(r"([0-9]+)\s*([bkmg])b?", compose.lower()):
         memory = f"{int(match[1]) * _BYTES[match[2]] // 2**20}Mi"
     if memory:

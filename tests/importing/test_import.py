@@ -89,6 +89,7 @@ def test_a_deployment_as_helm_makes_it(tmp_path: Path) -> None:
     profile, pods = plan.profile, plan.profile.kubernetes
     assert (profile.server, profile.workers, profile.port, profile.app.module) == ("gevent", 2, 5000, "app:app")
     assert (profile.resources.cpu, profile.resources.memory) == (1000, 512 * 2**20)
+    assert profile.resources.cpu_request == 250
     assert (profile.health.readiness_path, profile.health.startup_seconds) == ("/healthz", 120)
     assert (pods.replicas, pods.namespace, pods.service_port) == (3, "shops", 8080)
     assert (pods.image_pull_secrets, pods.env_from) == (("pull",), ("shop-secrets",))
@@ -309,7 +310,7 @@ services:
     env_file: [.env, {path: extra.env}]
     ports: ["80:8000"]
     depends_on: [db]
-    deploy: {replicas: 3}
+    deploy: {replicas: 3, update_config: {parallelism: 1}}
 """
     comments, plan = imported_from(tmp_path, {"compose.yaml": service})
     name = plan.name
@@ -317,7 +318,7 @@ services:
     for noted in (
         f"env_file .env, extra.env: not read, since it may hold secrets; Compose takes variables from .env.{name} here",
         "FROM_SHELL: taken from where Compose runs",
-        "ports, depends_on: left out",
+        "ports, depends_on, deploy.update_config: left out",
         "build arguments: left out",
         "deploy.replicas 3: write it as kubernetes.replicas",
     ):
@@ -409,13 +410,16 @@ kind: Deployment
 metadata: {name: shop, namespace: shops}
 spec:
   replicas: 2
+  minReadySeconds: 5
+  strategy: {type: Recreate}
   template:
-    metadata: {labels: {name: shop, tier: web}}
+    metadata: {labels: {name: shop, tier: web}, annotations: {prometheus.io/scrape: "true"}}
     spec:
       nodeSelector: {disk: ssd}
       serviceAccountName: shop
       containers:
         - name: shop
+          image: registry.example/shop:1.2
           command: [gunicorn, "app:app"]
           ports: [{name: http, containerPort: 8000}]
           env:
@@ -427,12 +431,22 @@ spec:
             - configMapRef: {name: shop-config}
             - secretRef: {name: shop-secrets}
             - {configMapRef: {name: more, optional: true}, prefix: X_}
-          resources: {limits: {cpu: 1, memory: 512Mi}}
+          resources: {limits: {cpu: 1, memory: 512Mi}, requests: {cpu: 1, memory: 256Mi}}
         - {name: exporter, image: e}
 ---
 kind: HorizontalPodAutoscaler
 metadata: {name: cache}
-spec: {scaleTargetRef: {kind: StatefulSet, name: shop}, minReplicas: 5, maxReplicas: 9}
+spec: {scaleTargetRef: {kind: StatefulSet, name: shop}, minReplicas: 5, maxReplicas: 9,
+       metrics: [{type: Resource, resource: {name: cpu, target: {averageUtilization: 55}}},
+                 {type: Resource, resource: {name: memory, target: {averageUtilization: 80}}}]}
+---
+kind: Ingress
+metadata: {name: shop}
+spec: {rules: [{host: shop.example, http: {paths: [{path: /, backend: {service: {name: metrics}}}]}}]}
+---
+kind: HTTPRoute
+metadata: {name: cache}
+spec: {rules: [{backendRefs: [{name: postgresql}]}]}
 ---
 kind: Service
 metadata: {name: postgresql}
@@ -459,8 +473,29 @@ def test_a_rendered_chart_with_others_beside_the_app(tmp_path: Path) -> None:
         "containers exporter: left out",
         "nodeSelector: left out; write it as kubernetes.node_selector",
         "serviceAccountName: left out; kubernetes.patches",
+        "minReadySeconds: left out; kubernetes.patches",
+        "strategy: left out: the manifest here has its own",
+        "annotations prometheus.io/scrape: left out",
+        "image registry.example/shop:1.2: another is built here",
+        "memory request 256Mi: a pod here asks for its limit, 512Mi",
+        "Ingress: left out; write it as kubernetes.route",
     ):
         assert noted in comments, noted
+    assert "HTTPRoute" not in comments and "it was a" not in comments
+
+
+def test_a_stateful_set_becomes_a_deployment(tmp_path: Path) -> None:
+    comments, _ = imported_from(tmp_path, {"all.yaml": RENDERED.replace("kind: Deployment", "kind: StatefulSet")})
+    assert "it was a StatefulSet; here it is a Deployment" in comments
+
+
+def test_a_container_with_a_command_of_its_own_has_its_images_variables(tmp_path: Path) -> None:
+    files = {
+        "Dockerfile": "FROM python:3.13\nARG UNUSED=x\nENV MODE=test LEVEL=info PORT=5001\nCMD gunicorn app:app\n",
+        "compose.yaml": WEB.format("-w 2 app:app", "{LEVEL: debug}"),
+    }
+    profile = imported_from(tmp_path, files)[1].profile
+    assert (dict(profile.env), profile.port) == ({"MODE": "test", "LEVEL": "debug"}, 5001)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -477,7 +512,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_the_autoscaler_is_the_one_of_these_pods(tmp_path: Path) -> None:
     text = RENDERED.replace("kind: StatefulSet, name: shop", "kind: Deployment, name: shop")
     pods = imported_from(tmp_path, {"all.yaml": text})[1].profile.kubernetes
-    assert (pods.min_replicas, pods.max_replicas) == (5, 9)
+    assert (pods.min_replicas, pods.max_replicas, pods.target_cpu_percent) == (5, 9, 55)
 
 
 def test_without_a_service_of_its_own_no_port_is_taken(tmp_path: Path) -> None:
