@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import dropwhile
 from pathlib import PurePosixPath
 
-from ..audit.audit import Source
+from ..audit.audit import COMMAND_LINE, Source
 from ..audit.dockerfile import Instruction, instructions
 from ..audit.given import Span
 from ..audit.words import Word, commands, split
+from ..errors import Mark
 from ..profile.secrets import secret_word
 from .settings import Draft
 
@@ -154,3 +155,34 @@ def _shown(words: Sequence[str]) -> str:
     own = [*dropwhile(_ASSIGNMENT.fullmatch, words)]
     text = " ".join(own[:1] if secret_word(words) is not None else words)
     return f"{text[:_SHOWN]}..." if len(text) > _SHOWN else text
+
+
+def add_process(sources: Sequence[Source], words: Sequence[str], at: Span, draft: Draft) -> None:
+    """What a Procfile, a script or the words of a command line start before gunicorn."""
+    if at.mark.file == COMMAND_LINE:
+        number = next((number for number, text in enumerate(words) if text.rpartition("/")[2] == "gunicorn"), 0)
+        add_before(
+            [Word(text, at if place == number else Span(at.mark, 0)) for place, text in enumerate(words)], at, draft
+        )
+    for source in sources:
+        if source.name == at.mark.file:
+            is_script = source.name.endswith(".sh")
+            text = source.text if is_script else re.sub(r"\\\n", "  ", source.text)
+            line = text.splitlines()[at.mark.line - 1]
+            match = re.match(r"\s*" if is_script else r"[\w-]+:\s*", line)
+            end = match.end() if match is not None else 0
+            add_before(split(line[end:], Mark(source.name, at.mark.line, end + 1), {}), at, draft)
+            if is_script:
+                _script(source, at, draft)
+
+
+def _script(source: Source, at: Span, draft: Draft) -> None:
+    """A note of what a script does on its other lines."""
+    lines = list(enumerate(source.text.splitlines(), start=1))
+    others = [
+        f"{number}" for number, line in lines
+        if number != at.mark.line and line.strip() and not line.lstrip().startswith(("#", "set ", "exec gunicorn"))
+    ]  # fmt: skip
+    if others:
+        do = "app.before_start runs a command once before each release serves"
+        draft.notes.append(f"{source.name}: lines {', '.join(others)}: left out; {do}")

@@ -23,7 +23,7 @@ from ..starting.dependencies import text_of
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
 from ..starting.procfile import left_out, process_entries
-from .build import add_before, add_build, dockerfile_of, variables_of
+from .build import add_before, add_build, add_process, dockerfile_of, variables_of
 from .settings import Draft, add_environment, add_read_variables, translate
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
@@ -86,8 +86,10 @@ def convert(
         add_build(dockerfile, start.run.environment, draft)
     if start.container is not None:
         add_container(start.container, documents, draft)
-    for words_of in (start.container.words if start.container else [], image.words if image else []):
-        add_before(words_of, start.run.command, draft)
+    for started in (start.container.words if start.container else [], image.words if image else []):
+        add_before(started, start.run.command, draft)
+    if start.run.place == "process" and start.run.command is not None:
+        add_process(sources, words, start.run.command, draft)
     _without_secrets(draft)
     draft.entries.setdefault("resources.cpu", Entry("resources.cpu", int(CPU)))
     return _settled(draft, file, root)

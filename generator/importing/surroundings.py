@@ -56,6 +56,8 @@ def _is_library(name: str) -> bool:
 #: Keys of a Compose service that are taken, and those that say nothing of the server.
 _COMPOSE_TAKEN = {"command", "entrypoint", "environment", "env_file", "build", "image", "container_name", "deploy",
                   "cpus", "mem_limit", "stop_grace_period", "restart", "init", "expose", "hostname"}  # fmt: skip
+#: YAML's key for what another mapping has.
+_MERGE = "<<"
 #: Fields of a pod and of its container that the profile has a setting for.
 _SETTINGS_FOR = {
     "nodeSelector": "kubernetes.node_selector",
@@ -63,13 +65,12 @@ _SETTINGS_FOR = {
     "affinity": "kubernetes.affinity",
     "priorityClassName": "kubernetes.priority_class",
     "imagePullPolicy": "kubernetes.image_pull_policy",
-    "volumeMounts": "kubernetes.volumes",
     "initContainers": "app.before_start",
 }
 _POD_TAKEN = {"containers", "imagePullSecrets", "terminationGracePeriodSeconds", "volumes", "restartPolicy",
               "dnsPolicy", "schedulerName"}  # fmt: skip
 _CONTAINER_TAKEN = {"name", "image", "command", "args", "ports", "env", "envFrom", "resources", "readinessProbe",
-                    "livenessProbe", "startupProbe", "lifecycle", "terminationMessagePath",
+                    "livenessProbe", "startupProbe", "lifecycle", "volumeMounts", "terminationMessagePath",
                     "terminationMessagePolicy"}  # fmt: skip
 #: What the kit's manifests have anyway, and stricter.
 _HARDENED = ("securityContext", "topologySpreadConstraints", "automountServiceAccountToken", "enableServiceLinks",
@@ -106,9 +107,14 @@ def _compose(node: Node, place: str, draft: Draft) -> None:
     name, passed = draft.entries["name"].value, []
     if (environment := node.get("environment")) is not None:
         passed = [one.text for one in environment.list() if "=" not in one.text]
-        empty = [(key, value) for key, value, _ in environment.items() if not value.text]
-        passed += [key for key, value in empty if _is_null(value)]
-        add_environment({key: "" for key, value in empty if not _is_null(value)}, place, draft)
+        passed += [key for key, value, _ in environment.items() if _has_tag(value, "null")]
+        add_environment(
+            {key: "" for key, value, _ in environment.items() if not value.text and _has_tag(value, "str")},
+            place,
+            draft,
+        )
+    if any(one is not None and one.get(_MERGE) is not None for one in (node, environment)):
+        draft.notes.append(f"{place}: what {_MERGE} takes in of another mapping is not read: write it out before")
     if passed:
         why = f"taken from where Compose runs; here .env.{name} in the project's folder may have it"
         draft.notes.append(f"{place}: {', '.join(passed)}: {why}")
@@ -123,7 +129,7 @@ def _compose(node: Node, place: str, draft: Draft) -> None:
     deploy = [f"deploy.{key}" for key, _, _ in _items(node.get("deploy")) if key not in ("resources", "replicas")]
     if _text(node, "deploy", "resources", "reservations", "memory"):
         deploy.append("deploy.resources.reservations")
-    others = [key for key, _, _ in node.items() if key not in _COMPOSE_TAKEN and not key.startswith("x-")]
+    others = [key for key, _, _ in node.items() if key not in _COMPOSE_TAKEN and not key.startswith(("x-", _MERGE))]
     if others := [*others, *deploy]:
         draft.notes.append(f"{place}: {', '.join(others)}: left out: the Compose file here is the kit's own")
 
@@ -318,8 +324,8 @@ def _env(node: Node, place: str, draft: Draft) -> None:
             add_environment({name: ""}, place, draft)
 
 
-def _is_null(node: Node) -> bool:
-    return node.raw.tag == "tag:yaml.org,2002:null"
+def _has_tag(node: Node, name: str) -> bool:
+    return bool(node.raw.tag == f"tag:yaml.org,2002:{name}")
 
 
 def _number(node: Node | None, path: str, draft: Draft) -> None:

@@ -389,6 +389,35 @@ def test_what_stands_before_gunicorn(command: str, wrapper: tuple[str, ...], not
     assert noted in comments and ("before gunicorn" in comments) == bool(noted)
 
 
+@pytest.mark.parametrize(
+    ("files", "words", "wrapper", "noted"),
+    [
+        ({"Procfile": "web: ddtrace-run gunicorn app:app\n"}, (), ("ddtrace-run",), ""),
+        ({"Procfile": "web: flask db upgrade && gunicorn app:app\n"}, (), (), "flask db upgrade before gunicorn"),
+        ({"Procfile": "web: A=1 gunicorn app:app\n"}, (), (), ""),
+        ({"start.sh": "#!/bin/sh\nset -e\nflask db upgrade\nexec gunicorn app:app\n"}, (), (), "start.sh: lines 3:"),
+        ({"start.sh": "#!/bin/sh\nexec newrelic-admin run-program gunicorn app:app\n"}, (),
+         ("newrelic-admin", "run-program"), ""),
+        ({}, ("--", "ddtrace-run", "gunicorn", "app:app"), ("ddtrace-run",), ""),
+        ({}, ("--", "chpst", "gunicorn", "app:app"), (), "command line:1: chpst before gunicorn"),
+        ({}, ("--", "-w", "2", "app:app"), (), ""),
+    ],
+)  # fmt: skip
+def test_what_stands_before_a_process(
+    files: dict[str, str], words: tuple[str, ...], wrapper: tuple[str, ...], noted: str, tmp_path: Path
+) -> None:
+    comments, plan = imported_from(tmp_path, files, *files, *words)
+    assert plan.profile.app.wrapper == wrapper
+    assert noted in comments and ("left out" in comments) == bool(noted)
+
+
+def test_what_yaml_merges_is_named(tmp_path: Path) -> None:
+    text = "x-all: &all {MODE: test}\nservices: {web: {command: gunicorn app:app, environment: {<<: *all, A: b}}}\n"
+    comments, plan = imported_from(tmp_path, {"compose.yaml": text})
+    assert ("what << takes in" in comments) == (("MODE", "test") not in plan.profile.env)
+    assert ("A", "b") in plan.profile.env and "<<" not in dict(plan.profile.env)
+
+
 RENDERED = """\
 apiVersion: v1
 kind: List
