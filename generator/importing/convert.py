@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
-from ..audit.containers import Container
+from ..audit.containers import Container, is_compose
 from ..audit.dockerfile import Image
 from ..audit.documents import BadDocument, Node, read_documents
 from ..audit.given import Run, Span
@@ -24,7 +26,16 @@ from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
 from ..starting.procfile import left_out, process_entries
 from .build import add_before, add_build, add_process, dockerfile_of, variables_of
-from .settings import Draft, add_environment, add_read_variables, translate
+from .settings import (
+    IN_COMPOSE,
+    IN_DOCKERFILE,
+    IN_POD,
+    Draft,
+    References,
+    add_environment,
+    add_read_variables,
+    translate,
+)
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
 
@@ -70,10 +81,15 @@ def convert(
     dockerfile = dockerfile_of(sources) if image is not None else None
     set_by_build = image.arguments - variables_of(dockerfile).keys() if image and dockerfile else set()
     add_read_variables(start.run, where, draft)
-    add_environment(start.run.environment, where, draft, (*set_by_build, *(VARIABLES if start.by_variables else ())))
+    without = (*set_by_build, *(VARIABLES if start.by_variables else ()))
+    add_environment(start.run.environment, where, draft, without, _references(start.container))
     found = look(root)
     name = given.get("name", found.name)
-    entries = app_entries(root, found, _application(start, found, given), {**given, "server": _value(draft, "server")})
+    app = _application(start, found, given)
+    name_of, arguments = _factory(app.name)
+    if arguments:
+        draft.set("app.arguments", arguments, f"{app.mark.file}:{app.mark.line}")
+    entries = app_entries(root, found, replace(app, name=name_of), {**given, "server": _value(draft, "server")})
     procfiles = [one for one in sources if PurePosixPath(one.name).name.lower().startswith("procfile")]
     entries += [entry for one in procfiles for entry in process_entries(one.text, one.name)]
     # That of the folder is among the app's own files, named or not.
@@ -155,6 +171,12 @@ def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
     raise KitError("nothing here starts gunicorn: name a configuration, Procfile or Dockerfile, or a command after --")
 
 
+def _references(container: Container | None) -> References:
+    if container is None or container.document is None:
+        return IN_DOCKERFILE
+    return IN_COMPOSE if is_compose(container.document) else IN_POD
+
+
 def _file_of(start: _Start) -> str:
     if start.container is not None and start.container.node is not None:
         mark = start.container.node.span.mark
@@ -173,6 +195,21 @@ def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Appli
     place = next((one for one in found.modules if one.name == module), None)
     where = start.run.command.mark if start.run.command is not None else Mark("option")
     return Application(module, name or "application", where, place.folder if place is not None else ".")
+
+
+def _factory(name: str) -> tuple[str, list[Any] | dict[str, Any]]:
+    """A call with literal arguments as the profile has it: the call without them, and what they are."""
+    try:
+        call = ast.parse(name, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return name, []
+        values = [ast.literal_eval(one) for one in call.args]
+        named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg is not None}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return name, []
+    if (values and named) or len(named) < len(call.keywords):
+        return name, []  # the profile's own message says what to write
+    return f"{call.func.id}()", values or named
 
 
 def _wsgi_app(run: Run) -> str:

@@ -166,7 +166,7 @@ def _errors(one: Given, _: Run, reason: str, draft: Draft) -> None:
 def _environment(one: Given, _: Run, __: str, draft: Draft) -> None:
     items = one.value.value if isinstance(one.value.value, list) else [one.value.value]
     variables = dict(str(item).partition("=")[::2] for item in items)
-    add_environment(variables, place_of(one), draft, expanded=False)
+    add_environment(variables, place_of(one), draft)
 
 
 def _recycling(one: Given, run: Run, _: str, draft: Draft) -> None:
@@ -242,16 +242,33 @@ _TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/_=-]{16,}")
 _WORDS = re.compile(r"(/?([A-Za-z][a-z]*|[A-Z]+)[0-9]{0,3}|[0-9]{1,4})([-_/]([A-Za-z][a-z]*|[A-Z]+|v)?[0-9]{0,4})+/?")
 _COMMIT_NAME = re.compile(r"(^|_)(COMMIT|SHA|REVISION|REV|VERSION|RELEASE|BUILD|DIGEST)$", re.I)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_WITH_DOLLAR = re.compile(r"\$\{?[A-Za-z_]|\$\([A-Za-z_]")
+
+
+@dataclass(frozen=True)
+class References:
+    """How a file writes another variable's value into one, and a text that only looks like that."""
+
+    found: re.Pattern[str]
+    escaped: str
+    plain: str
+
+
+#: Of a Dockerfile only what is left: what ENV knows is replaced by then.
+IN_DOCKERFILE = References(re.compile(r"\$\{?[A-Za-z_]"), "", "")
+IN_COMPOSE = References(re.compile(r"(?<!\$)(?:\$\$)*\$\{?[A-Za-z_]"), "$$", "$")
+IN_POD = References(re.compile(r"(?<!\$)(?:\$\$)*\$\([A-Za-z_]"), "$$(", "$(")
+#: gunicorn takes raw_env as it stands.
+NOWHERE = References(re.compile(r"(?!)"), "", "")
 
 
 def add_environment(
-    variables: Mapping[str, str], place: str, draft: Draft, without: Iterable[str] = (), expanded: bool = True
+    variables: Mapping[str, str],
+    place: str,
+    draft: Draft,
+    without: Iterable[str] = (),
+    references: References = NOWHERE,
 ) -> None:
-    """The app's variables; a value that may be a secret is named, and never shown.
-
-    ``expanded`` says that what they came from replaces `$NAME` by another variable's value.
-    """
+    """The app's variables; a value that may be a secret is named, and never shown."""
     left = {*READ_BY_GUNICORN, *without}
     of_image = []
     for name, value in variables.items():
@@ -266,11 +283,12 @@ def add_environment(
             do += f"; where it is no secret, write it in env, and env_allowed: [{name}]"
             why = "its value may be a secret: image, history and manifests would all show them"
             draft.notes.append(f"{place}: {name}: {why}; {do}")
-        elif expanded and _WITH_DOLLAR.search(value):
+        elif references.found.search(value):
             do = "write what it is in env, or give it to the container when it runs"
             draft.notes.append(f"{place}: {name}: its value follows from variables that are not known here; {do}")
         else:
-            draft.set(f"env.{name}", value, place)
+            plain = value.replace(references.escaped, references.plain) if references.escaped else value
+            draft.set(f"env.{name}", plain, place)
     if of_image:
         why = "left out: they are of the interpreter, pip or the image, whose own the kit sets"
         draft.notes.append(f"{place}: {', '.join(of_image)}: {why}")

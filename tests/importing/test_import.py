@@ -290,9 +290,9 @@ def test_variables_of_the_interpreter_and_those_that_follow_from_others(tmp_path
     assert "PYTHONPATH: use app.python_path" in comments
     assert "LC_ALL, PIP_NO_CACHE_DIR: left out" in comments
     assert "PYTHONUNBUFFERED" not in comments and " LANG" not in comments
-    given = "{A: 'http://${HOST}/x', B: $NAME, C: '${D:-fine}', E: '', F: }"
+    given = "{A: 'http://${HOST}/x', B: $NAME, C: '${D:-fine}', E: '', F: , G: $$5, H: $$NAME}"
     comments, plan = imported_from(tmp_path / "b", {"compose.yaml": WEB.format("app:app", given)})
-    assert dict(plan.profile.env) == {"C": "fine", "E": ""}
+    assert dict(plan.profile.env) == {"C": "fine", "E": "", "G": "$5", "H": "$NAME"}
     for noted in ("A: its value follows", "B: its value follows", "F: taken from where Compose runs; here .env.b"):
         assert noted in comments, noted
     comments, plan = imported_from(tmp_path / "c", {"gunicorn_config.py": "raw_env = ['A=$x']\n"},
@@ -390,6 +390,30 @@ def test_what_stands_before_gunicorn(command: str, wrapper: tuple[str, ...], not
 
 
 @pytest.mark.parametrize(
+    ("target", "module", "arguments"),
+    [
+        ("app:create_app('production', 2)", "app:create_app()", ((None, "production"), (None, 2))),
+        ("app:create_app(config='production')", "app:create_app()", (("config", "production"),)),
+        ("app:create_app()", "app:create_app()", ()),
+        ("app:create_app(api_key='hunter2')", "app:create_app()", ()),
+    ],
+)
+def test_a_factorys_literal_arguments(target: str, module: str, arguments: tuple[object, ...], tmp_path: Path) -> None:
+    comments, plan = imported_from(tmp_path, {}, "--", "gunicorn", target)
+    app = plan.profile.app
+    assert (app.module, app.arguments) == (module, arguments)
+    assert "hunter2" not in (tmp_path / "new.yaml").read_text()
+    assert ("app.arguments: left out for what may be a secret" in comments) == ("hunter2" in target)
+
+
+@pytest.mark.parametrize("target", ["app:create_app(1, b=2)", "app:create_app(**x)", "app:create_app(load())"])
+def test_arguments_that_no_profile_has_are_refused_with_the_way_out(target: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    result = run(tmp_path, "--", "gunicorn", target)
+    assert (result.exit_code, "and its arguments, literals, as arguments" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
     ("files", "words", "wrapper", "noted"),
     [
         ({"Procfile": "web: ddtrace-run gunicorn app:app\n"}, (), ("ddtrace-run",), ""),
@@ -455,6 +479,7 @@ spec:
             - {name: SELF, value: "$(POD_IP):8000"}
             - {name: LEVEL, valueFrom: {configMapKeyRef: {name: shop, key: level}}}
             - {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: pg, key: password}}}
+            - {name: PRICE, value: "$$5 $$(X) ${Y}"}
             - {name: EMPTY}
           envFrom:
             - configMapRef: {name: shop-config}
@@ -493,7 +518,7 @@ def test_a_rendered_chart_with_others_beside_the_app(tmp_path: Path) -> None:
     assert (pods.service_port, pods.replicas, pods.min_replicas, pods.namespace) == (8080, 2, None, "shops")
     sources = [one if isinstance(one, str) else (one.config_map, one.prefix) for one in pods.env_from]
     assert sources == [("shop-config", None), "shop-secrets", ("more", "X_")]
-    assert profile.env == (("EMPTY", ""),)
+    assert profile.env == (("EMPTY", ""), ("PRICE", "$$5 $(X) ${Y}"))
     assert [(name, one.secret, one.key) for name, one in profile.env_secrets] == [("DB_PASSWORD", "pg", "password")]
     for noted in (
         "SELF: its value follows from variables",
@@ -547,6 +572,12 @@ def test_the_autoscaler_is_the_one_of_these_pods(tmp_path: Path) -> None:
 def test_without_a_service_of_its_own_no_port_is_taken(tmp_path: Path) -> None:
     text = RENDERED.replace("selector: {name: shop}", "selector: {name: another}")
     assert imported_from(tmp_path, {"all.yaml": text})[1].profile.kubernetes.service_port == 80
+
+
+def test_a_long_setting_without_a_comment_has_none(tmp_path: Path) -> None:
+    tags = ",".join(f"tag{number}:value" for number in range(12))
+    imported_from(tmp_path, {"gunicorn_config.py": f"dogstatsd_tags = {tags!r}\n"}, "gunicorn_config.py")
+    assert "#" not in [line.strip() for line in (tmp_path / "new.yaml").read_text().splitlines()]
 
 
 def test_the_images_python_comes_before_the_projects(tmp_path: Path) -> None:
