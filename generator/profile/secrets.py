@@ -51,8 +51,8 @@ _VALUES = re.compile(
         | gh[pousr]_[0-9A-Za-z]{6} | github_pat_\w{10} | glpat-[\w-]{10}    # GitHub, GitLab
         | xox[a-z]-[\w-]{8} | xapp-[0-9]-[\w-]{8}                           # Slack
         | [sr]k_(?:live|test)_[0-9A-Za-z]{8} | whsec_[0-9A-Za-z]{8}         # Stripe
-        | sk-[\w-]{20} | hf_[0-9A-Za-z]{20} | AIza[\w-]{30}                 # OpenAI and those like it, Google
-        | SG\.[\w-]{16,64}\.[\w-]{16} | npm_[0-9A-Za-z]{30} | pypi-[\w-]{16} | dckr_pat_[\w-]{16} | hvs\.[\w-]{20}
+        | sk-(?=[\w-]{0,100}[0-9])[\w-]{20} | hf_[0-9A-Za-z]{20} | AIza[\w-]{30}
+        | SG\.[\w-]{16,64}\.[\w-]{16} | npm_[0-9A-Za-z]{30} | pypi-AgE[\w-]{8} | dckr_pat_[\w-]{16} | hvs\.[\w-]{20}
       )
     # Addresses that are secrets themselves: whoever has one may send.
     | hooks\.slack\.com/(?:services|workflows|triggers)/\w | discord(?:app)?\.com/api/webhooks/[0-9]
@@ -65,8 +65,8 @@ _VALUES = re.compile(
     re.VERBOSE,
 )
 #: `name=value`, as connection strings, queries and options have it; and `"name": "value"`.
-_PAIR = re.compile(r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})\s{0,2}=\s{0,2}("[^"]{0,500}+"|'[^']{0,500}+'|[^\s;,&"']+)""")
-_MEMBER = re.compile(r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}["']([^"']{1,500}+)["']""")
+_PAIR = re.compile(r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})\s{0,2}=\s{0,2}("[^"]{1,500}|'[^']{1,500}|[^\s;,&"']+)""")
+_MEMBER = re.compile(r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}["']([^"']{1,500})""")
 #: What a shell takes where a variable is not set.
 _DEFAULT = re.compile(r"\$\{([A-Za-z_]\w{0,63}):?[-=]([^{}]{1,500}+)\}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|[-.]")

@@ -202,6 +202,8 @@ def test_a_project_without_a_dependency_file_is_reported(tmp_path: Path) -> None
     assert "nothing is installed: set app.requirements" in new(project(tmp_path / "a", {"app.py": FLASK})).stderr
     files = {"app.py": FLASK, "requirements.txt": "flask\n"}
     assert new(project(tmp_path / "b", files)).stderr == ""
+    assert "poetry lock writes poetry.lock" in new(project(tmp_path / "c", {"app.py": FLASK, **_poetry('"*"')})).stderr
+    assert "pipenv lock writes Pipfile.lock" in new(project(tmp_path / "d", {"app.py": FLASK, "Pipfile": ""})).stderr
 
 
 def test_it_never_overwrites(tmp_path: Path) -> None:
