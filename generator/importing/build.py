@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import PurePosixPath
 
 from ..audit.audit import COMMAND_LINE, Source
@@ -19,9 +19,11 @@ from .settings import Draft
 #: Commands of a RUN that the kit's own image does in its way, or has no need of.
 _DONE = re.compile(
     r"apt-get|apt|apk|pip[0-9.]*|uv|poetry|pipenv|rm|mkdir|chown|chmod|useradd|adduser|groupadd|addgroup|usermod|set|cd"
-    r"|true|echo|find|export"
+    r"|true|echo|printf|find|export"
 )
-_SHOWN = 60
+#: Words that a note shows of a command, at most.
+_SHOWN = 4
+_PLAIN = re.compile(r"[a-z][a-z_./:-]{0,40}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
 
@@ -152,9 +154,10 @@ def add_before(words: Sequence[Word], at: Span | None, draft: Draft) -> None:
 
 
 def _shown(words: Sequence[str]) -> str:
+    """Which command it is: its program, and words behind it that are plain; any other may be a secret."""
     own = [*dropwhile(_ASSIGNMENT.fullmatch, words)]
-    text = " ".join(own[:1] if secret_word(words) is not None else words)
-    return f"{text[:_SHOWN]}..." if len(text) > _SHOWN else text
+    plain = [*takewhile(_PLAIN.fullmatch, own[1:_SHOWN])] if secret_word(words) is None else []
+    return " ".join([own[0][:60], *plain]) if own else ""
 
 
 def add_process(sources: Sequence[Source], words: Sequence[str], at: Span, draft: Draft) -> None:

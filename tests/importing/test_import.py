@@ -209,7 +209,7 @@ def test_no_secret_is_copied_from_a_probe_or_a_command(tmp_path: Path) -> None:
         "worker: API_TOKEN=hunter2 celery -A tasks worker\nrelease: x --password hunter2\n"
     )
     (tmp_path / "Dockerfile").write_text(
-        "FROM python:3.13\nRUN NPM_TOKEN=hunter2 npm ci\nRUN curl -u a:hunter2 https://x\n"
+        "FROM python:3.13\nRUN NPM_TOKEN=hunter2 npm ci\nRUN curl -u a:hunter2 https://x\nRUN tool hunter2 > x\n"
         "ENTRYPOINT load --token hunter2 && gunicorn app:app\n"
     )
     result = run(tmp_path, "pod.yaml")
@@ -352,7 +352,7 @@ CMD gunicorn app:app
         "The build argument BUILD_KIND could give another value; here it is the default.",
         "Dockerfile:9: APP_VERSION: the build argument APP_VERSION has no default",
         "Dockerfile:2: RUN npm ci && npm run build: left out; app.build_commands",
-        "Dockerfile:13: RUN python manage.py collectstatic --noinput: left out; app.build_commands",
+        "Dockerfile:13: RUN python manage.py collectstatic: left out; app.build_commands",
         "Dockerfile:14: HEALTHCHECK: left out",
         "LONG: its value follows from variables",
     ):
