@@ -88,6 +88,8 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
     _resources(node, place, draft)
     if image := _text(node, "image"):
         draft.notes.append(f"{place}: image {image}: another is built here; write as image where it will be pushed")
+    if "port" not in draft.entries and (port := _published(node)):
+        draft.set("port", int(port), place, "Where requests are sent to; what gunicorn listens on is not seen.")
     if document.get("services") is not None:
         _compose(node, place, draft)
         return
@@ -100,6 +102,16 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
         _scale(document, objects, draft)
         _services(container, document, objects, draft)
     _left_out(node, _CONTAINER_TAKEN, place, draft)
+
+
+def _published(node: Node) -> str:
+    """The port of a container that a manifest or a Compose file names first: `containerPort`, `80:5000`, `target`."""
+    for one in _list(node, "ports"):
+        match = re.search(r"(?:^|:)([0-9]{1,5})(?:/tcp)?$", one.text)
+        found = match[1] if match is not None else _text(one, "containerPort") or _text(one, "target")
+        if found.isdigit():
+            return found
+    return ""
 
 
 def _compose(node: Node, place: str, draft: Draft) -> None:

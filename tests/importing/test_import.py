@@ -283,6 +283,23 @@ def test_variables_that_gunicorn_reads_itself(tmp_path: Path) -> None:
     assert imported_from(tmp_path / "g", {"Dockerfile": dockerfile})[1].profile.port == 5001
 
 
+def test_the_port_that_requests_are_sent_to_where_none_is_given(tmp_path: Path) -> None:
+    services = {
+        "['80:5000']": 5000,
+        "['127.0.0.1:80:5001/tcp', '9:9']": 5001,
+        "[5002]": 5002,
+        "[{target: 5003, published: 80}]": 5003,
+        "['53:53/udp']": 8000,
+    }
+    for number, (ports, port) in enumerate(services.items()):
+        text = f"services: {{web: {{command: gunicorn app:app, ports: {ports}}}}}\n"
+        assert imported_from(tmp_path / str(number), {"compose.yaml": text})[1].profile.port == port, ports
+    given = "services: {web: {command: gunicorn -b :8001 app:app, ports: ['80:5000']}}\n"
+    assert imported_from(tmp_path / "given", {"compose.yaml": given})[1].profile.port == 8001
+    pod = HELM.replace(', --bind, "0.0.0.0:5000"', "")
+    assert imported_from(tmp_path / "pod", {"pod.yaml": pod})[1].profile.port == 5000
+
+
 def test_variables_of_the_interpreter_and_those_that_follow_from_others(tmp_path: Path) -> None:
     text = "FROM python:3\nENV PYTHONUNBUFFERED=1 LANG=C.UTF-8 LC_ALL=de_DE.UTF-8 PIP_NO_CACHE_DIR=1 PYTHONPATH=/a/b\n"
     comments, plan = imported_from(tmp_path / "a", {"Dockerfile": text + "CMD gunicorn app:app\n"})
