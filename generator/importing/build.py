@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ from ..audit.given import Span
 from ..audit.words import Word, commands, split
 from ..errors import Mark
 from ..profile.secrets import secret_word
-from .settings import Draft
+from .settings import IN_DOCKERFILE, Draft
 
 #: Commands of a RUN that the kit's own image does in its way, or has no need of.
 _DONE = re.compile(
@@ -84,18 +84,23 @@ def _pairs(one: Instruction) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def add_build(source: Source, environment: Mapping[str, str], draft: Draft) -> None:
-    """Notes of what the build decides or does beside packages: its arguments, and its other commands."""
+def add_build(source: Source, known: Mapping[str, str], given: Collection[str], draft: Draft) -> None:
+    """Notes of what the build decides or does beside packages: its arguments, and its other commands.
+
+    ``known`` are the image's variables as far as they are, ``given`` the names of those that its container has of its
+    own.
+    """
     for name, variable in variables_of(source).items():
-        if not variable.arguments:
+        if not variable.arguments or name in given:
             continue
-        listed = ", ".join(variable.arguments)
-        if f"env.{name}" in draft.entries:
-            why = f"The build argument {listed} could give another value; here it is the default."
-            draft.set(f"env.{name}", draft.entries[f"env.{name}"].value, variable.place, why)
-        elif name not in environment:
+        listed, path = ", ".join(variable.arguments), f"env.{name}"
+        if name not in known or IN_DOCKERFILE.found.search(known[name]):
+            draft.entries.pop(path, None)
             do = "write it in env, or give it to the container when it runs"
             draft.notes.append(f"{variable.place}: {name}: the build argument {listed} has no default: {do}")
+        elif path in draft.entries:
+            why = f"The build argument {listed} could give another value; here it is the default."
+            draft.set(path, draft.entries[path].value, variable.place, why)
     for one in instructions(source.text, source.name):
         if one.name == "RUN":
             _run(one, draft)
@@ -179,13 +184,14 @@ def add_process(sources: Sequence[Source], words: Sequence[str], at: Span, draft
                 _script(source, at, draft)
 
 
+#: A script's comments and options; its variables are the server's.
+_SAYS_NOTHING = re.compile(r"\s*($|#|set |(export\s+)?[A-Za-z_]\w*=\S*\s*$)")
+
+
 def _script(source: Source, at: Span, draft: Draft) -> None:
     """A note of what a script does on its other lines."""
-    lines = list(enumerate(source.text.splitlines(), start=1))
-    others = [
-        f"{number}" for number, line in lines
-        if number != at.mark.line and line.strip() and not line.lstrip().startswith(("#", "set ", "exec gunicorn"))
-    ]  # fmt: skip
+    lines = enumerate(source.text.splitlines(), start=1)
+    others = [f"{number}" for number, line in lines if number != at.mark.line and not _SAYS_NOTHING.match(line)]
     if others:
         do = "app.before_start runs a command once before each release serves"
         draft.notes.append(f"{source.name}: lines {', '.join(others)}: left out; {do}")

@@ -99,7 +99,7 @@ def convert(
     draft.entries = {**seen, **draft.entries}
     if image is not None and dockerfile is not None:
         add_image(image, dockerfile.name, draft)
-        add_build(dockerfile, start.run.environment, draft)
+        add_build(dockerfile, image.environment, start.container.environment if start.container else (), draft)
     if start.container is not None:
         add_container(start.container, documents, draft)
     for started in (start.container.words if start.container else [], image.words if image else []):

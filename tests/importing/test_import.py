@@ -371,10 +371,17 @@ CMD gunicorn app:app
         "Dockerfile:2: RUN npm ci && npm run build: left out; app.build_commands",
         "Dockerfile:13: RUN python manage.py collectstatic: left out; app.build_commands",
         "Dockerfile:14: HEALTHCHECK: left out",
-        "LONG: its value follows from variables",
+        "Dockerfile:10: LONG: the build argument APP_VERSION has no default",
     ):
         assert noted in comments, noted
     assert "Dockerfile:12: RUN" not in comments and "UNUSED" not in comments
+    pod = (
+        "kind: Deployment\nspec: {template: {spec: {containers: [{name: a, command: [gunicorn, 'app:app'], "
+        "env: [{name: BUILD_KIND, value: own}, {name: APP_VERSION, value: '1'}]}]}}}\n"
+    )
+    comments, plan = imported_from(tmp_path / "pod", {"Dockerfile": text, "pod.yaml": pod})
+    assert dict(plan.profile.env) == {"BUILD_KIND": "own", "MODE": "production", "APP_VERSION": "1"}
+    assert "could give another" not in comments and "Dockerfile:10: LONG: the build argument" in comments
 
 
 @pytest.mark.parametrize(
@@ -437,6 +444,7 @@ def test_arguments_that_no_profile_has_are_refused_with_the_way_out(target: str,
         ({"Procfile": "web: flask db upgrade && gunicorn app:app\n"}, (), (), "flask db upgrade before gunicorn"),
         ({"Procfile": "web: A=1 gunicorn app:app\n"}, (), (), ""),
         ({"start.sh": "#!/bin/sh\nset -e\nflask db upgrade\nexec gunicorn app:app\n"}, (), (), "start.sh: lines 3:"),
+        ({"start.sh": "#!/bin/sh\n\nexport MODE=test\nA=b\ngunicorn app:app\n"}, (), (), ""),
         ({"start.sh": "#!/bin/sh\nexec newrelic-admin run-program gunicorn app:app\n"}, (),
          ("newrelic-admin", "run-program"), ""),
         ({}, ("--", "ddtrace-run", "gunicorn", "app:app"), ("ddtrace-run",), ""),
