@@ -12,10 +12,12 @@ from ..audit.audit import Report
 from ..audit.given import Given, Run
 from ..audit.kinds import KINDS
 from ..audit.worker import worker_of
-from ..errors import KitError
+from ..errors import KitError, Mark
+from ..profile.document import Text
 from ..profile.gunicorn_settings import OWNED, known_settings
 from ..profile.schema import GUNICORN_NAMES
 from ..profile.secrets import holds_secret
+from ..profile.workload import VARIABLE
 from ..profile.writing import Entry
 from ..servers import SERVERS
 
@@ -261,6 +263,15 @@ IN_POD = References(re.compile(r"(?<!\$)(?:\$\$)*\$\([A-Za-z_]"), "$$(", "$(")
 NOWHERE = References(re.compile(r"(?!)"), "", "")
 
 
+def is_variable(name: str) -> bool:
+    """Whether a profile can have a variable of that name; Compose and Kubernetes take `a.b` and `a-b` too."""
+    try:
+        VARIABLE.parse(Text(name, Mark("env"), True))
+    except ValueError:
+        return False
+    return True
+
+
 def add_environment(
     variables: Mapping[str, str],
     place: str,
@@ -274,7 +285,9 @@ def add_environment(
     for name, value in variables.items():
         if name in left or _SET_ANYWAY.fullmatch(f"{name}={value}"):
             continue
-        if name == "PYTHONPATH":
+        if not is_variable(name):
+            draft.notes.append(f"{place}: {name[:60]!r}: left out: no profile has a variable of such a name")
+        elif name == "PYTHONPATH":
             draft.notes.append(f"{place}: PYTHONPATH: use app.python_path for a folder of the app")
         elif _OF_THE_IMAGE.fullmatch(name):
             of_image.append(name)

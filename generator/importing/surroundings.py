@@ -11,7 +11,7 @@ from ..audit.dockerfile import Image
 from ..audit.documents import Node
 from ..profile.schema import SETTINGS
 from ..servers import SERVERS
-from .settings import Draft, add_environment
+from .settings import Draft, add_environment, is_variable
 
 _COMPILERS = re.compile(r"(gcc|g\+\+|make|build-essential|pkg-config|git|cmake|rustc|cargo|libc6-dev|libc-dev|.+-dev)")
 _HEALTH = ("curl", "wget")
@@ -323,7 +323,7 @@ def _env(node: Node, place: str, draft: Draft) -> None:
         name, given = _text(one, "name"), one.get("valueFrom")
         secret, key = _text(given, "secretKeyRef", "name"), _text(given, "secretKeyRef", "key")
         config_map = _text(given, "configMapKeyRef", "name")
-        if secret and key:
+        if secret and key and is_variable(name):
             draft.entries.pop(f"env.{name}", None)  # the image's, which the pod's comes before
             draft.set(f"env_secrets.{name}", {"secret": secret, "key": key}, place)
         elif config_map:

@@ -460,6 +460,12 @@ def test_what_stands_before_a_process(
     assert noted in comments and ("left out" in comments) == bool(noted)
 
 
+def test_a_variable_whose_name_no_profile_has_is_named(tmp_path: Path) -> None:
+    comments, plan = imported_from(tmp_path, {"compose.yaml": WEB.format("app:app", "{cluster.name: a, B-C: d, E: f}")})
+    assert plan.profile.env == (("E", "f"),)
+    assert "'cluster.name': left out" in comments and "'B-C': left out" in comments
+
+
 def test_what_yaml_merges_is_named(tmp_path: Path) -> None:
     text = "x-all: &all {MODE: test}\nservices: {web: {command: gunicorn app:app, environment: {<<: *all, A: b}}}\n"
     comments, plan = imported_from(tmp_path, {"compose.yaml": text})
