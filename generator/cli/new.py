@@ -18,8 +18,10 @@ from ..plan.texts import docker_size
 from ..profile.document import parse_value
 from ..profile.writing import Entry
 from ..starting.applications import FACTORIES, Application
+from ..starting.dependencies import table, text_of, toml_of
 from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, settle
 from ..starting.look import Found, look
+from ..starting.procfile import left_out
 from . import options
 from .progress import READING, waiting
 
@@ -76,6 +78,7 @@ def new(
     head = [
         "container-kit docs settings prints every setting; container-kit explain states each number with its reason."
     ]
+    head += left_out(text_of(root / "Procfile"), "Procfile")
     with waiting(READING):
         written = settle(head, entries, str(path), root)
     own = [fault for fault in written.faults if fault.mark.file == str(path)]
@@ -168,10 +171,18 @@ def report(ctx: click.Context, path: Path, root: Path, written: Written) -> None
         click.echo(f"next, once that is corrected:\n  {_generate(program, path, root)}")
     else:
         if written.plan.profile.app.requirements is None:
-            click.echo("note: no dependency file was found, so nothing is installed: set app.requirements", err=True)
+            do = _lock_command(root) or "set app.requirements"
+            click.echo(f"note: no dependency file was found, so nothing is installed: {do}", err=True)
         click.echo("next:")
         for command in next_commands(program, written.plan, path, root):
             click.echo(f"  {command}")
+
+
+def _lock_command(root: Path) -> str:
+    """What makes a file to install from, where the project names its packages in one that only its own tool reads."""
+    if table(toml_of(root / "pyproject.toml"), "tool", "poetry", "dependencies"):
+        return "poetry lock writes poetry.lock, which app.requirements can name"
+    return "pipenv lock writes Pipfile.lock, which app.requirements can name" if (root / "Pipfile").is_file() else ""
 
 
 def next_commands(program: str, plan: Plan, path: Path, root: Path) -> Sequence[str]:

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
-from ..audit.containers import Container
+from ..audit.containers import Container, is_compose
 from ..audit.dockerfile import Image
 from ..audit.documents import BadDocument, Node, read_documents
 from ..audit.given import Run, Span
 from ..errors import Fault, KitError, Mark, ProfileError
 from ..plan.plan import Plan
 from ..profile.schema import GUNICORN_NAMES
+from ..profile.secrets import is_secret, secrets_in
 from ..profile.writing import Entry
 from ..render.render import render
 from ..starting.applications import Application
+from ..starting.dependencies import text_of
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
-from ..starting.procfile import process_entries
-from .settings import Draft, add_environment, translate
+from ..starting.procfile import left_out, process_entries
+from .build import add_before, add_build, add_process, dockerfile_of, variables_of
+from .settings import (
+    IN_COMPOSE,
+    IN_DOCKERFILE,
+    IN_POD,
+    Draft,
+    References,
+    add_environment,
+    add_read_variables,
+    translate,
+)
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
 
 #: Settings that a profile cannot lack.
 _REQUIRED = ("name", "app.module", "app.path", "server", "connections", "resources.cpu")
 _HEAD = "Made by container-kit import. What follows was changed or left out, with the reason:"
+#: Of a note, its place and the name that it is about.
+_ABOUT = re.compile(r"(?:[^:]{1,200}(?::[0-9]+)?: )?[\w.]*")
 _ORDER = ("container", "process", "configuration")
 
 
@@ -54,26 +70,68 @@ def convert(
     draft = Draft()
     documents = [node for source in sources for node in _documents(source)]
     translate(start.run, starts.report, draft)
+    draft.notes += _unread(starts, start.run)
     image = starts.images[0] if starts.images else None
+    if image is not None and start.container is not None:
+        # A container with a command of its own has its image's variables all the same.
+        start.run.environment = {**image.environment, **start.run.environment}
     where = _file_of(start)
     if start.by_variables:
         add_worker_rule(start.run.environment, where, draft)
-    arguments = image.arguments if image is not None else ()
-    add_environment(start.run.environment, where, draft, (*arguments, *(VARIABLES if start.by_variables else ())))
+    dockerfile = dockerfile_of(sources) if image is not None else None
+    set_by_build = image.arguments - variables_of(dockerfile).keys() if image and dockerfile else set()
+    add_read_variables(start.run, where, draft)
+    without = (*set_by_build, *(VARIABLES if start.by_variables else ()))
+    add_environment(start.run.environment, where, draft, without, _references(start.container))
     found = look(root)
     name = given.get("name", found.name)
-    entries = app_entries(root, found, _application(start, found, given), {**given, "server": _value(draft, "server")})
-    for source in sources:
-        if PurePosixPath(source.name).name.lower().startswith("procfile"):
-            entries += process_entries(source.text, source.name)
+    app = _application(start, found, given)
+    name_of, arguments = _factory(app.name)
+    if arguments:
+        draft.set("app.arguments", arguments, f"{app.mark.file}:{app.mark.line}")
+    entries = app_entries(root, found, replace(app, name=name_of), {**given, "server": _value(draft, "server")})
+    procfiles = [one for one in sources if PurePosixPath(one.name).name.lower().startswith("procfile")]
+    entries += [entry for one in procfiles for entry in process_entries(one.text, one.name)]
+    # That of the folder is among the app's own files, named or not.
+    texts = {"Procfile": text_of(root / "Procfile"), **{one.name: one.text for one in procfiles}}
+    draft.notes += [note for name, text in texts.items() for note in left_out(text, name)]
     seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
     draft.entries = {**seen, **draft.entries}
-    if image is not None:
-        add_image(image, next(one.name for one in sources if "dockerfile" in one.name.lower()), draft)
+    if image is not None and dockerfile is not None:
+        add_image(image, dockerfile.name, draft)
+        add_build(dockerfile, image.environment, start.container.environment if start.container else (), draft)
     if start.container is not None:
         add_container(start.container, documents, draft)
+    for started in (start.container.words if start.container else [], image.words if image else []):
+        add_before(started, start.run.command, draft)
+    if start.run.place == "process" and start.run.command is not None:
+        add_process(sources, words, start.run.command, draft)
+    _without_secrets(draft)
     draft.entries.setdefault("resources.cpu", Entry("resources.cpu", int(CPU)))
     return _settled(draft, file, root)
+
+
+def _unread(starts: Starts, run: Run) -> Iterator[str]:
+    """What to say of files that are no YAML, no Python, or a template of either."""
+    read = {one.span.mark.file for one in run.given}
+    gaps = [(one.span, one.text) for one in starts.report.findings if one.code == "K100"]
+    gaps += [(one.span, one.text) for one in starts.report.unseen if one.text.startswith("it is a template")]
+    for span, text in gaps:
+        if span.mark.file not in read:
+            yield f"{span.mark.file}:{span.mark.line}: not read: {text}"
+
+
+def _without_secrets(draft: Draft) -> None:
+    """Leave out, before anything is written, what of a setting, a comment or a note may be a secret."""
+    for path, entry in list(draft.entries.items()):
+        names_only = path in _REQUIRED or path.startswith(("env_secrets.", "kubernetes."))
+        if not names_only and next(secrets_in(path.rpartition(".")[2], entry.value), None) is not None:
+            draft.drop(path, "left out for what may be a secret: have the app read it from the environment")
+        elif any(map(is_secret, entry.above)):
+            draft.entries[path] = replace(entry, above=())
+    for number, note in enumerate(draft.notes):
+        if is_secret(note) and (about := _ABOUT.match(note)) is not None:
+            draft.notes[number] = f"{about[0]}: not shown, for what may be a secret"
 
 
 def _value(draft: Draft, path: str) -> str:
@@ -113,6 +171,12 @@ def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
     raise KitError("nothing here starts gunicorn: name a configuration, Procfile or Dockerfile, or a command after --")
 
 
+def _references(container: Container | None) -> References:
+    if container is None or container.document is None:
+        return IN_DOCKERFILE
+    return IN_COMPOSE if is_compose(container.document) else IN_POD
+
+
 def _file_of(start: _Start) -> str:
     if start.container is not None and start.container.node is not None:
         mark = start.container.node.span.mark
@@ -131,6 +195,21 @@ def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Appli
     place = next((one for one in found.modules if one.name == module), None)
     where = start.run.command.mark if start.run.command is not None else Mark("option")
     return Application(module, name or "application", where, place.folder if place is not None else ".")
+
+
+def _factory(name: str) -> tuple[str, list[Any] | dict[str, Any]]:
+    """A call with literal arguments as the profile has it: the call without them, and what they are."""
+    try:
+        call = ast.parse(name, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return name, []
+        values = [ast.literal_eval(one) for one in call.args]
+        named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg is not None}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return name, []
+    if (values and named) or len(named) < len(call.keywords):
+        return name, []  # the profile's own message says what to write
+    return f"{call.func.id}()", values or named
 
 
 def _wsgi_app(run: Run) -> str:

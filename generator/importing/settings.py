@@ -12,9 +12,12 @@ from ..audit.audit import Report
 from ..audit.given import Given, Run
 from ..audit.kinds import KINDS
 from ..audit.worker import worker_of
-from ..errors import KitError
+from ..errors import KitError, Mark
+from ..profile.document import Text
 from ..profile.gunicorn_settings import OWNED, known_settings
 from ..profile.schema import GUNICORN_NAMES
+from ..profile.secrets import holds_secret
+from ..profile.workload import VARIABLE
 from ..profile.writing import Entry
 from ..servers import SERVERS
 
@@ -69,7 +72,7 @@ def translate(run: Run, report: Report, draft: Draft) -> None:
         if code in ("K101", "K102") and span in mine:
             draft.notes.append(f"{span.mark.file}:{span.mark.line}: {finding.text}; gunicorn ignored it")
     for gap in [one for one in run.unseen if not one.of_another_object]:
-        draft.notes.append(f"{gap.span.mark.file}:{gap.span.mark.line}: not seen: {gap.text}")
+        draft.notes.append(f"{gap.span.mark.file}:{gap.span.mark.line}: not seen{_without_literals('', gap.text)}")
     _hooks(run, draft)
     _connections(run, draft)
 
@@ -101,8 +104,7 @@ def _take(one: Given, run: Run, reason: str, draft: Draft) -> None:
     if name in _DONE_ANYWAY and not reason:
         return
     if value.unseen:
-        why = "" if name == "raw_env" else f": {value.unseen}"  # whose expression may hold a secret
-        draft.notes.append(f"{place}: {name}: not seen{why}")
+        draft.notes.append(f"{place}: {name}: not seen{_without_literals(name, value.unseen)}")
         return
     if value.cpus:
         cell = worker_of(run).cell(name)
@@ -117,6 +119,11 @@ def _take(one: Given, run: Run, reason: str, draft: Draft) -> None:
             draft.notes.append(f"{place}: {reason or f'{name}: {OWNED[name]}'}")
     else:
         draft.set(GUNICORN_NAMES.get(name, f"gunicorn.{name}"), _plain(value.value), place)
+
+
+def _without_literals(name: str, unseen: str) -> str:
+    """Why it was not seen; not the expression where that may hold a secret: raw_env's, and any with a text in it."""
+    return "" if name == "raw_env" or re.search("[\"']", unseen) else f": {unseen}"
 
 
 def _plain(value: Any) -> Any:
@@ -160,7 +167,8 @@ def _errors(one: Given, _: Run, reason: str, draft: Draft) -> None:
 
 def _environment(one: Given, _: Run, __: str, draft: Draft) -> None:
     items = one.value.value if isinstance(one.value.value, list) else [one.value.value]
-    add_environment(dict(str(item).partition("=")[::2] for item in items), place_of(one), draft)
+    variables = dict(str(item).partition("=")[::2] for item in items)
+    add_environment(variables, place_of(one), draft)
 
 
 def _recycling(one: Given, run: Run, _: str, draft: Draft) -> None:
@@ -226,18 +234,100 @@ def _connections(run: Run, draft: Draft) -> None:
     draft.set("connections", each * count, place, why)
 
 
-_TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/_=-]{16,}")
 #: What gunicorn or its image takes from the environment itself.
 READ_BY_GUNICORN = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PORT", "FORWARDED_ALLOW_IPS")
+#: What the kit's image sets to the same, and values of the base image that mean what its Python does anyway.
+_SET_ANYWAY = re.compile(r"(PYTHONUNBUFFERED|PYTHONDONTWRITEBYTECODE)=.*|(LANG|LC_ALL|LC_CTYPE)=C\.UTF-?8", re.I | re.S)
+_OF_THE_IMAGE = re.compile(r"PYTHON.*|PIP_.*|LC_.*|PATH|HOME|LANG")
+_TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/_=-]{16,}")
+#: Words with a number behind some of them, a path: `eu-west-1-blue`, `/srv/uploads2/incoming`; and a commit.
+_WORDS = re.compile(r"(/?([A-Za-z][a-z]*|[A-Z]+)[0-9]{0,3}|[0-9]{1,4})([-_/]([A-Za-z][a-z]*|[A-Z]+|v)?[0-9]{0,4})+/?")
+_COMMIT_NAME = re.compile(r"(^|_)(COMMIT|SHA|REVISION|REV|VERSION|RELEASE|BUILD|DIGEST)$", re.I)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def add_environment(variables: Mapping[str, str], place: str, draft: Draft, without: Iterable[str] = ()) -> None:
+@dataclass(frozen=True)
+class References:
+    """How a file writes another variable's value into one, and a text that only looks like that."""
+
+    found: re.Pattern[str]
+    escaped: str
+    plain: str
+
+
+#: Of a Dockerfile only what is left: what ENV knows is replaced by then.
+IN_DOCKERFILE = References(re.compile(r"\$\{?[A-Za-z_]"), "", "")
+IN_COMPOSE = References(re.compile(r"(?<!\$)(?:\$\$)*\$\{?[A-Za-z_]"), "$$", "$")
+IN_POD = References(re.compile(r"(?<!\$)(?:\$\$)*\$\([A-Za-z_]"), "$$(", "$(")
+#: gunicorn takes raw_env as it stands.
+NOWHERE = References(re.compile(r"(?!)"), "", "")
+
+
+def is_variable(name: str) -> bool:
+    """Whether a profile can have a variable of that name; Compose and Kubernetes take `a.b` and `a-b` too."""
+    try:
+        VARIABLE.parse(Text(name, Mark("env"), True))
+    except ValueError:
+        return False
+    return True
+
+
+def add_environment(
+    variables: Mapping[str, str],
+    place: str,
+    draft: Draft,
+    without: Iterable[str] = (),
+    references: References = NOWHERE,
+) -> None:
     """The app's variables; a value that may be a secret is named, and never shown."""
     left = {*READ_BY_GUNICORN, *without}
+    of_image = []
     for name, value in variables.items():
-        if name in left or name.startswith(("PYTHON", "PIP_", "LC_")) or name in ("PATH", "HOME", "LANG"):
+        if name in left or _SET_ANYWAY.fullmatch(f"{name}={value}"):
             continue
-        if _TOKEN.fullmatch(value) or re.search(r"[\r\n\x00]", value):
-            draft.notes.append(f"{place}: {name}: its value may be a secret; give it to the container when it runs")
+        if not is_variable(name):
+            draft.notes.append(f"{place}: {name[:60]!r}: left out: no profile has a variable of such a name")
+        elif name == "PYTHONPATH":
+            draft.notes.append(f"{place}: PYTHONPATH: use app.python_path for a folder of the app")
+        elif _OF_THE_IMAGE.fullmatch(name):
+            of_image.append(name)
+        elif holds_secret(name, value) or _is_random(name, value) or re.search(r"[\r\n\x00]", value):
+            do = "name in env_secrets which Secret has it"
+            do += f"; where it is no secret, write it in env, and env_allowed: [{name}]"
+            why = "its value may be a secret: image, history and manifests would all show them"
+            draft.notes.append(f"{place}: {name}: {why}; {do}")
+        elif references.found.search(value):
+            do = "write what it is in env, or give it to the container when it runs"
+            draft.notes.append(f"{place}: {name}: its value follows from variables that are not known here; {do}")
         else:
-            draft.set(f"env.{name}", value, place)
+            plain = value.replace(references.escaped, references.plain) if references.escaped else value
+            draft.set(f"env.{name}", plain, place)
+    if of_image:
+        why = "left out: they are of the interpreter, pip or the image, whose own the kit sets"
+        draft.notes.append(f"{place}: {', '.join(of_image)}: {why}")
+
+
+def _is_random(name: str, value: str) -> bool:
+    """Whether a value reads like a generated one, whatever it is called."""
+    is_commit = _COMMIT_NAME.search(name) and _COMMIT.fullmatch(value)
+    return bool(_TOKEN.fullmatch(value)) and not (is_commit or _WORDS.fullmatch(value))
+
+
+def add_read_variables(run: Run, place: str, draft: Draft) -> None:
+    """What gunicorn itself takes from the environment where no option and no configuration says it."""
+    given = {name: run.environment[name] for name in READ_BY_GUNICORN if run.environment.get(name)}
+    if (port := given.get("PORT")) is not None:
+        if not port.isdigit():
+            draft.notes.append(f"{place}: PORT: no number is known here; write it as port")
+        elif run.last("bind") is None:
+            draft.set("port", int(port), place)
+        elif "port" not in draft.entries or draft.entries["port"].value != int(port):
+            draft.notes.append(f"{place}: PORT {port}: gunicorn listens where bind says")
+    if (peers := given.get("FORWARDED_ALLOW_IPS")) is not None:
+        if run.last("forwarded_allow_ips") is None:
+            draft.set("forwarded_allow_ips", peers, place)
+        else:
+            draft.notes.append(f"{place}: FORWARDED_ALLOW_IPS: forwarded_allow_ips is given, and decides")
+    workers = run.last("workers")
+    if "WEB_CONCURRENCY" in given and workers is not None and workers.how != "variable":
+        draft.notes.append(f"{place}: WEB_CONCURRENCY: workers is given at {place_of(workers)}, and decides")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
 
 from ..audit.containers import Container
 from ..audit.dockerfile import Image
 from ..audit.documents import Node
 from ..profile.schema import SETTINGS
 from ..servers import SERVERS
-from .settings import Draft
+from .settings import Draft, add_environment, is_variable
 
 _COMPILERS = re.compile(r"(gcc|g\+\+|make|build-essential|pkg-config|git|cmake|rustc|cargo|libc6-dev|libc-dev|.+-dev)")
 _HEALTH = ("curl", "wget")
@@ -44,10 +45,38 @@ def add_image(image: Image, file: str, draft: Draft) -> None:
             draft.notes.append(f"{file}: Python {match[1]}: {server.name} is tested with {', '.join(server.pythons)}")
         elif match[1] != SETTINGS["python"].default:
             draft.set("python", match[1], file)
+        else:
+            draft.entries.pop("python", None)  # what the project asks for, which the image had another of
 
 
 def _is_library(name: str) -> bool:
     return name.startswith(("lib", "default-lib")) and name.endswith("-dev") and name not in ("libc6-dev", "libc-dev")
+
+
+#: Keys of a Compose service that are taken, and those that say nothing of the server.
+_COMPOSE_TAKEN = {"command", "entrypoint", "environment", "env_file", "build", "image", "container_name", "deploy",
+                  "cpus", "mem_limit", "stop_grace_period", "restart", "init", "expose", "hostname"}  # fmt: skip
+#: YAML's key for what another mapping has.
+_MERGE = "<<"
+#: Fields of a pod and of its container that the profile has a setting for.
+_SETTINGS_FOR = {
+    "nodeSelector": "kubernetes.node_selector",
+    "tolerations": "kubernetes.tolerations",
+    "affinity": "kubernetes.affinity",
+    "priorityClassName": "kubernetes.priority_class",
+    "imagePullPolicy": "kubernetes.image_pull_policy",
+    "initContainers": "app.before_start",
+}
+_POD_TAKEN = {"containers", "imagePullSecrets", "terminationGracePeriodSeconds", "volumes", "restartPolicy",
+              "dnsPolicy", "schedulerName"}  # fmt: skip
+_CONTAINER_TAKEN = {"name", "image", "command", "args", "ports", "env", "envFrom", "resources", "readinessProbe",
+                    "livenessProbe", "startupProbe", "lifecycle", "volumeMounts", "terminationMessagePath",
+                    "terminationMessagePolicy"}  # fmt: skip
+#: What the kit's manifests have anyway, and stricter.
+_HARDENED = ("securityContext", "topologySpreadConstraints", "automountServiceAccountToken", "enableServiceLinks",
+             "strategy", "updateStrategy")  # fmt: skip
+_DEPLOYMENT_TAKEN = {"replicas", "selector", "template", "revisionHistoryLimit", "progressDeadlineSeconds",
+                     "serviceName", "podManagementPolicy"}  # fmt: skip
 
 
 def add_container(container: Container, documents: Sequence[Node], draft: Draft) -> None:
@@ -57,13 +86,76 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
         return
     place = f"{node.file}:{node.span.mark.line}"
     _resources(node, place, draft)
+    if image := _text(node, "image"):
+        draft.notes.append(f"{place}: image {image}: another is built here; write as image where it will be pushed")
+    if "port" not in draft.entries and (port := _published(node)):
+        draft.set("port", int(port), place, "Where requests are sent to; what gunicorn listens on is not seen.")
     if document.get("services") is not None:
+        _compose(node, place, draft)
         return
     _probes(node, place, draft)
-    _secrets(node, place, draft)
+    _env_from(node, place, draft)
+    _env(node, place, draft)
     if (spec := document.get("spec", "template", "spec")) is not None:
         _pod(container, document, spec, place, draft)
-        _around(document, documents, draft)
+        objects = [one for whole in documents for one in _objects(whole)]
+        _scale(document, objects, draft)
+        _services(container, document, objects, draft)
+    _left_out(node, _CONTAINER_TAKEN, place, draft)
+
+
+def _published(node: Node) -> str:
+    """The port of a container that a manifest or a Compose file names first: `containerPort`, `80:5000`, `target`."""
+    for one in _list(node, "ports"):
+        match = re.search(r"(?:^|:)([0-9]{1,5})(?:/tcp)?$", one.text)
+        found = match[1] if match is not None else _text(one, "containerPort") or _text(one, "target")
+        if found.isdigit():
+            return found
+    return ""
+
+
+def _compose(node: Node, place: str, draft: Draft) -> None:
+    """What a service says beside its command, its environment and its limits."""
+    name, passed = draft.entries["name"].value, []
+    if (environment := node.get("environment")) is not None:
+        passed = [one.text for one in environment.list() if "=" not in one.text]
+        passed += [key for key, value, _ in environment.items() if _has_tag(value, "null")]
+        add_environment(
+            {key: "" for key, value, _ in environment.items() if not value.text and _has_tag(value, "str")},
+            place,
+            draft,
+        )
+    if any(one is not None and one.get(_MERGE) is not None for one in (node, environment)):
+        draft.notes.append(f"{place}: what {_MERGE} takes in of another mapping is not read: write it out before")
+    if passed:
+        why = f"taken from where Compose runs; here .env.{name} in the project's folder may have it"
+        draft.notes.append(f"{place}: {', '.join(passed)}: {why}")
+    if (files := node.get("env_file")) is not None:
+        named = [files.text, *(one.text or _text(one, "path") for one in files.list())]
+        why = f"not read, since it may hold secrets; Compose takes variables from .env.{name} here"
+        draft.notes.append(f"{place}: env_file {', '.join(filter(None, named))}: {why}")
+    if node.get("build", "args") is not None:
+        draft.notes.append(f"{place}: build arguments: left out; a variable that follows from one can stand in env")
+    if replicas := _text(node, "deploy", "replicas"):
+        draft.notes.append(f"{place}: deploy.replicas {replicas}: write it as kubernetes.replicas")
+    deploy = [f"deploy.{key}" for key, _, _ in _items(node.get("deploy")) if key not in ("resources", "replicas")]
+    if _text(node, "deploy", "resources", "reservations", "memory"):
+        deploy.append("deploy.resources.reservations")
+    others = [key for key, _, _ in node.items() if key not in _COMPOSE_TAKEN and not key.startswith(("x-", _MERGE))]
+    if others := [*others, *deploy]:
+        draft.notes.append(f"{place}: {', '.join(others)}: left out: the Compose file here is the kit's own")
+
+
+def _left_out(node: Node, taken: Set[str], place: str, draft: Draft) -> None:
+    """A note of the fields that are not taken, each with the setting for it, if there is one."""
+    keys = [key for key, _, _ in node.items() if key not in taken]
+    if hardened := [key for key in keys if key in _HARDENED]:
+        draft.notes.append(f"{place}: {', '.join(hardened)}: left out: the manifest here has its own")
+    for key in keys:
+        if (path := _SETTINGS_FOR.get(key)) is not None:
+            draft.notes.append(f"{place}: {key}: left out; write it as {path}")
+    if others := [key for key in keys if key not in _SETTINGS_FOR and key not in _HARDENED]:
+        draft.notes.append(f"{place}: {', '.join(others)}: left out; kubernetes.patches can add it")
 
 
 def _pod(container: Container, document: Node, spec: Node, place: str, draft: Draft) -> None:
@@ -79,19 +171,102 @@ def _pod(container: Container, document: Node, spec: Node, place: str, draft: Dr
         draft.notes.append(f"{mark.file}:{mark.line}: terminationGracePeriodSeconds: follows from graceful_timeout")
     if volumes := [_text(one, "name") for one in _list(spec, "volumes")]:
         draft.notes.append(f"{place}: volumes {', '.join(volumes)}: write them as kubernetes.volumes")
+    if beside := [_text(one, "name") for one in _list(spec, "containers") if _text(one, "name") != container.name]:
+        draft.notes.append(f"{place}: containers {', '.join(beside)}: left out; kubernetes.patches can add them")
+    if annotations := _pairs(document.get("spec", "template", "metadata", "annotations")):
+        do = "left out; write what the app needs as kubernetes.pod_annotations"
+        draft.notes.append(f"{place}: annotations {', '.join(annotations)}: {do}")
+    if (kind := _text(document, "kind")) != "Deployment":
+        draft.notes.append(f"{document.file}:{document.span.mark.line}: it was a {kind}; here it is a Deployment")
+    _left_out(spec, _POD_TAKEN, f"{spec.file}:{spec.span.mark.line}", draft)
+    if (own := document.get("spec")) is not None:
+        _left_out(own, _DEPLOYMENT_TAKEN, f"{own.file}:{own.span.mark.line}", draft)
 
 
-def _around(document: Node, documents: Sequence[Node], draft: Draft) -> None:
-    """Replicas, autoscaler and Service."""
-    autoscalers = [one for one in documents if _text(one, "kind") == "HorizontalPodAutoscaler"]
+def _objects(document: Node) -> Iterator[Node]:
+    """A document, or, where it is a List, what is in it."""
+    items = _list(document, "items")
+    yield from (one for item in items for one in _objects(item)) if items else [document]
+
+
+def _scale(document: Node, documents: Sequence[Node], draft: Draft) -> None:
+    """Replicas, or the autoscaler of these pods, among what else the documents hold."""
+    name, kind = _text(document, "metadata", "name"), _text(document, "kind")
+    autoscalers = [
+        one
+        for one in documents
+        if _text(one, "kind") == "HorizontalPodAutoscaler"
+        and _text(one, "spec", "scaleTargetRef", "name") == name
+        and _text(one, "spec", "scaleTargetRef", "kind") in (kind, "")
+    ]
     for one in autoscalers[:1]:
         for theirs, ours in (("minReplicas", "min_replicas"), ("maxReplicas", "max_replicas")):
             _number(one.get("spec", theirs), f"kubernetes.{ours}", draft)
+        _number(one.get("spec", "targetCPUUtilizationPercentage"), "kubernetes.target_cpu_percent", draft)
+        for metric in _list(one, "spec", "metrics"):
+            if _text(metric, "resource", "name") == "cpu":
+                _number(metric.get("resource", "target", "averageUtilization"), "kubernetes.target_cpu_percent", draft)
+            else:
+                mark = metric.span.mark
+                draft.notes.append(f"{mark.file}:{mark.line}: the autoscaler's other metrics: left out; here it is CPU")
     if not autoscalers:
         _number(document.get("spec", "replicas"), "kubernetes.replicas", draft)
+
+
+def _services(container: Container, document: Node, documents: Sequence[Node], draft: Draft) -> None:
+    """The port of the Service of these pods, and notes of the other ways in."""
+    services = [one for one in documents if _text(one, "kind") == "Service" and _selects(one, document)]
+    own = _own_ports(container, draft)
+    found = [(service, port) for service in services for port in _list(service, "spec", "ports")]
+    # Of several, the one that leads to gunicorn's port, and rather not the headless one that a StatefulSet has too.
+    found.sort(key=lambda pair: (_target(pair[1]) not in own, _text(pair[0], "spec", "clusterIP") == "None"))
+    for _, port in found[:1]:
+        _number(port.get("port"), "kubernetes.service_port", draft)
+    names = {_text(one, "metadata", "name") for one in services}
     for one in documents:
-        if _text(one, "kind") == "Service" and (ports := _list(one, "spec", "ports")):
-            _number(ports[0].get("port"), "kubernetes.service_port", draft)
+        if _text(one, "kind") in ("Ingress", "HTTPRoute") and names & set(_backends(one)):
+            mark = one.span.mark
+            draft.notes.append(f"{mark.file}:{mark.line}: {_text(one, 'kind')}: left out; write it as kubernetes.route")
+    for service in services:
+        if _text(service, "spec", "type") in ("NodePort", "LoadBalancer"):
+            mark, kind = service.span.mark, _text(service, "spec", "type")
+            do = "kubernetes.route is a way in, and kubernetes.patches can change the Service"
+            draft.notes.append(f"{mark.file}:{mark.line}: the Service was a {kind}: {do}")
+
+
+def _backends(route: Node) -> Iterator[str]:
+    """Names of the Services that an Ingress or an HTTPRoute leads to."""
+    yield _text(route, "spec", "defaultBackend", "service", "name")
+    for rule in _list(route, "spec", "rules"):
+        yield from (_text(one, "name") for one in _list(rule, "backendRefs"))
+        yield from (_text(one, "backend", "service", "name") for one in _list(rule, "http", "paths"))
+
+
+def _selects(service: Node, document: Node) -> bool:
+    """Whether a Service's selector matches the pods of a document, in its namespace."""
+    labels = _pairs(document.get("spec", "template", "metadata", "labels"))
+    selector = _pairs(service.get("spec", "selector"))
+    spaces = {_text(one, "metadata", "namespace") for one in (service, document)} - {""}
+    return bool(selector) and selector.items() <= labels.items() and len(spaces) < 2
+
+
+def _pairs(node: Node | None) -> dict[str, str]:
+    return {name: value.text for name, value, _ in _items(node)}
+
+
+def _items(node: Node | None) -> Iterator[tuple[str, Node, Node]]:
+    yield from node.items() if node is not None else ()
+
+
+def _own_ports(container: Container, draft: Draft) -> set[str]:
+    """The number and the names of the port that gunicorn listens on."""
+    number = str(draft.entries["port"].value if "port" in draft.entries else SETTINGS["port"].default)
+    ports = _list(container.node, "ports") if container.node is not None else []
+    return {number, *(_text(one, "name") for one in ports if _text(one, "containerPort") == number)} - {""}
+
+
+def _target(port: Node) -> str:
+    return _text(port, "targetPort") or _text(port, "port")
 
 
 def _resources(node: Node, place: str, draft: Draft) -> None:
@@ -101,8 +276,12 @@ def _resources(node: Node, place: str, draft: Draft) -> None:
     compose = _text(node, "deploy", "resources", "limits", "memory") or _text(node, "mem_limit")
     if not cpu and (cpu := _text(requests, "cpu")):
         draft.set("kubernetes.cpu_limit", "none", place)
+    elif (request := _text(requests, "cpu")) and request != cpu:
+        draft.set("resources.cpu_request", request, place)
     if cpu:
         draft.set("resources.cpu", int(cpu) if cpu.isdigit() else cpu, place)
+    if (asked := _text(requests, "memory")) and asked != memory:
+        draft.notes.append(f"{place}: memory request {asked}: a pod here asks for its limit, {memory}")
     if match := re.fullmatch(r"([0-9]+)\s*([bkmg])b?", compose.lower()):
         memory = f"{int(match[1]) * _BYTES[match[2]] // 2**20}Mi"
     if memory:
@@ -121,21 +300,44 @@ def _probes(node: Node, place: str, draft: Draft) -> None:
         draft.set("health.startup_seconds", int(period) * int(times), place)
 
 
-def _secrets(node: Node, place: str, draft: Draft) -> None:
-    """Names of Secrets whose keys are variables; never a value."""
-    secrets = [_text(one, "secretRef", "name") for one in _list(node, "envFrom")]
+def _env_from(node: Node, place: str, draft: Draft) -> None:
+    """Secrets and ConfigMaps whose keys are variables."""
+    sources: list[Any] = []
+    for one in _list(node, "envFrom"):
+        for theirs, ours in (("secretRef", "secret"), ("configMapRef", "config_map")):
+            name, prefix = _text(one, theirs, "name"), _text(one, "prefix")
+            if not name:
+                continue
+            source = {ours: name, "prefix": prefix} if prefix else {ours: name} if ours == "config_map" else name
+            sources += [source] if source not in sources else []
+            if _text(one, theirs, "optional") == "true":
+                why = "was optional; here a pod does not start while it is missing"
+                draft.notes.append(f"{place}: envFrom {name}: {why}")
+    if sources:
+        draft.set("kubernetes.env_from", sources, place)
+
+
+def _env(node: Node, place: str, draft: Draft) -> None:
+    """Variables that other objects have; never a value."""
     for one in _list(node, "env"):
-        name, key = _text(one, "name"), _text(one, "valueFrom", "secretKeyRef", "key")
-        secret = _text(one, "valueFrom", "secretKeyRef", "name")
-        if secret and key == name:
-            secrets.append(secret)
-        elif secret:
-            draft.notes.append(f"{place}: {name}: rename the key {key} of the Secret {secret}, and add it to env_from")
-        elif one.get("valueFrom") is not None:
+        name, given = _text(one, "name"), one.get("valueFrom")
+        secret, key = _text(given, "secretKeyRef", "name"), _text(given, "secretKeyRef", "key")
+        config_map = _text(given, "configMapKeyRef", "name")
+        if secret and key and is_variable(name):
+            draft.entries.pop(f"env.{name}", None)  # the image's, which the pod's comes before
+            draft.set(f"env_secrets.{name}", {"secret": secret, "key": key}, place)
+        elif config_map:
+            key = _text(given, "configMapKeyRef", "key")
+            do = f"kubernetes.env_from: [{{config_map: {config_map}}}] takes all its keys, under their own names"
+            draft.notes.append(f"{place}: {name} comes from the key {key} of the ConfigMap {config_map}: {do}")
+        elif given is not None:
             draft.notes.append(f"{place}: {name} comes from another object: give it by a patch")
-    named = list(dict.fromkeys(name for name in secrets if name))
-    if named:
-        draft.set("kubernetes.env_from", named, place)
+        elif one.get("value") is None:
+            add_environment({name: ""}, place, draft)
+
+
+def _has_tag(node: Node, name: str) -> bool:
+    return bool(node.raw.tag == f"tag:yaml.org,2002:{name}")
 
 
 def _number(node: Node | None, path: str, draft: Draft) -> None:

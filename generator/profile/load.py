@@ -13,6 +13,8 @@ from .records import read
 from .schema import SETTINGS, Profile
 
 _HIDDEN = tuple(path for path, one in SETTINGS.items() if one.hidden)
+#: Instead of what was given, where that may be a secret.
+NOT_SHOWN = "(value not shown)"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _short(name: str) -> str:
 def _shown(path: Sequence[str], value: Any) -> str:
     """What was given, cut short; never a value of a hidden setting, which may be a secret by mistake."""
     if any(f"{'.'.join(path)}.".startswith(f"{hidden}.") for hidden in _HIDDEN):
-        return "(value not shown)"
+        return NOT_SHOWN
     if isinstance(value, Text):
         return f"{str(value)[:60]!r}" + ("…" if len(value) > 60 else "")
     return "a mapping" if isinstance(value, Block) else "a list"

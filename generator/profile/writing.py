@@ -68,7 +68,7 @@ def _setting(name: str, entry: Entry, indent: str) -> Iterator[str]:
     line = f"{indent}{_scalar(name)}: {_scalar(entry.value)}"
     why = printable(entry.why)
     behind = f"{line:{_COLUMN - 1}} # {why}" if why else line
-    if len(behind) > _WIDTH:
+    if why and len(behind) > _WIDTH:
         yield from _comment(why, indent)
         behind = line
     yield behind

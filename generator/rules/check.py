@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from ..errors import Fault, nearest
 from ..profile.load import Draft
 from ..profile.schema import ASGI_REMEDY, MAX_THREADS, CpuRule, Profile
+from ..profile.secrets import holds_secret
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
 from .commands import command_faults
-from .environment import environment_faults, holds_secret
+from .environment import environment_faults
 from .kubernetes import kubernetes_faults
 
 #: Folders below docker/ with a meaning of their own; a profile of that name would write over them.

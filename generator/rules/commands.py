@@ -9,11 +9,11 @@ from ..plan.before_start import RELEASE_LENGTH, SUFFIX, plan_before_start
 from ..plan.jobs import job_name
 from ..plan.proxy import compose_prefix, containers_beside
 from ..plan.volumes import single_claim
-from ..profile.load import Draft
+from ..profile.load import NOT_SHOWN, Draft
 from ..profile.schema import Profile
+from ..profile.secrets import secret_word, shell_words
 from ..runtime.sizing import MIB
 from ..servers.server import Server
-from .environment import holds_secret
 
 #: Of a label's value, which the name of a Job becomes, and of an object's.
 _LONGEST_NAME = 63
@@ -21,10 +21,12 @@ _LONGEST_NAME = 63
 _SERVICES = ("app", "proxy", SUFFIX)
 #: Python itself takes 10 MiB, and the pod's /dev/shm, which counts, may take 16.
 _MIN_MEMORY_MIB = 32
+_READ_IT = "have the command read it from the environment, and name it in env_secrets"
 
 
 def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
-    """Every fault of ``app.before_start`` and ``jobs``."""
+    """Every fault of ``app.before_start`` and ``jobs``, and secrets in the app's other commands."""
+    yield from _build_words(draft, profile)
     commands: list[tuple[str, Sequence[str]]] = []
     if profile.app.before_start:
         commands.append(("app.before_start", profile.app.before_start))
@@ -52,12 +54,27 @@ def _words(draft: Draft, path: str, command: Sequence[str]) -> Iterator[Fault]:
     elif command[0].startswith("-"):
         allowed = "a command: the image takes what begins with - for an argument of the server"
         yield draft.fault(f"{path}.0", allowed, "put the program's name first", code="K006")
-    for number, word in enumerate(command):
-        if holds_secret("", word):
-            do = "have the command read it from the environment, and name it in env_secrets"
-            yield draft.fault(
-                f"{path}.{number}", "no secrets: Compose file and manifest would show them", do, code="K014"
-            )
+    if (number := secret_word(command)) is not None:
+        allowed, do = "no secrets: Compose file and manifest would show them", "name it in env_secrets"
+        do = (
+            f"have the command read it from the environment, and {do}; where it is no secret, start a script of the app"
+        )
+        yield draft.fault(f"{path}.{number}", allowed, do, NOT_SHOWN, code="K014")
+
+
+def _build_words(draft: Draft, profile: Profile) -> Iterator[Fault]:
+    """Commands of the build, and what the server's own begins with: in the image's history and its entry point."""
+    words = {f"app.build_commands.{number}": shell_words(one) for number, one in enumerate(profile.app.build_commands)}
+    for path, command in words.items():
+        if secret_word(command) is not None:
+            allowed, do = "no secrets: the image's history would show them", "read it from a file of app.build_secrets"
+            yield draft.fault(path, allowed, do, NOT_SHOWN, code="K014")
+    if (number := secret_word(profile.app.wrapper)) is not None:
+        allowed, do = (
+            "no secrets: the image would show them",
+            "have it read the environment, and name it in env_secrets",
+        )
+        yield draft.fault(f"app.wrapper.{number}", allowed, do, NOT_SHOWN, code="K014")
 
 
 def _job_name(draft: Draft, profile: Profile) -> Iterator[Fault]:

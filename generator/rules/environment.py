@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ..errors import Fault
-from ..profile.load import Draft
+from ..profile.load import NOT_SHOWN, Draft
 from ..profile.schema import Profile
+from ..profile.secrets import holds_secret, secrets_in
 
-#: The last word of a name says what it holds: TOKENIZERS_PARALLELISM, API_KEY_HEADER, JWT_TOKEN_EXPIRES and
-#: DB_PASSWORD_FILE hold no secret. A word may be glued to the one before it, as in PGPASSWORD.
-_PASSWORD = r"PASSWORDS?|PASSWD|PASSPHRASE|(^|_|PG)PASS"  # noqa: S105
-_SECRET = r"SECRETS?|TOKENS?|CREDENTIALS?|(^|_|API|ACCESS|PRIVATE|SIGNING|SECRET|ENCRYPTION)KEYS?"  # noqa: S105
-#: Words that say which one of several it is, not what it is.
-_WHICH = (
-    r"(_?[0-9]+|_(FALLBACKS?|BASE|VALUE|OLD|NEW|PREVIOUS|CURRENT|PRIMARY|SECONDARY|PROD|PRODUCTION|STAGING|DEV|TEST))*"
-)
-_PASSWORD_NAME = re.compile(rf"({_PASSWORD}){_WHICH}$", re.I)
-_SECRET_NAME = re.compile(rf"({_SECRET}){_WHICH}$", re.I)
-_PUBLIC_NAME = re.compile(rf"(^|_)(PUBLIC|PUBLISHABLE)_?KEYS?{_WHICH}$", re.I)
-#: MAX_TOKENS, say, or ACCESS_TOKEN: "false"; a number of ten digits may be a password.
-_NO_SECRET_VALUE = re.compile(r"|true|false|yes|no|on|off|null|none", re.I)
-_NUMBER = re.compile(r"[-+]?[0-9]{1,9}(\.[0-9]{1,9})?")
-_ABSOLUTE_PATH = re.compile(r"/|(/[A-Za-z0-9._-]{1,64}){1,32}/?")
-#: A part of a path that reads like one of the random texts that begin with a slash as well.
-_RANDOM = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
-#: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
-_USER_INFO = re.compile(r"[a-z0-9+.-]://[^/?#\s]*@", re.I)
 _RESERVED_NAMES = {
     "GUNICORN_CMD_ARGS": "write the setting in the profile",
     "WEB_CONCURRENCY": "use workers",
@@ -49,23 +30,8 @@ _BENDS_THE_SERVER = (
 )
 
 
-def holds_secret(name: str, value: str) -> bool:
-    """Whether a variable, or a keyword, looks like a secret by its name, or its value has a user's part of a URL."""
-    if _USER_INFO.search(value):
-        return True
-    if _NO_SECRET_VALUE.fullmatch(value) or _is_path(value):
-        return False
-    if _PASSWORD_NAME.search(name):
-        return True
-    return bool(_SECRET_NAME.search(name)) and not _PUBLIC_NAME.search(name) and not _NUMBER.fullmatch(value)
-
-
-def _is_path(value: str) -> bool:
-    return bool(_ABSOLUTE_PATH.fullmatch(value)) and not any(map(_RANDOM.fullmatch, value.split("/")))
-
-
 def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
-    """Variables that look like secrets or are the server's, but for those that env_allowed names."""
+    """Variables that look like secrets or are the server's, but for those that env_allowed names; settings too."""
     names = {name for name, _ in profile.env}
     for number, name in enumerate(profile.env_allowed):
         if name not in names:
@@ -86,6 +52,11 @@ def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
                 path, "variables of the app; this one is reserved for the server", remedy or "remove it", code="K015"
             )
     yield from _secret_faults(draft, profile)
+    for name, value in profile.gunicorn:
+        if (below := next(secrets_in(name, value), None)) is not None:
+            shown = f"no secrets: the image would show {name}{f'.{below}' if below else ''}"
+            do = "leave it out: the app's own code can read it from the environment and set it"
+            yield draft.fault(f"gunicorn.{name}", shown, do, NOT_SHOWN, code="K014")
 
 
 def _secret_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,22 +134,77 @@ def debian_packages(names: set[str]) -> tuple[list[str], list[str], str]:
     return list(dict.fromkeys(build)), list(dict.fromkeys(run)), ", ".join(needing)
 
 
-def required_python(root: Path, offered: tuple[str, ...]) -> tuple[str | None, str]:
-    """The version among ``offered``, oldest first, that the project requires, and where; None where none fits."""
-    for name in (".python-version", "runtime.txt"):
-        first = text_of(root / name).strip().removeprefix("python-").split(".")
-        if len(first) >= 2:
-            required = ".".join(first[:2])
-            return (required if required in offered else None), name
-    pipfile = table(_pipfile(root / "Pipfile.lock"), "_meta", "requires").get("python_version")
-    if isinstance(pipfile, str) and pipfile:
-        return (pipfile if pipfile in offered else None), "Pipfile.lock"
+def required_python(root: Path, offered: tuple[str, ...], usual: str) -> tuple[str | None, str]:
+    """The version among ``offered``, oldest first, that the project requires, and where; None where none fits.
+
+    Of a range it is the usual one, if that is in it, and else the newest. Where nothing is said, that is nowhere.
+    """
+    for name, required in _exact_pythons(root):
+        return (required if required in offered else None), name
+    for where, text, read in _python_ranges(root):
+        try:
+            specifiers = read(text)
+        except InvalidSpecifier:
+            continue
+        # A patch release that no `>=3.12.1` refuses.
+        fitting = [one for one in offered if any(specifier.contains(f"{one}.99") for specifier in specifiers)]
+        return (usual if usual in fitting else fitting[-1] if fitting else None), where
+    return usual, ""
+
+
+_VERSION = re.compile(r"\s*(?:c?python-)?([0-9]+\.[0-9]+)(?:[.\s]|$)")
+
+
+def _exact_pythons(root: Path) -> Iterator[tuple[str, str]]:
+    """Files that name one version, and its first two numbers."""
+    tools = re.search(r"^python[ \t]+(\S+)", text_of(root / ".tool-versions"), re.MULTILINE)
+    pipfile = table(toml_of(root / "Pipfile"), "requires")
+    texts = {
+        ".python-version": text_of(root / ".python-version"),
+        "runtime.txt": text_of(root / "runtime.txt"),
+        ".tool-versions": tools[1] if tools else "",
+        "Pipfile.lock": table(_pipfile(root / "Pipfile.lock"), "_meta", "requires").get("python_version", ""),
+        "Pipfile": pipfile.get("python_version") or pipfile.get("python_full_version") or "",
+    }
+    for name, text in texts.items():
+        if (match := _VERSION.match(str(text))) is not None:
+            yield name, match[1]
+
+
+def _python_ranges(root: Path) -> Iterator[tuple[str, str, Callable[[str], list[SpecifierSet]]]]:
+    """Where a project says which versions it runs with, what is written there, and how that is read."""
     pyproject = toml_of(root / "pyproject.toml")
-    required = table(pyproject, "project").get("requires-python", "")
-    try:
-        specifier = SpecifierSet(str(required))
-    except InvalidSpecifier:
-        return offered[-1], ""
-    # A patch release that no `>=3.12.1` refuses.
-    fitting = [one for one in offered if specifier.contains(f"{one}.99")]
-    return (fitting[-1] if fitting else None), "pyproject.toml: requires-python" if required else ""
+    if required := table(pyproject, "project").get("requires-python"):
+        yield "pyproject.toml: requires-python", str(required), lambda text: [SpecifierSet(text)]
+    poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")
+    if poetry := poetry.get("version") if isinstance(poetry, dict) else poetry:
+        yield "pyproject.toml: tool.poetry.dependencies.python", str(poetry), poetry_specifiers
+    setup = re.search(r"^python_requires[ \t]*=[ \t]*(\S.*)$", text_of(root / "setup.cfg"), re.MULTILINE)
+    if setup:
+        yield "setup.cfg: python_requires", setup[1], lambda text: [SpecifierSet(text)]
+
+
+def poetry_specifiers(text: str) -> list[SpecifierSet]:
+    """Poetry's constraint as specifiers of which one must hold: `^3.11`, `~3.11`, `3.11.*`, `>=3.9 <3.13 || 3.14`.
+
+    Raises InvalidSpecifier for what is none.
+    """
+    return [SpecifierSet(",".join(_poetry_parts(one))) for one in re.split(r"\|\|?", text)]
+
+
+def _poetry_parts(text: str) -> Iterator[str]:
+    """The parts of one alternative. An operator may have a blank behind it, and a comma or a blank ends a part."""
+    for part in re.sub(r"([<>=!~^])\s+(?=[0-9])", r"\1", text).replace(",", " ").split():
+        match = re.fullmatch(r"(\^|~=|~|)([0-9]+(?:\.[0-9]+)*)(\.\*)?", part)
+        if part == "*" or (match and match[1] == "~="):
+            yield from [part] if match else []
+        elif match and match[1]:
+            numbers = [int(number) for number in match[2].split(".")]
+            # ^3.11 stays below 4, ~3.11 below 3.12, ~3 below 4.
+            kept = numbers[:1] if match[1] == "^" else numbers[:2]
+            above = ".".join(map(str, [*kept[:-1], kept[-1] + 1]))
+            yield from (f">={match[2]}", f"<{above}")
+        elif match:  # 3.11, one version or all below it; of a patch release its minor, which the image has
+            yield f"=={'.'.join(match[2].split('.')[:2])}.*"
+        else:
+            yield part

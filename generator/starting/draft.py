@@ -74,13 +74,11 @@ def _dependency_files(root: Path, requirements: str | None, folder: str) -> tupl
 
 def python_entries(root: Path, server: Server) -> list[Entry]:
     """The image's Python, where the project requires another than the default."""
-    python, where = required_python(root, server.pythons)
     default = SETTINGS["python"].default
+    usual = default if default in server.pythons else server.pythons[-1]
+    python, where = required_python(root, server.pythons, usual)
     if python is None:
-        chosen = default if default in server.pythons else server.pythons[-1]
-        return [Entry("python", chosen, f"{where} requires another; {server.name} has {', '.join(server.pythons)}")]
-    if not where:
-        python = default if default in server.pythons else server.pythons[-1]
+        return [Entry("python", usual, f"{where} requires another; {server.name} has {', '.join(server.pythons)}")]
     return [] if python == default else [Entry("python", python, where)]
 
 

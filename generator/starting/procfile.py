@@ -4,47 +4,57 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from ..audit.words import find_gunicorn, split
 from ..errors import Mark
 from ..plan.before_start import SUFFIX
+from ..profile.secrets import secret_word
 from ..profile.writing import Entry
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 #: What only a shell understands, and a variable that is set before the command.
 _SHELL = re.compile(r"[$`|&;<>()*?~\\]|^[A-Za-z_][A-Za-z0-9_]*=")
-#: A URL with a user's part: what may be a password belongs into no profile.
-_USER_INFO = re.compile(r"://[^/?#\s]*@")
 #: Nothing there says what a process needs.
 _RESOURCES = {"cpu": "500m", "memory": "512Mi"}
 _RESERVED = ("app", "proxy", SUFFIX)
 
 
 def process_entries(text: str, file: str) -> list[Entry]:
-    """``app.before_start`` and ``jobs`` of a Procfile. A line with a password in a URL is left out, and said so."""
+    """``app.before_start`` and ``jobs`` of a Procfile, without the lines of `left_out`."""
     release: Entry | None = None
     jobs: dict[str, dict[str, Any]] = {}
-    left_out: list[str] = []
+    for _, name, command in _processes(text, file):
+        if secret_word(command) is not None:
+            continue
+        if name == "release":
+            release = Entry("app.before_start", command, f"{file}: release")
+        else:
+            jobs.setdefault(job := _job_name(name), {"name": job, "command": command})
+    found = [release] if release is not None else []
+    if jobs:
+        # A mapping of its own for each: YAML would write a shared one as an alias.
+        listed = [{**job, "resources": dict(_RESOURCES)} for job in jobs.values()]
+        found.append(Entry("jobs", listed, f"{file}; resources are a guess"))
+    return found
+
+
+def left_out(text: str, file: str) -> list[str]:
+    """What to say of each line that a profile must not have, since it may hold a secret."""
+    do = "have the command read it from the environment, and name it in env_secrets"
+    lines = (one for one in _processes(text, file) if secret_word(one[2]) is not None)
+    return [f"{file}:{number}: {name}: left out for what may be a secret: {do}" for number, name, _ in lines]
+
+
+def _processes(text: str, file: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Line, name and command of what is not the server."""
     for number, line in enumerate(re.sub(r"\\\n", "  ", text).splitlines(), start=1):
         if (match := _LINE.fullmatch(line.strip())) is None:
             continue
         name, command = match[1], match[2].strip()
-        if name == "web" or find_gunicorn(split(command, Mark(file, number, 1), {})) is not None:
-            continue
-        if _USER_INFO.search(command):
-            left_out.append(name)
-        elif name == "release":
-            release = Entry("app.before_start", _words(command), f"{file}: release")
-        else:
-            jobs.setdefault(job := _job_name(name), {"name": job, "command": _words(command)})
-    why = f"{file}; resources are a guess"
-    why += f"; left out for a password in a URL: {', '.join(left_out)}" if left_out else ""
-    found = [release] if release is not None else []
-    if jobs:
-        # A mapping of its own for each: YAML would write a shared one as an alias.
-        found.append(Entry("jobs", [{**job, "resources": dict(_RESOURCES)} for job in jobs.values()], why))
-    return found
+        if name != "web" and find_gunicorn(split(command, Mark(file, number, 1), {})) is None:
+            yield number, name, _words(command)
 
 
 def _words(command: str) -> list[str]:

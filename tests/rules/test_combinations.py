@@ -63,6 +63,10 @@ ACCEPTED = [
     ("env={PUBLIC_KEY: MIIB, STRIPE_PUBLISHABLE_KEY: pk, TOKEN_URL: 'https://a/b', KEY_ID: abc, PASSWORD_MIN: x}",),
     ("env={GOOGLE_APPLICATION_CREDENTIALS: /var/run/gcp/key.json, SECRET: /path, SECRET_KEY: /}",),
     ("env={CACHE_KEY: user}", "env_allowed=[CACHE_KEY]"),
+    ("env={PWD: /srv, GIT_COMMIT: 9fceb02d0ae598e95dc970b74767f19372d61af8, URL: 'redis://:$PASSWORD@r/0'}",),
+    ("env={TAGS: 'env=prod,key=value', AUTH: 'shop.auth:check', DB_DSN: 'host=db dbname=x password=$DB_PASSWORD'}",),
+    ("env={SENTRY_DSN: 'https://0123456789abcdef@o1.ingest.example/2'}", "env_allowed=[SENTRY_DSN]"),
+    ("app.build_commands=['flask assets build && API_TOKEN=$(cat /run/secrets/token) npm ci']",),
     ("env={URL: 'git://git@host/a'}", "env_allowed=[URL]"),
     ("env={LD_PRELOAD: /usr/lib/libjemalloc.so.2, PYTHONHASHSEED: '0'}", "env_allowed=[LD_PRELOAD, PYTHONHASHSEED]"),
     ("app.module=shop:create_app()", "app.arguments=[production, 2, true, null, [a, b]]"),
@@ -166,6 +170,18 @@ REFUSED = [
     *(((f"env.{name}={value}",), f"env.{name}", SECRET, f"env_allowed: [{name}]") for name, value in (
         ("DB_PASSWORD", "123456"), ("API_TOKEN", "1234567890"), ("SECRET_ACCESS_KEY", "/wJalrXUtnFEMI0K7MDENG/bPxRfi"),
         ("SECRET_KEY", "/a+b"), ("PRIVATE_KEY", "x"))),
+    *(((f"env.ANY={value}",), "env.ANY", SECRET, "env_allowed: [ANY]") for value in (
+        "'host=db password=hunter2'", "'AccountName=a;AccountKey=abc123=='", "https://hooks.slack.com/services/T0/B0/X",
+        "https://0123456789abcdef@o1.ingest.example/2", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc",
+        "'-----BEGIN RSA PRIVATE KEY-----'", "AKIAIOSFODNN7EXAMPLE", "ghp_abc123", "xoxb-123456-abcdef")),
+    *(((f"env.{name}={value}",), f"env.{name}", SECRET, f"env_allowed: [{name}]") for name, value in (
+        ("DB_PWD", "hunter2"), ("MYSQL_PWD", "hunter2"), ("BASIC_AUTH", "'admin:hunter2'"), ("BLOB_SAS", "sv"))),
+    (("gunicorn.logconfig_dict={handlers: {mail: {class: x, credentials: [u, hunter2]}}, loggers: {}, "
+      "root: {handlers: [mail]}}",),
+     "gunicorn.logconfig_dict", "logconfig_dict.handlers.mail.credentials", "the app's own code"),
+    (("gunicorn.dogstatsd_tags='password=hunter2'",), "gunicorn.dogstatsd_tags", "no secrets", "leave it out"),
+    (("app.build_commands=[make, 'NPM_TOKEN=abc npm ci']",), "app.build_commands.1", "history", "app.build_secrets"),
+    (("app.wrapper=[ddtrace-run, --api-key, hunter2]",), "app.wrapper.2", "no secrets", "name it in env_secrets"),
     (("env_allowed=[API_KEY]",), "env_allowed.0", "names of variables in env", "correct the name"),
     (("env.PYTHONHOME=/x", "env_allowed=[PYTHONHOME]"), "env.PYTHONHOME", RESERVED, "remove it"),
     (("env.LD_AUDIT=/x", "env_allowed=[LD_AUDIT]"), "env.LD_AUDIT", RESERVED, "remove it"),

@@ -17,6 +17,14 @@ REFUSED = [
     (('app.before_start=[""]',), "app.before_start.0", "a word of a command"),
     (("app.before_start=[--timeout, 1]",), "app.before_start.0", "a command: the image takes what begins with -"),
     (("app.before_start=[load, 'postgres://u:p@db/x']",), "app.before_start.1", "no secrets"),
+    (("app.before_start=[sh, -c, 'API_TOKEN=abc flask db upgrade']",), "app.before_start.2", "no secrets"),
+    (("app.before_start=[env, API_TOKEN=abc, flask]",), "app.before_start.1", "no secrets"),
+    (("app.before_start=[flask, seed, --password, hunter2]",), "app.before_start.3", "no secrets"),
+    (
+        ("jobs=[{name: w, command: [x, '--password=hunter2'], resources: {cpu: 1, memory: 1Gi}}]",),
+        "jobs.0.command.1",
+        "no sec",
+    ),
     (("app.before_start=[a]", "proxy_subnet=10.9.0.0/29"), "proxy_subnet", "at least /28: 1 containers beside"),
     (("app.before_start=[a]", "server=flask"), "app.before_start", "none with flask"),
     (("jobs=[{name: w, command: celery worker, resources: {cpu: 1, memory: 1Gi}}]",), "jobs.0.command", "a list"),
@@ -74,6 +82,18 @@ def test_refused(overrides: tuple[str, ...], path: str, message: str) -> None:
     faults = faults_of("", *overrides)
     assert any(fault.path == path and message in fault.allowed for fault in faults), [str(fault) for fault in faults]
     assert all(fault.remedy for fault in faults)
+
+
+def test_a_secret_is_not_shown_in_the_message() -> None:
+    for override in (
+        "app.before_start=[flask, seed, --password, hunter2]",
+        "app.before_start=[sh, -c, 'TOKEN=hunter2 x']",
+        "app.wrapper=[x, --api-key, hunter2]",
+        "app.build_commands=['TOKEN=hunter2 make']",
+        "gunicorn.logconfig_dict={handlers: {a: {class: x, password: hunter2}}, loggers: {}, root: {handlers: [a]}}",
+    ):
+        (fault,) = faults_of("", override)
+        assert (fault.code, "hunter2" in str(fault), "value not shown" in str(fault)) == ("K014", False, True)
 
 
 def test_a_jobs_name_is_no_longer_than_a_label() -> None:

@@ -202,6 +202,8 @@ def test_a_project_without_a_dependency_file_is_reported(tmp_path: Path) -> None
     assert "nothing is installed: set app.requirements" in new(project(tmp_path / "a", {"app.py": FLASK})).stderr
     files = {"app.py": FLASK, "requirements.txt": "flask\n"}
     assert new(project(tmp_path / "b", files)).stderr == ""
+    assert "poetry lock writes poetry.lock" in new(project(tmp_path / "c", {"app.py": FLASK, **_poetry('"*"')})).stderr
+    assert "pipenv lock writes Pipfile.lock" in new(project(tmp_path / "d", {"app.py": FLASK, "Pipfile": ""})).stderr
 
 
 def test_it_never_overwrites(tmp_path: Path) -> None:
@@ -260,3 +262,41 @@ def test_values_are_read_back_as_they_were(text: str) -> None:
 )
 def test_the_folders_name_is_the_profiles(folder: str, name: str, tmp_path: Path) -> None:
     assert made(project(tmp_path / folder, {"app.py": FLASK})).name == name
+
+
+def _poetry(version: str) -> dict[str, str]:
+    return {"pyproject.toml": f'[tool.poetry]\nname = "a"\n[tool.poetry.dependencies]\npython = {version}\n'}
+
+
+@pytest.mark.parametrize(
+    ("files", "python", "where"),
+    [
+        *((_poetry(f'"{text}"'), python, "tool.poetry.dependencies.python") for text, python in (
+            ("~3.11", "3.11"), ("~3.12.4", "3.12"), (">=3.11,<3.13", "3.12"), (">=3.11 <3.12", "3.11"),
+            (">= 3.11, < 3.12", "3.11"), ("3.11.*", "3.11"), ("3.12", "3.12"), ("3.12.7", "3.12"), ("~=3.11.2", "3.11"),
+            ("3.14 || ~2.7", "3.14"), ("^3.14", "3.14"), ("<3.13", "3.12"))),
+        # The usual one is in these, which require no other.
+        *((_poetry(f'"{text}"'), "3.13", "") for text in ("^3.11", "~3", "*", ">=3.9", "3.11 || 3.13", "none")),
+        (_poetry('{version = "~3.11"}'), "3.11", "tool.poetry.dependencies.python"),
+        (_poetry('["~3.11"]'), "3.13", ""),
+        (_poetry('"^2.7"'), "3.13", "requires another"),
+        ({"pyproject.toml": '[project]\nname = "a"\nrequires-python = "<3.12"\n'}, "3.11", "requires-python"),
+        ({"pyproject.toml": '[project]\nname = "a"\nrequires-python = ">=3.9"\n'}, "3.13", ""),
+        ({"pyproject.toml": '[project]\nname = "a"\nrequires-python = ">=3.14"\n'}, "3.14", "requires-python"),
+        ({"setup.cfg": "[options]\npython_requires = >=3.9,<3.12\n"}, "3.11", "setup.cfg"),
+        ({".tool-versions": "nodejs 22.1.0\npython 3.12.4\n"}, "3.12", ".tool-versions"),
+        ({".python-version": "3.11.9\n"}, "3.11", ".python-version"),
+        ({".python-version": "shop.env\n"}, "3.13", ""),
+        ({"runtime.txt": "python-3.12.x\n"}, "3.12", "runtime.txt"),
+        ({"Pipfile": '[packages]\nflask = "*"\n[requires]\npython_version = "3.12"\n'}, "3.12", "Pipfile"),
+        ({"Pipfile.lock": '{"_meta": {"requires": {"python_version": "3.11"}}, "default": {}}'}, "3.11", "Pipfile"),
+    ],
+)  # fmt: skip
+def test_the_projects_python(files: dict[str, str], python: str, where: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    project(tmp_path, files)
+    assert new(tmp_path, "--server", "gevent").exit_code == 0
+    written = (tmp_path / "new.yaml").read_text()
+    lines = [line for line in written.splitlines() if line.startswith("python:")]
+    assert (lines[0].split()[1] if lines else "'3.13'") == f"'{python}'"
+    assert where in written and bool(lines) == bool(where)
