@@ -59,7 +59,7 @@ class Known:
 
 KNOWN = {
     "cpu": Known(
-        "end = time.process_time() + 0.02\n    while time.process_time() < end:\n        pass",
+        "end = time.thread_time() + 0.02\n    while time.thread_time() < end:\n        pass",
         r"gevent, 1 worker",
         "one CPU is busy whoever serves, so the profile's own, which is the simplest, stays",
     ),
