@@ -22,7 +22,7 @@ class Unreadable(Exception):
         self.span = span
 
 
-def read_configuration(text: str, file: str, environment: Mapping[str, str] | None = None) -> Run:
+def read_configuration(text: str, file: str, environment: Mapping[str, str | None] | None = None) -> Run:
     """What a configuration gives to gunicorn. ``environment`` is what is known of it. Raises Unreadable."""
     try:
         tree = ast.parse(text)

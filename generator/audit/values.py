@@ -67,7 +67,8 @@ class Value:
 class Scope:
     """Names of a configuration so far, what its imports stand for, and the environment that is known."""
 
-    environment: Mapping[str, str] = field(default_factory=dict)
+    #: Values by name; None where a variable is set to what is not known.
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     names: dict[str, Value] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
 
@@ -220,9 +221,9 @@ def _small(value: Any) -> Any:
 
 def _variable(name: Any, scope: Scope, marks: _Marks, default: Any = None, missing: bool = False) -> Any:
     marks.reads.add(str(name))
-    if name in scope.environment:
-        return scope.environment[name]
-    if missing:
+    if (known := scope.environment.get(name)) is not None:
+        return known
+    if missing or name in scope.environment:
         raise _Unseen(f"the environment variable {name} is not known here")
     marks.variable = str(name)
     return default

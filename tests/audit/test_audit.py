@@ -34,7 +34,10 @@ def test_a_command_line(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         assert run("--", "gunicorn", "-w", "8", "-k", "gevent", "app:app").exit_code == 0
-        result = run("--", "gunicorn", "-w8", "--preload", "--worker-class=gevent", "app:app")
+        words = ("--", "gunicorn", "-w8", "--preload", "--worker-class=gevent", "app:app")
+        assert "not seen: whether the module of app:app patches first" in run(*words).stdout
+        (tmp_path / "app.py").write_text("from flask import Flask\n")
+        result = run(*words)
         assert result.exit_code == 1
         assert "command line:1:14: error[K115]" in result.stdout
         assert "gunicorn -w8 --preload --worker-class=gevent app:app\n      |              ^^^^^^^^^\n" in result.stdout
