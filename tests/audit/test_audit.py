@@ -163,6 +163,90 @@ def test_hostile_expressions_cost_nothing(text: str) -> None:
     assert value.unseen or len(str(value.value)) < 5_000_000
 
 
+def test_a_long_chain_of_elif_is_followed_to_its_end() -> None:
+    chain = "if a():\n    x = 1\n" + "elif b():\n    pass\n" * 600 + "else:\n    logfile = 'x'\n"
+    assert codes(chain) == ["K102", "K101"]
+    assert codes("import os\n" + chain.replace("b()", "os.getenv('A')")) == ["K102", "K101"]
+
+
+def test_what_is_nested_too_deeply_is_not_seen() -> None:
+    chain = "import os\nif 0:\n    x = 1\n" + "elif os.getenv('A', '1') == '1':\n    x = 2\n" * 600
+    (gap,) = audit([Source("gunicorn.conf.py", chain)]).unseen
+    assert "nested too deeply" in gap.text
+
+
+BLOCKS = {
+    "literal script": """\
+kind: Pod
+spec:
+  containers:
+    - command: [sh, -c]
+      args:
+        - |
+          flask db upgrade
+          exec gunicorn a:b --pid x
+""",
+    "literal": """\
+kind: ConfigMap
+data:
+  gunicorn.conf.py: |-
+    if True:
+        bind = "0.0.0.0:8000"
+
+    pidfile = "x"
+""",
+    "folded": """\
+kind: Pod
+spec:
+  containers:
+    - command: [sh, -c]
+      args:
+        - >
+          flask db upgrade;
+
+          exec gunicorn a:b
+          --bind 0.0.0.0:80
+          --pid x
+""",
+    "folded for Compose": """\
+services:
+  web:
+    image: shop
+    command: >-
+      gunicorn a:b
+      --pid x
+""",
+    "quoted": r"""
+services:
+  web:
+    image: shop
+    command: "sh -c \"exec gunicorn a:b \
+      -b \\\"0.0.0.0:80\\\" --pid x\""
+""",
+    "exec.Dockerfile": r"""
+FROM python
+CMD ["sh", "-c", "exec gunicorn a:b \u002db \"0.0.0.0:80\" --pid x"]
+""",
+    "shell.Dockerfile": r"""
+FROM python
+# a comment
+CMD sh -c "exec gunicorn a:b \
+  # another
+  -b \"0.0.0.0:80\" \
+  --pid x"
+""",
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_place_in_a_text_of_several_lines(name: str) -> None:
+    text = BLOCKS[name]
+    found = audit([Source(name if "Dockerfile" in name else "a.yaml", text)]).findings
+    (span,) = [one.span for one in found if one.code == "K121"]
+    line = text.splitlines()[span.mark.line - 1]
+    assert line[span.mark.column - 1 :][: span.width] in ("--pid x", "pidfile")
+
+
 def test_a_comment_ignores_its_own_line_only() -> None:
     assert codes("loglevel = 'debug'  # kit: ignore[K125] for a week\npidfile = 'x'\n") == ["K121"]
     assert codes("# kit: ignore[K121] a volume\nloglevel = 'debug'\npidfile = 'x'\n") == ["K125", "K121"]
