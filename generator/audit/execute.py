@@ -81,6 +81,6 @@ def _isolation() -> list[str]:
             said = said if said.startswith("unshare") else f"{' '.join(words)}: {tried.stderr.strip()[:200]}"
     raise KitError(
         f"--execute runs configurations without network, which this machine does not let it do ({said}): run it as"
-        " root, allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_"
-        "userns=0), or leave --execute out; nothing was run"
+        " root, allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, or"
+        " kernel.apparmor_restrict_unprivileged_userns=0), or leave --execute out; nothing was run"
     )

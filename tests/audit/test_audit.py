@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from generator.audit.audit import Source, audit
+from generator.audit.audit import Source, audit, read_starts
 from generator.audit.execute import _isolation, run_configuration
 from generator.audit.kinds import KINDS
 from generator.audit.values import Scope, evaluate
@@ -204,6 +204,19 @@ def test_a_long_chain_of_elif_is_followed_to_its_end() -> None:
     chain = "if a():\n    x = 1\n" + "elif b():\n    pass\n" * 600 + "else:\n    logfile = 'x'\n"
     assert codes(chain) == ["K102", "K101"]
     assert codes("import os\n" + chain.replace("b()", "os.getenv('A')")) == ["K102", "K101"]
+
+
+def test_what_import_takes_over_is_the_app_and_no_database() -> None:
+    compose = "services:\n  db: {image: 'postgres:16', cpus: '2'}\n  web: {build: ., cpus: '0.5'}\n"
+    image = "FROM python\nENV MODE=x\nCMD gunicorn a:b\n"
+    starts = read_starts([Source("Dockerfile", image), Source("compose.yaml", compose)])
+    assert [one.name for one in starts.containers] == ["web"]
+    assert [(run.place, run.cpu_limit, run.app) for run in starts.runs] == [
+        ("container", None, "a:b"),
+        ("container", "0.5", "a:b"),
+    ]
+    (found,) = [run for run in starts.runs if run is starts.containers[0].run]
+    assert found.environment == {"MODE": "x"}
 
 
 def test_what_is_nested_too_deeply_is_not_seen() -> None:
