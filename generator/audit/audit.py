@@ -178,14 +178,17 @@ class _Audit:
                 for command in all_gunicorns(script_words(plain(source.text, Mark(source.name)), {})):
                     self._start(command, source.name, Run(place="process"), {})
 
-    def _script(self, words: Sequence[Word], origin: str, run: Run, environment: Mapping[str, str]) -> None:
+    def _script(
+        self, words: Sequence[Word], origin: str, run: Run, environment: Mapping[str, str], is_given: bool = False
+    ) -> None:
         """What a script starts that a container runs; that it is not among the files is said."""
         named = script_of(words)
         if named is None:
             return
-        source = self._find(origin, named.text.removeprefix("/") if named.text.count("/") == 1 else named.text)
+        source = self._script_file(origin, named.text)
         if source is None:
-            self.unseen.append(Unseen(named.span, f"what {named.text:.60} starts, which is not among the files"))
+            if not is_given:
+                self.unseen.append(Unseen(named.span, f"what {named.text:.60} starts, which is not among the files"))
             return
         self.used.add(source.name)
         self.texts.setdefault(source.name, source.text)
@@ -198,12 +201,16 @@ class _Audit:
             self.findings.append(Finding("K201", command.word.span, text))
         self._start(command, source.name, run, environment)
 
+    def _script_file(self, origin: str, path: str) -> Source | None:
+        """A script by its path in the image, which most likely has its name here too."""
+        return self._find(origin, path) or self.beside(origin, PurePosixPath(path).name)
+
     def _wrapped(self, words: Sequence[Word], command: Command, origin: str) -> None:
         """A script between a container's init and the gunicorn that it is given: whether it gives way to that."""
         named = script_of(words)
         if named is None or any(word is named for word in command.arguments) or named.span == command.word.span:
             return
-        source = self._find(origin, named.text.removeprefix("/") if named.text.count("/") == 1 else named.text)
+        source = self._script_file(origin, named.text)
         if source is None:
             text = f"what {named.text:.60} does before it starts gunicorn: it is not among the files"
             self.unseen.append(Unseen(named.span, text))
@@ -263,7 +270,9 @@ class _Audit:
             if not one.starts and not is_another(one):
                 self.findings += one.findings
             if words:
-                self._script(words, words[0].span.mark.file, one.run, environment)
+                # A script of the image that is given another command most likely runs that.
+                is_given = words is not one.words and one.starts
+                self._script(words, words[0].span.mark.file, one.run, environment, is_given)
 
     def _built(self, build: Build, image: Image | None) -> Image | None:
         """The image of a Compose service's build: of a Dockerfile here, or beside the Compose file."""

@@ -273,6 +273,10 @@ class _Splitter:
 
     def _expanded(self, written: str) -> tuple[str, str | None]:
         value, unknown = expand(written, self.expanded, self.room)
+        if ":=" in written and self.expanded is not None:
+            for match in _SETTING.finditer(written):
+                if not self.expanded.get(match[1]):
+                    self.set[match[1]] = match[2]
         self.room -= max(0, len(value) - len(written))
         return value, unknown
 
@@ -295,6 +299,10 @@ _CLOSES = {
     "(": (")", re.compile(r"\\.|'[^']*'|[()]", re.DOTALL)),
     "{": ("}", re.compile(r"\\.|'[^']*'|[{}]", re.DOTALL)),
 }
+
+
+#: An expansion that also sets its variable, to a plain text.
+_SETTING = re.compile(r"\$\{([A-Za-z_]\w*):=([^{}$`]*)\}")
 
 
 def _closing_quote(text: str, at: int) -> int:
@@ -533,7 +541,7 @@ class _Variables:
         self.depth = max(0, self.depth + _CONDITIONAL.get(first, 0))
         is_sure = not self.depth and sign != "||" and not (sign == "&&" and self.tested)
         self.tested = first in ("[", "[[", "test") or (sign == "&&" and self.tested)
-        if first in (".", "source"):
+        if first in (".", "source") and _base(command[-1].text) != "activate":  # of a virtual environment: PATH
             self.sourced = command[1] if len(command) > 1 else command[0]
         if first == "set" and len(command) > 1 and (command[1].text in ("-a", "+a") or command[-1].text == "allexport"):
             self.all_exported = command[1].text.startswith("-")
