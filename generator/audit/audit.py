@@ -76,7 +76,9 @@ def read_starts(sources: Sequence[Source], words: Sequence[str] = (), beside: Be
     """What files and the words of one command line start, with the findings about it."""
     work = _looked_at(sources, words, beside, None)
     ours = tuple(one for one in work.pending if one.starts or not is_another(one))
-    return Starts(tuple(work.runs), tuple(work.images), ours, work.report())
+    names = {source.name for source in sources}
+    images = tuple(one for one in work.images if one.file in names)  # not those that lie beside
+    return Starts(tuple(work.runs), images, ours, work.report())
 
 
 def _looked_at(
@@ -168,7 +170,7 @@ class _Audit:
                 if one.open_at is not None:
                     run.unseen.append(Unseen(one.open_at, "variables that this file sets"))
                 self._start(command, source.name, run, one.environment)
-            elif find_gunicorn(one.words) is None:
+            else:
                 self._script(one.words, source.name, Run(place="process"), one.environment)
 
     def scripts(self) -> None:
@@ -224,7 +226,9 @@ class _Audit:
     def _documents(self, source: Source) -> None:
         braces = _TEMPLATE.search(source.text)
         try:
-            documents = read_documents(source.text, source.name)
+            # JSON may be indented with tabs, YAML may not; its texts have none.
+            is_json = source.name.endswith(".json")
+            documents = read_documents(source.text.replace("\t", " ") if is_json else source.text, source.name)
         except BadDocument as error:
             if braces is None:
                 self.findings.append(Finding("K100", error.span, f"no YAML: {error}"))

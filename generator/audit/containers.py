@@ -131,7 +131,8 @@ def _extended(services: Mapping[str, Node], service: Node, found: Container) -> 
 def _build(node: Node) -> Build:
     if node.text:
         return Build(node.file, node.text)
-    dockerfile = _text(node, "dockerfile") or "Dockerfile"
+    inline = "dockerfile_inline"
+    dockerfile = inline if node.get(inline) is not None else _text(node, "dockerfile") or "Dockerfile"
     return Build(node.file, _text(node, "context") or ".", dockerfile, _text(node, "target"))
 
 

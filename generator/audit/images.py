@@ -41,6 +41,8 @@ def images_of(
     containers: Sequence[Container], images: Sequence[Image], read: Read
 ) -> Iterator[tuple[Container, Image | None, str]]:
     """Each container with its image, if a Dockerfile here is that; otherwise with what keeps that from being known."""
+    exact = {_path(one.build) for one in containers if one.build is not None}
+    elsewhere = [one for one in images if posixpath.normpath(one.file) not in exact]
     built = {_bare(one.image): one for one in containers if one.build is not None and one.image}
     waiting = [one for one in containers if _is_open(one, built)]
     any_builds = any(one.build is not None for one in containers)
@@ -49,7 +51,7 @@ def images_of(
     for one in containers:
         source = one if one.build is not None else built.get(_bare(one.image)) if one.image else None
         if source is not None and source.build is not None:
-            yield one, *_built(one, source.build, images, read)
+            yield one, *_built(one, source.build, images, elsewhere, read)
         elif id(one) in open_ones:
             image = chosen.get(id(one))
             yield one, image, "" if image is not None or one.starts else _unknown(one, images)
@@ -80,13 +82,19 @@ def _chosen(named: Sequence[Container], images: Sequence[Image]) -> dict[int, Im
     return {}
 
 
-def _built(one: Container, build: Build, images: Sequence[Image], read: Read) -> tuple[Image | None, str]:
-    """The image of a Dockerfile that a service names."""
+def _path(build: Build) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(build.file), build.context, build.dockerfile))
+
+
+def _built(
+    one: Container, build: Build, images: Sequence[Image], elsewhere: Sequence[Image], read: Read
+) -> tuple[Image | None, str]:
+    """The image of a Dockerfile that a service names; one that is ``elsewhere`` may have its path from there."""
     if one.has_entry:
         return None, ""
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(build.file), build.context, build.dockerfile))
+    path = _path(build)
     image = next((image for image in images if posixpath.normpath(image.file) == path), None)
-    near = [image for image in images if _is_suffix(image.file, path)]
+    near = [] if re.search(r"://|^git@", build.context) else [one for one in elsewhere if _is_suffix(one.file, path)]
     if image is None and len(near) == 1:
         image = near[0]
     found = read(build, image)

@@ -219,6 +219,18 @@ def test_what_import_takes_over_is_the_app_and_no_database() -> None:
     assert found.environment == {"MODE": "x"}
 
 
+def test_a_dockerfile_beside_a_compose_file_is_read_and_is_none_of_the_files_that_import_was_given() -> None:
+    image = Source("Dockerfile", "FROM python\nCMD gunicorn a:b\n")
+
+    def beside(_: str, path: str) -> Source | None:
+        return image if path == "Dockerfile" else None
+
+    compose = Source("compose.yaml", "services:\n  web: {build: ., cpus: '0.5'}\n  second: {build: .}\n")
+    starts = read_starts([compose], beside=beside)
+    assert [run.cpu_limit for run in starts.runs if run.app == "a:b"] == [None, "0.5", None]
+    assert starts.images == ()
+
+
 def test_what_is_nested_too_deeply_is_not_seen() -> None:
     chain = "import os\nif 0:\n    x = 1\n" + "elif os.getenv('A', '1') == '1':\n    x = 2\n" * 600
     (gap,) = audit([Source("gunicorn.conf.py", chain)]).unseen
