@@ -15,6 +15,7 @@ from .configuration import Unreadable, read_configuration
 from .containers import Build, Container, compose_services, configurations, is_compose, pod_containers
 from .dockerfile import Image, read_dockerfile, starts_under_a_shell
 from .documents import BadDocument, Node, read_documents, template
+from .expansion import Variables
 from .finding import Finding
 from .given import Given, Run, Span, Unseen
 from .images import images_of, is_another
@@ -25,7 +26,7 @@ from .placed import Placed, plain
 from .services import is_services, programs
 from .settings import check_grace, check_settings, preloads_unpatched
 from .values import Value
-from .words import Command, Variables, Word, all_gunicorns, find_gunicorn, script_of, script_words
+from .words import Command, Word, all_gunicorns, find_gunicorn, script_of, script_words
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from .dockerfile import starts_under_a_shell
 from .documents import Node, seconds
+from .expansion import expand, interpolated
 from .finding import Finding
 from .given import Run, Span, Unseen
 from .placed import Placed
-from .words import Word, expand, find_gunicorn, interpolated, line_words, list_words
+from .words import Word, find_gunicorn, line_words, list_words
 
 _POD_GRACE = 30
 _COMPOSE_GRACE = 10
@@ -216,7 +217,7 @@ def _environment(
     for name, value, place, elsewhere in _variables(node):
         text, missing = expand(reads(value).text, None) if value is not None else ("", name)
         run.places[name] = place
-        if missing is None and "{{" not in text:
+        if missing is None:
             found[name] = text
             run.unknown -= {name}
             continue

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import Mark
+from .expansion import expand
 from .finding import Finding
 from .given import Span
 from .placed import Placed, plain, unquoted
-from .words import SHELLS, Command, Word, expand, find_gunicorn, list_words, script_words
+from .words import SHELLS, Command, Word, find_gunicorn, list_words, script_words
 
 #: Health programs that images of Python lack, by the tag's suffix.
 _LACKS = {"slim": ("curl", "wget"), "alpine": ("curl",)}
@@ -72,7 +73,7 @@ class Image:
         return [*list_words([*_items(self.entry), *arguments], self.environment), *words]
 
 
-_HERE_DOCUMENT = re.compile(r"<<-?(['\"]?)([A-Za-z_]\w*)\1")
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?(['\"]?)([A-Za-z_]\w*)\1")
 
 
 def instructions(text: str, file: str) -> Iterator[Instruction]:
@@ -80,6 +81,7 @@ def instructions(text: str, file: str) -> Iterator[Instruction]:
     start = 0
     held: list[str] = []
     delimiters: list[str] = []
+    last = {line.strip(): number for number, line in enumerate(text.splitlines(), start=1)}
     for number, line in enumerate(text.splitlines(), start=1):
         if delimiters:
             held.append(line)
@@ -93,7 +95,8 @@ def instructions(text: str, file: str) -> Iterator[Instruction]:
             held.append(line.rstrip() if line.rstrip().endswith("\\") else line)
             if held[-1].endswith("\\"):
                 continue
-            delimiters = _delimiters("\n".join(held))
+            # One that nothing ends is none, as in $((A<<B)).
+            delimiters = [one for one in _delimiters("\n".join(held)) if last.get(one, 0) > number]
         if not delimiters:
             yield from _instruction("\n".join(held), Mark(file, start, 1))
             held = []

@@ -68,6 +68,8 @@ class Node:
         start = self.raw.start_mark
         written = (start.buffer or "")[start.pointer : self.raw.end_mark.pointer] if self.text else ""
         source = plain(written, Mark(self.file, start.line + 1, start.column + 1))
+        if (before := _PROPERTIES.match(written)) is not None:
+            source = source.part(before.end(), len(written))
         return unquoted(self.text, source, getattr(self.raw, "style", None))
 
     def with_base(self, base: Node) -> Node:
@@ -82,6 +84,8 @@ class Node:
         return Node(raw, self.file)
 
 
+#: An anchor and a tag, which PyYAML counts to their value.
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
 #: The tag of a plain `<<`.
 _MERGE = "tag:yaml.org,2002:merge"
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..errors import Mark
+from .expansion import outside
 from .given import Span
 from .placed import Placed, plain
-from .words import Word, line_words, outside
+from .words import Word, line_words
 
 _SECTION = re.compile(r"\[([^\]\n]+)\]\s*$")
 _OPTION = re.compile(r"([A-Za-z_]\w*)[ \t]*=[ \t]*")

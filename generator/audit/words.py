@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from ..errors import Mark
+from .expansion import MAX_DEPTH, MAX_EXPANDED, SETTING, Variables, closing_quote, expand, expansion_end
 from .given import Span
 from .placed import Placed, plain
-
-#: Variables by name; None where one is set to what is not known.
-Variables = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -25,24 +23,15 @@ class Word:
     variable: str | None = None
     #: Whether it ends a command, and how: `&&`, `;`, `|`, a line's end.
     breaks: bool = False
-    #: Whether the unknown variable stands outside quotes, so that it may be no word or several.
+    #: Whether it begins with an unknown variable outside quotes, so that it may be no word or several.
     several: bool = False
 
 
 SHELLS = ("sh", "bash", "ash", "dash", "zsh", "ksh")
 #: Programs that take a shell's script behind `-c`.
 _RUN_SCRIPTS = (*SHELLS, "su", "runuser")
-#: Characters of all values together that one text takes in: ENV A=$A$A, sixty times, is more than any machine has.
-_MAX_EXPANDED = 64 * 1024
-#: How deep scripts in scripts, and defaults in defaults, are followed.
-_MAX_DEPTH = 8
 #: How many words may stand between a shell and its script: sh -e -u -o pipefail -c.
 _MAX_OPTIONS = 12
-#: Marks the name of a variable that is replaced before a shell sees it, by Compose from its host: the container's own
-#: of that name does not stand for it, so it is looked up under a name that no environment has.
-_OUTSIDE = "\ue000"
-_NAME = re.compile(rf"{_OUTSIDE}?[A-Za-z_]\w*")
-_SPECIAL = re.compile(r"[0-9@*#?$!-]")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _REDIRECTION = re.compile(r"<<<|<<-?|&>>?|>>|>&-?|<&-?|>\||<>|[<>]")
 _DELIMITER = re.compile(r"""[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|\\?([\w.-]+))""")
@@ -101,6 +90,10 @@ def _base(text: str) -> str:
     return text.rsplit("/", 1)[-1]
 
 
+#: What a backslash escapes between double quotes.
+_ESCAPED = re.compile(r'\\(["\\$`])')
+
+
 class _Splitter:
     """Reads a text once, from left to right."""
 
@@ -123,7 +116,7 @@ class _Splitter:
         self.words: list[Word] = []
         self.begun, self.sign = 0, ""  # the current command's first word, and what stands before it
         self.variables = _Variables()
-        self.room = _MAX_EXPANDED
+        self.room = MAX_EXPANDED
         self.open_parentheses = 0
         self.redirects = False
         self.delimiters: list[str] = []
@@ -147,7 +140,7 @@ class _Splitter:
             return
         if self.redirects:
             self.redirects = False
-        elif self.depth < _MAX_DEPTH and _takes_script(self.words):
+        elif self.depth < MAX_DEPTH and _takes_script(self.words):
             self.words += _as_script(self.source.made_of(self.raw, end), self.environment, self.depth)
         else:
             span = self.source.span(self.start, end)
@@ -202,9 +195,9 @@ class _Splitter:
             return self._add(text[at + 1 : at + 2], at, at + 2, None, range(at + 1, min(at + 2, len(text))))
         if char == "'" and (end := text.find("'", at + 1)) >= 0:
             return self._add(text[at + 1 : end], at, end + 1, None, range(at + 1, end))
-        if char == '"' and (end := _closing_quote(text, at + 1)) >= 0:
+        if char == '"' and (end := closing_quote(text, at + 1)) >= 0:
             return self._double(at, end)
-        if char in "$`" and (end := _expansion_end(text, at)) > at + 1:
+        if char in "$`" and (end := expansion_end(text, at)) > at + 1:
             return self._expansion(at, end)
         return at
 
@@ -259,7 +252,7 @@ class _Splitter:
         is_assigned = bool(self.pieces) and _ASSIGNMENT.match("".join(self.pieces[:1])) is not None
         fields = value.split()
         if unknown is not None or is_assigned or len(fields) < 2 or _takes_script(self.words):
-            self.several |= unknown is not None
+            self.several |= unknown is not None and not self.pieces
             if value.strip() or self.pieces or is_assigned:
                 self._add(value if is_assigned else value.strip(), at, end, written, range(at, end))
             return end
@@ -274,7 +267,7 @@ class _Splitter:
     def _expanded(self, written: str) -> tuple[str, str | None]:
         value, unknown = expand(written, self.expanded, self.room)
         if ":=" in written and self.expanded is not None:
-            for match in _SETTING.finditer(written):
+            for match in SETTING.finditer(written):
                 if not self.expanded.get(match[1]):
                     self.set[match[1]] = match[2]
         self.room -= max(0, len(value) - len(written))
@@ -287,149 +280,6 @@ class _Splitter:
         escapes = {at + 1 + match.start() for match in _ESCAPED.finditer(inner)}
         positions = [place for place in range(at + 1, end) if place not in escapes]
         return self._add(_ESCAPED.sub(r"\1", value), at, end + 1, _ESCAPED.sub(r"\1", inner), positions)
-
-
-#: What a backslash escapes between double quotes.
-_ESCAPED = re.compile(r'\\(["\\$`])')
-
-
-_IN_QUOTES = re.compile(r'["\\`]|\$[({]')
-#: What may end an expansion, by how it begins.
-_CLOSES = {
-    "(": (")", re.compile(r"\\.|'[^']*'|[()]", re.DOTALL)),
-    "{": ("}", re.compile(r"\\.|'[^']*'|[{}]", re.DOTALL)),
-}
-
-
-#: An expansion that also sets its variable, to a plain text.
-_SETTING = re.compile(r"\$\{([A-Za-z_]\w*):=([^{}$`]*)\}")
-
-
-def _closing_quote(text: str, at: int) -> int:
-    """Where a double quote ends that began before ``at``, or -1; one inside `$(...)` does not end it."""
-    while (match := _IN_QUOTES.search(text, at)) is not None:
-        if match[0] == '"':
-            return match.start()
-        at = match.start() + 2 if match[0] == "\\" else _expansion_end(text, match.start())
-    return -1
-
-
-def _expansion_end(text: str, at: int) -> int:
-    """Where the expansion ends that begins at a `$` or a backtick; behind that character where none does."""
-    if text[at] == "`":
-        end = text.find("`", at + 1)
-        return len(text) if end < 0 else end + 1
-    following = text[at + 1 : at + 2]
-    if following in _CLOSES:
-        (closing, signs), depth = _CLOSES[following], 0
-        for match in signs.finditer(text, at + 1):
-            depth += (match[0] == following) - (match[0] == closing)
-            if not depth:
-                return match.end()
-        return len(text)
-    if (name := _NAME.match(text, at + 1)) is not None:
-        return name.end()
-    return at + 2 if _SPECIAL.match(following) else at + 1
-
-
-def expand(
-    text: str, environment: Variables | None, room: int = _MAX_EXPANDED, depth: int = 0
-) -> tuple[str, str | None]:
-    """The text with variables replaced by known values or their defaults; and the first that is not known, or for
-    whose value there is no room. Without an environment nothing is replaced, and only what is from outside unknown."""
-    pieces: list[str] = []
-    missing: str | None = None
-    at = 0
-    while (match := _BEGINS.search(text, at)) is not None:
-        pieces.append(text[at : match.start()])
-        at = match.start() + 2
-        if match[0] == "\\":
-            pieces.append(text[match.start() : at])
-            continue
-        at = _expansion_end(text, match.start())
-        written = text[match.start() : at]
-        if at == match.start() + 1 or (environment is None and _OUTSIDE not in written):
-            pieces.append(written)
-            continue
-        value, unknown = _value_of(written, environment or {}, room, depth)
-        if len(value) > room:
-            value, unknown = written, unknown or written
-        room -= len(value)
-        missing = missing or unknown
-        pieces.append(value)
-    pieces.append(text[at:])
-    return "".join(pieces), missing
-
-
-_BEGINS = re.compile(r"\\|\$|`")
-_PARAMETER = re.compile(rf"\$\{{({_NAME.pattern})(?:(:?[-=])(.*))?\}}", re.DOTALL)
-
-
-def _value_of(written: str, environment: Variables, room: int, depth: int) -> tuple[str, str | None]:
-    """The value of one expansion as it is written, or the same text and what is not known in it."""
-    shown = written.replace(_OUTSIDE, "")
-    if written[0] == "`" or written.startswith("$("):
-        return shown, "$(...)"
-    name, sign, default = written[1:], "", None
-    if written.startswith("${"):
-        match = _PARAMETER.fullmatch(written)
-        if match is None:  # ${A:?must be set}, ${A%/}, ${#A}
-            inner = re.match(r"\$\{[#!]?(\w+)[:?]", shown)
-            known = environment.get(inner[1]) if inner and "?" in shown else None
-            return (known, None) if known else (shown, inner[1] if inner else shown)
-        name, sign, default = match[1], match[2] or "", match[3]
-    found = environment.get(name)
-    if found is not None and not (sign.startswith(":") and not found):
-        return found, None
-    if default is None or depth >= _MAX_DEPTH:
-        return shown, name.replace(_OUTSIDE, "")
-    return expand(default, environment, room, depth + 1)
-
-
-def interpolated(text: Placed, environment: Variables | None = None) -> Placed:
-    """What Compose makes of a text: `$$` is a dollar, variables are the host's, of which only defaults are known.
-
-    With an ``environment``, what Kubernetes makes of it: `$(NAME)` of the container's own variables.
-    """
-    pieces: list[tuple[str, Sequence[int]]] = []
-    at = 0
-    while (start := text.text.find("$", at)) >= 0:
-        pieces.append((text.text[at:start], range(at, start)))
-        value, at = (_compose if environment is None else _kubernetes)(text.text, start, environment or {})
-        pieces.append((value, [start] * len(value) if value != text.text[start:at] else range(start, at)))
-    pieces.append((text.text[at:], range(at, len(text.text))))
-    return text.made_of(pieces, len(text.text))
-
-
-def _compose(text: str, at: int, _: Variables) -> tuple[str, int]:
-    if text.startswith("$$", at):
-        return "$", at + 2
-    end = _expansion_end(text, at)
-    written = text[at:end]
-    if not re.match(r"\$\{?[A-Za-z_]", written):
-        return written, end
-    value, unknown = expand(written, {})
-    if unknown is None:
-        return value, end
-    return f"${{{_OUTSIDE}{unknown if re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*', unknown) else 'HOST'}}}", end
-
-
-def _kubernetes(text: str, at: int, environment: Variables) -> tuple[str, int]:
-    if text.startswith("$$", at):
-        return "$", at + 2
-    match = _REFERENCE.match(text, at)
-    if match is None or match[1] not in environment:
-        return "$", at + 1
-    value = environment[match[1]]
-    return outside(match[1]) if value is None else value, match.end()
-
-
-_REFERENCE = re.compile(r"\$\(([\w.-]+)\)")
-
-
-def outside(name: str) -> str:
-    """The text of a variable of that name, which nobody here knows."""
-    return f"${{{_OUTSIDE}{name}}}"
 
 
 def commands(words: Sequence[Word]) -> Iterator[list[Word]]:

@@ -278,6 +278,12 @@ services:
       gunicorn a:b
       --pid x
 """,
+    "anchored": """\
+services:
+  web:
+    image: shop
+    command: &command !!str "gunicorn a:b --pid x"
+""",
     "quoted": r"""
 services:
   web:

@@ -69,6 +69,9 @@ CASES = {
     + "services: {web: *x6, b: {<<: [*x6, *x6], command: gunicorn a:b}}\n",
     "extends.yaml": "services:\n  x0: {extends: x1, command: gunicorn a:b}\n"
     + "".join(f"  x{n}: {{extends: x{n + 1}, image: a, command: gunicorn a:b}}\n" for n in range(1, 1000)),
+    "braces.yaml": f"services: {{w: {{command: 'gunicorn a:b {'{{' * 200_000}', image: a}}}}\n",
+    "dollars.yaml": f"services: {{w: {{command: 'gunicorn a:b {'${' * 100_000}{'$$' * 100_000}', image: a}}}}\n",
+    "quotes.yaml": f"services: {{w: {{command: 'gunicorn a:b {chr(34) * 100_001}', image: a}}}}\n",
     "script.sh": "gunicorn a:b $(" + "$(" * 50_000 + '"$(' * 50_000 + "${" * 50_000 + "\nexport A=$A$A\n" * 9,
     "sh-c.sh": "sh -c '" * 3000 + "gunicorn a:b -w $A" + " -c" * 30_000,
     "values.sh": "A=xxxxxxxxxxx\n" + "A=$A$A\n" * 60 + "gunicorn $A a:b\n",
