@@ -124,9 +124,11 @@ class _Reader:
     def _aside(self, body: Iterable[ast.stmt]) -> None:
         """Look at statements that the environment's defaults leave out: their names, not what they decide."""
         names, imports, given = dict(self.scope.names), dict(self.scope.imports), len(self.run.given)
-        self.walk(body)
-        self.scope.names, self.scope.imports = names, imports
-        self.run.given[given:] = [replace(one, otherwise=True) for one in self.run.given[given:]]
+        try:
+            self.walk(body)
+        finally:
+            self.scope.names, self.scope.imports = names, imports
+            self.run.given[given:] = [replace(one, otherwise=True) for one in self.run.given[given:]]
 
     def _block(self, node: ast.Try | ast.With | ast.For | ast.While) -> None:
         if isinstance(node, ast.For):

@@ -10,7 +10,7 @@ from .documents import Node, seconds
 from .expansion import expand, interpolated
 from .finding import Finding
 from .given import Run, Span, Unseen
-from .placed import Placed
+from .placed import Placed, plain
 from .words import Word, find_gunicorn, line_words, list_words
 
 _POD_GRACE = 30
@@ -243,8 +243,8 @@ def _variables(node: Node | None) -> Iterator[tuple[str, Placed | None, Span, bo
         elif _text(item, "name"):
             plain_value = item.get("value")
             elsewhere = plain_value is None and item.get("valueFrom") is not None
-            given = plain_value.placed if plain_value is not None else None
-            yield _text(item, "name"), given, (plain_value or item).span, elsewhere
+            given = plain_value.placed if plain_value is not None else plain("", item.span.mark)
+            yield _text(item, "name"), None if elsewhere else given, (plain_value or item).span, elsewhere
 
 
 def _pre_stop(node: Node) -> int:

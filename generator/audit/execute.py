@@ -15,11 +15,13 @@ from .audit import Source
 
 SECONDS = 10
 #: Runs the file named first and prints those of its names that are settings, where JSON can hold their values. What
-#: lies beside it can be imported: gunicorn puts its working directory before everything else (app/base.py: chdir).
+#: lies beside it can be imported, or where audit runs: gunicorn puts its working directory before everything else
+#: (app/base.py: chdir), and that is most likely one of the two.
 _PROGRAM = """
 import json, os, resource, runpy, sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.getcwd())
+sys.path.append(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 names = runpy.run_path(sys.argv[1])
@@ -41,7 +43,8 @@ def run_configuration(source: Source, environment: Mapping[str, str]) -> tuple[M
     """
     isolated = _isolation()
     path = Path(source.name).resolve()
-    command = [*isolated, sys.executable, "-I", "-c", _PROGRAM, str(path), json.dumps(sorted(known_settings()))]
+    arguments = [str(path), json.dumps(sorted(known_settings())), str(Path.cwd())]
+    command = [*isolated, sys.executable, "-I", "-c", _PROGRAM, *arguments]
     try:
         ended = subprocess.run(
             command,

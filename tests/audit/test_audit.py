@@ -166,12 +166,15 @@ def test_without_a_way_to_take_the_network_nothing_is_executed(
 
 
 @pytest.mark.usefixtures("apart")
-def test_executing_imports_what_lies_beside(tmp_path: Path) -> None:
-    file = tmp_path / "gunicorn.conf.py"
-    file.write_text("from gunicorn_shared import N\nworkers = N\n")
-    (tmp_path / "gunicorn_shared.py").write_text("N = 3\n")
-    assert run_configuration(Source(str(file), ""), {}) == ({"workers": 3}, "")
-    assert not (tmp_path / "__pycache__").exists()
+def test_executing_imports_what_lies_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "conf" / "gunicorn.conf.py"
+    file.parent.mkdir()
+    file.write_text("from gunicorn_shared import N\nfrom gunicorn_above import M\nworkers, threads = N, M\n")
+    (file.parent / "gunicorn_shared.py").write_text("N = 3\n")
+    (tmp_path / "gunicorn_above.py").write_text("M = 4\n")
+    monkeypatch.chdir(tmp_path)
+    assert run_configuration(Source("conf/gunicorn.conf.py", ""), {}) == ({"workers": 3, "threads": 4}, "")
+    assert not list(tmp_path.rglob("__pycache__"))
 
 
 @pytest.mark.usefixtures("apart")
