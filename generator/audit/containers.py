@@ -15,6 +15,7 @@ from .words import Word, find_gunicorn, line_words, list_words
 
 _POD_GRACE = 30
 _COMPOSE_GRACE = 10
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 #: How far services that extend others are followed.
 _MAX_EXTENDED = 8
 
@@ -44,6 +45,7 @@ class Container:
     image: str = ""
     build: Build | None = None
     is_service: bool = False
+    #: Those that it names, and those that its probes ask.
     ports: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     run: Run = field(default_factory=lambda: Run(place="container"))
@@ -169,6 +171,8 @@ def pod_containers(document: Node) -> Iterator[Container]:
         found.image = _text(node, "image")
         ports = node.get("ports")
         found.ports = [_text(port, "containerPort") for port in (ports.list() if ports else [])]
+        found.ports += [_text(node, probe, kind, "port") for probe in _PROBES for kind in ("httpGet", "tcpSocket")]
+        found.ports = [port for port in found.ports if port]
         run.read_only = _text(node, "securityContext", "readOnlyRootFilesystem") == "true"
         mounts = node.get("volumeMounts")
         run.writable_tmp = any(_text(mount, "mountPath") == "/tmp" for mount in mounts.list()) if mounts else False
@@ -256,7 +260,7 @@ def _pre_stop(node: Node) -> int:
 
 
 def _probes(node: Node) -> Iterator[Finding]:
-    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for name in _PROBES:
         probe = node.get(name)
         if probe is None or probe.get("timeoutSeconds") is not None:
             continue

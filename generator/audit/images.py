@@ -71,12 +71,15 @@ def _unknown(one: Container, images: Sequence[Image]) -> str:
 
 
 def _chosen(named: Sequence[Container], images: Sequence[Image]) -> dict[int, Image]:
-    """The containers that can only be the one image that starts gunicorn: by their image, else by the port."""
+    """The containers that can only be the one image that starts gunicorn: by their image, else by a port or name."""
     ours = [one for one in images if one.command is not None] or [one for one in images if one.words]
     named = [one for one in named if not one.starts or any(image.entry is not None for image in ours)]
     if len(ours) != 1:
         return {}
-    for found in (named, [one for one in named if {*one.ports} & {*ours[0].ports}]):
+    names = {*PurePosixPath(ours[0].file.lower()).parts[:-1], *PurePosixPath(ours[0].file.lower()).name.split(".")}
+    by_port = [one for one in named if {*one.ports} & {*ours[0].ports}]
+    by_name = [one for one in named if {_bare(one.image), one.name.lower()} & names]
+    for found in (named, by_port, by_name):
         if len({_bare(one.image) or one.name for one in found}) == 1:
             return {id(one): ours[0] for one in found}
     return {}
