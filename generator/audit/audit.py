@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,16 +12,21 @@ from ..errors import Mark
 from ..profile.gunicorn_settings import known_settings
 from .command_line import options_of, read_arguments
 from .configuration import Unreadable, read_configuration
-from .containers import Container, compose_services, configurations, is_compose, pod_containers
-from .dockerfile import Image, read_dockerfile
-from .documents import BadDocument, Node, read_documents
+from .containers import Build, Container, compose_services, configurations, is_compose, pod_containers
+from .dockerfile import Image, read_dockerfile, starts_under_a_shell
+from .documents import BadDocument, Node, read_documents, template
+from .expansion import Variables
 from .finding import Finding
 from .given import Given, Run, Span, Unseen
+from .images import images_of, is_another
 from .kinds import KINDS
 from .names import check_names
-from .settings import check_grace, check_settings
+from .patching import modules_of, patches
+from .placed import Placed, plain
+from .services import is_services, programs
+from .settings import check_grace, check_settings, preloads_unpatched
 from .values import Value
-from .words import Command, Word, find_gunicorn, split
+from .words import Command, Word, all_gunicorns, find_gunicorn, script_of, script_words
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,10 @@ class Starts:
 def read_starts(sources: Sequence[Source], words: Sequence[str] = (), beside: Beside | None = None) -> Starts:
     """What files and the words of one command line start, with the findings about it."""
     work = _looked_at(sources, words, beside, None)
-    return Starts(tuple(work.runs), tuple(work.images), tuple(work.pending), work.report())
+    ours = tuple(one for one in work.pending if one.starts or not is_another(one))
+    names = {source.name for source in sources}
+    images = tuple(one for one in work.images if one.file in names)  # not those that lie beside
+    return Starts(tuple(work.runs), images, ours, work.report())
 
 
 def _looked_at(
@@ -82,6 +91,7 @@ def _looked_at(
     for source in sources:
         work.source(source)
     work.containers()
+    work.scripts()
     work.leftover()
     return work
 
@@ -100,6 +110,7 @@ class _Audit:
     unseen: list[Unseen] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     pending: list[Container] = field(default_factory=list)
+    scripts_left: list[Source] = field(default_factory=list)
     maps: list[tuple[str, Node]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     texts: dict[str, str] = field(default_factory=dict)
@@ -118,84 +129,190 @@ class _Audit:
     def source(self, source: Source) -> None:
         self.texts[source.name] = source.text
         name = PurePosixPath(source.name).name
-        if name.endswith((".yaml", ".yml")):
+        if name.endswith((".yaml", ".yml", ".json")):
             self._documents(source)
         elif "dockerfile" in name.lower() or "containerfile" in name.lower():
-            image = read_dockerfile(source.text, source.name)
-            self.images.append(image)
-            self.findings += image.findings
-            if (command := image.command) is not None:
-                self._start(command, source.name, Run(place="container"), image.environment)
-        elif name.lower().startswith("procfile") or name.endswith(".sh"):
-            self._lines(source)
+            self._image(source, "")
+        elif name.lower().startswith("procfile"):
+            self._procfile(source)
+        elif name.endswith(".sh") or _SHEBANG.match(source.text):
+            self.scripts_left.append(source)
+        elif is_services(source.name, source.text):
+            self._services(source)
+        elif not name.endswith(".py"):
+            self.unseen.append(Unseen(Span(Mark(source.name)), _NO_KIND))
 
-    def _lines(self, source: Source) -> None:
-        is_procfile = not source.name.endswith(".sh")
-        environment: dict[str, str] = {}
-        text = re.sub(r"\\\n", "  ", source.text) if is_procfile else source.text
-        for number, line in enumerate(text.splitlines(), start=1):
-            match = re.match(r"[\w-]+:\s*", line) if is_procfile else re.match(r"\s*", line)
-            if match is None or line.lstrip().startswith("#"):
-                continue
-            if exported := re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(\S*)\s*$", line):
-                environment[exported[1]] = exported[2].strip("'\"")
-            words = split(line[match.end() :], Mark(source.name, number, match.end() + 1), environment)
+    def _image(self, source: Source, target: str) -> Image:
+        """A Dockerfile's image, with what it starts where the last stage is meant."""
+        image = read_dockerfile(source.text, source.name, target)
+        if target:
+            return image
+        self.images.append(image)
+        self.findings += image.findings
+        run = Run(place="container", unknown=frozenset(image.unknown), places=dict(image.places))
+        if (command := image.command) is not None:
+            self._wrapped(image.words, command, source.name)
+            self._start(command, source.name, run, image.environment)
+        else:
+            self._script(image.words, source.name, run, image.environment)
+        return image
+
+    def _procfile(self, source: Source) -> None:
+        whole = plain(source.text, Mark(source.name))
+        for match in re.finditer(r"^([\w-]+:[ \t]*)((?:\\\r?\n|[^\n])*)", source.text, re.MULTILINE):
+            words = script_words(whole.part(match.start(2), match.end(2)), {})
             if (command := find_gunicorn(words)) is not None:
-                self._start(command, source.name, Run(place="process"), environment)
+                self._start(command, source.name, Run(place="process"), {})
+
+    def _services(self, source: Source) -> None:
+        for one in programs(source.name, source.text):
+            if (command := find_gunicorn(one.words)) is not None:
+                run = Run(place="process", unknown=frozenset(one.unknown), open=one.open_at is not None)
+                if one.open_at is not None:
+                    run.unseen.append(Unseen(one.open_at, "variables that this file sets"))
+                self._start(command, source.name, run, one.environment)
+            else:
+                self._script(one.words, source.name, Run(place="process"), one.environment)
+
+    def scripts(self) -> None:
+        """Shell scripts that no container starts."""
+        for source in self.scripts_left:
+            if source.name not in self.used:
+                for command in all_gunicorns(script_words(plain(source.text, Mark(source.name)), {})):
+                    self._start(command, source.name, Run(place="process"), {})
+
+    def _script(
+        self, words: Sequence[Word], origin: str, run: Run, environment: Mapping[str, str], is_given: bool = False
+    ) -> None:
+        """What a script starts that a container runs; that it is not among the files is said."""
+        named = script_of(words)
+        if named is None:
+            return
+        source = self._script_file(origin, named.text)
+        if source is None:
+            if not is_given:
+                self.unseen.append(Unseen(named.span, f"what {named.text:.60} starts, which is not among the files"))
+            return
+        self.used.add(source.name)
+        self.texts.setdefault(source.name, source.text)
+        found = script_words(plain(source.text, Mark(source.name)), environment)
+        command = find_gunicorn(found)
+        if command is None:
+            return
+        if run.place == "container" and not command.replaced:
+            text = f"{origin}: the shell of {PurePosixPath(source.name).name} starts gunicorn, without exec"
+            self.findings.append(Finding("K201", command.word.span, text))
+        self._start(command, source.name, run, environment)
+
+    def _script_file(self, origin: str, path: str) -> Source | None:
+        """A script by its path in the image, which most likely has its name here too."""
+        return self._find(origin, path) or self.beside(origin, PurePosixPath(path).name)
+
+    def _wrapped(self, words: Sequence[Word], command: Command, origin: str) -> None:
+        """A script between a container's init and the gunicorn that it is given: whether it gives way to that."""
+        named = script_of(words)
+        if named is None or any(word is named for word in command.arguments) or named.span == command.word.span:
+            return
+        source = self._script_file(origin, named.text)
+        if source is None:
+            text = f"what {named.text:.60} does before it starts gunicorn: it is not among the files"
+            self.unseen.append(Unseen(named.span, text))
+            return
+        self.used.add(source.name)
+        self.texts.setdefault(source.name, source.text)
+        if re.search(r"\$[@*]", source.text) and not re.search(r"\bexec\b[^\n]*\$[@*]", source.text):
+            text = f"the shell of {PurePosixPath(source.name).name} starts gunicorn, without exec"
+            self.findings.append(Finding("K201", command.word.span, text))
 
     def _documents(self, source: Source) -> None:
-        if template := re.search(r"\{\{-?\s*(\.|include|if|end|toYaml|range|with|template|define)", source.text):
-            line = source.text[: template.start()].count("\n") + 1
-            column = template.start() - source.text.rfind("\n", 0, template.start())
-            span = Span(Mark(source.name, line, column), len(template[0]))
-            self.unseen.append(Unseen(span, "it is a template: render it first, as helm template does"))
-            return
+        braces = _TEMPLATE.search(source.text)
         try:
-            documents = read_documents(source.text, source.name)
+            # JSON may be indented with tabs, YAML may not; its texts have none.
+            is_json = source.name.endswith(".json")
+            documents = read_documents(source.text.replace("\t", " ") if is_json else source.text, source.name)
         except BadDocument as error:
-            self.findings.append(Finding("K100", error.span, f"no YAML: {error}"))
+            if braces is None:
+                self.findings.append(Finding("K100", error.span, f"no YAML: {error}"))
+            else:
+                self._template(plain(source.text, Mark(source.name)).span(*braces.span()))
+            return
+        if (span := next(filter(None, map(template, documents)), None)) is not None and braces is not None:
+            self._template(span)
             return
         for document in documents:
-            self.pending += compose_services(document) if is_compose(document) else pod_containers(document)
+            if is_compose(document):
+                self.pending += compose_services(document)
+            elif document.get("kind") is not None:
+                self.pending += pod_containers(document)
+            else:
+                self.unseen.append(Unseen(document.span, "neither a Compose file nor a manifest: it has no kind"))
             self.maps += [(name, node) for name, node in configurations(document)]
 
+    def _template(self, span: Span) -> None:
+        self.unseen.append(Unseen(span, "it is a template: render it first, as helm template does"))
+
     def containers(self) -> None:
-        """The containers of documents; one that does not say what it starts does what the only image does."""
-        for one in self.pending:
-            command, environment = find_gunicorn(one.words), dict(one.environment)
-            if command is None and not one.starts and len(self.images) == 1:
-                command, environment = self.images[0].command, {**self.images[0].environment, **environment}
-            if command is None and (one.starts or not self.images) and not self.maps:
-                ours = not one.starts and not re.search("nginx|postgres|redis", one.name)
-                self.findings += one.findings if ours else []
-                continue
-            self.findings += one.findings
+        """The containers of documents, each with its image's Dockerfile where that is known."""
+        for one, image, gap in images_of(self.pending, self.images, self._built):
+            words, environment = one.words, dict(one.environment)
+            command = find_gunicorn(words)
+            if command is None and image is not None:
+                words = image.words_with(one.items, () if one.items else one.words) if one.starts else image.words
+                command = find_gunicorn(words)
+                environment = {**image.environment, **environment}
+                one.run.unknown |= image.unknown - environment.keys()
+                one.run.places = {**image.places, **one.run.places}
+                if command is not None and one.starts and starts_under_a_shell(words, command, True):
+                    text = f"{one.name}: a shell starts gunicorn"
+                    self.findings.append(Finding("K201", command.word.span, text))
             if command is not None:
+                self.findings += one.findings
+                self._wrapped(words, command, command.word.span.mark.file)
                 self._start(command, command.word.span.mark.file, one.run, environment)
+                continue
+            if gap and one.span is not None:
+                self.unseen.append(Unseen(one.span, gap))
+            if not one.starts and not is_another(one):
+                self.findings += one.findings
+            if words:
+                # A script of the image that is given another command most likely runs that.
+                is_given = words is not one.words and one.starts
+                self._script(words, words[0].span.mark.file, one.run, environment, is_given)
+
+    def _built(self, build: Build, image: Image | None) -> Image | None:
+        """The image of a Compose service's build: of a Dockerfile here, or beside the Compose file."""
+        if image is not None and not build.target:
+            return image
+        path = posixpath.normpath(posixpath.join(build.context, build.dockerfile))
+        name = image.file if image is not None else ""
+        source = next((one for one in self.sources if one.name == name), None) or self.beside(build.file, path)
+        if source is None:
+            return None
+        self.texts.setdefault(source.name, source.text)
+        return self._image(source, build.target)
 
     def leftover(self) -> None:
         """Configurations that no command names."""
         for source in self.sources:
             if source.name.endswith(".py") and source.name not in self.used:
-                self._judge(self._configuration(source, {}, Mark(source.name)))
-        for name, node in self.maps:
-            source = Source(node.file, node.text)
-            mark = node.content_mark
-            self._judge(self._configuration(source, {}, mark, label=f"{node.file}: {name}"))
+                self._judge(self._configuration(source, {}))
+        for _, node in self.maps:
+            self._judge(self._configuration(Source(node.file, node.text), {}, within=node.placed))
 
-    def _configuration(self, source: Source, environment: Mapping[str, str], mark: Mark, label: str = "") -> Run:
+    def _configuration(self, source: Source, environment: Variables, within: Placed | None = None) -> Run:
         self.used.add(source.name)
         self.texts.setdefault(source.name, source.text)
         try:
             run = read_configuration(source.text, source.name, environment)
         except Unreadable as error:
-            self.findings.append(Finding("K100", _shifted(error.span, mark), f"no Python: {error}"))
+            span = error.span if within is None else within.shifted(error.span)
+            self.findings.append(Finding("K100", span, f"no Python: {error}"))
             return Run(partial=True)
-        if self.execute is not None and not label:
-            self._executed(run, source, environment)
-        if mark.line > 1:
-            run.given = [replace(one, span=_shifted(one.span, mark)) for one in run.given]
-            run.unseen = [replace(one, span=_shifted(one.span, mark)) for one in run.unseen]
+        if within is not None:
+            run.given = [replace(one, span=within.shifted(one.span)) for one in run.given]
+            run.unseen = [replace(one, span=within.shifted(one.span)) for one in run.unseen]
+        elif self.execute is not None:
+            self._executed(run, source, {name: value for name, value in environment.items() if value is not None})
         return run
 
     def _executed(self, run: Run, source: Source, environment: Mapping[str, str]) -> None:
@@ -215,21 +332,51 @@ class _Audit:
 
     def _start(self, command: Command, origin: str, run: Run, environment: Mapping[str, str]) -> None:
         run.environment = {**environment, **command.variables}
+        run.unknown = (run.unknown - command.variables.keys()) | command.unknown
+        run.environment = {name: value for name, value in run.environment.items() if name not in run.unknown}
+        run.gunicorn = command.word.span
         run.command = run.command or command.word.span
+        if command.sourced is not None:
+            run.open = True
+            run.unseen.append(Unseen(command.sourced.span, f"variables that {command.sourced.text:.60} sets"))
         early = read_arguments([Word(text, command.word.span) for text in options_of(run.environment)])
         late = read_arguments(command.arguments)
         wrong = [*early.wrong, *late.wrong]
         self.findings += [Finding("K103", word.span, text) for word, text in wrong]
-        run.given += [one for one in (*early.given, *late.given)]
-        if "WEB_CONCURRENCY" in run.environment:
-            value = Value(run.environment["WEB_CONCURRENCY"])
-            run.given.insert(0, Given("workers", value, command.word.span, "variable"))
+        for word in {word.text: word for word in reversed(late.unknown)}.values():
+            run.partial = True
+            run.unseen.append(Unseen(word.span, f"the arguments that {word.text:.60} stands for"))
+        if "GUNICORN_CMD_ARGS" in run.unknown:
+            run.partial = True
+            span = run.places.get("GUNICORN_CMD_ARGS", command.word.span)
+            run.unseen.append(Unseen(span, "the options that GUNICORN_CMD_ARGS gives"))
+        run.given += [*_defaults(run, command.word.span), *early.given, *late.given]
         self._with_configuration(run, origin, command.ours)
         app = late.app or early.app
-        run.app = app.text if app else ""
-        if app is not None and (module := self.beside(origin, app.text.partition(":")[0].replace(".", "/") + ".py")):
-            run.patched |= "monkey.patch_all" in module.text
+        run.app = app.text if app and not app.variable else ""
+        if app is None and run.last("wsgi_app") is None:
+            run.partial = True  # gunicorn ends without an app: more comes from elsewhere
+        self._look_for_patches(run, origin, app)
         self._judge(run)
+
+    def _look_for_patches(self, run: Run, origin: str, app: Word | None) -> None:
+        """Whether the app's own module, or a package that it lies in, patches before gunicorn's worker does."""
+        target, place = run.app, app.span if app is not None else None
+        own = run.last("wsgi_app")
+        if app is None and own is not None and own.value.known:
+            target, place = str(own.value.value), own.span
+        if place is None:
+            return
+        folders = [str(one.value.value) for name in ("chdir", "pythonpath") if (one := run.last(name)) is not None]
+        modules = [module for path in modules_of(target, folders) if (module := self._module(origin, path)) is not None]
+        self.used |= {module.name for module in modules}
+        run.patched |= any(patches(module.text) for module in modules)
+        if not any(_is_module(module.name, target) for module in modules):
+            run.app_unseen = place
+
+    def _module(self, origin: str, path: str) -> Source | None:
+        given = [one for one in self.sources if one.name == path or one.name.endswith(f"/{path}")]
+        return given[0] if given else self.beside(origin, path)
 
     def _with_configuration(self, run: Run, origin: str, ours: bool) -> None:
         named = run.last("config")
@@ -243,7 +390,8 @@ class _Audit:
             if named is not None:
                 run.unseen.append(Unseen(named.span, f"the configuration {path} is not among the files"))
             return
-        inner = self._configuration(source, run.environment, Mark(source.name))
+        unknown: dict[str, str | None] = dict.fromkeys(run.unknown)
+        inner = self._configuration(source, {**run.environment, **unknown})
         variables = [one for one in run.given if one.how == "variable"]
         run.given = [*variables, *inner.given, *(one for one in run.given if one.how != "variable")]
         run.unseen += inner.unseen
@@ -263,6 +411,9 @@ class _Audit:
         if run.place == "container":
             self.findings += check_grace(run)
         self.unseen += run.unseen
+        if run.app_unseen is not None and preloads_unpatched(run) is not None:
+            shown = f"the module of {run.app:.60}" if run.app else "the app's module"
+            self.unseen.append(Unseen(run.app_unseen, f"whether {shown} patches first: it is not among the files"))
         self.unseen += [
             Unseen(one.span, f"{one.name}: {one.value.unseen}")
             for one in run.given
@@ -288,16 +439,41 @@ class _Audit:
         return Report(tuple(sorted(found, key=lambda one: (*place(one.span), one.code))), tuple(unseen))
 
 
+#: What begins a shell's script that has no suffix.
+_SHEBANG = re.compile(r"#!\s*\S*(/|\s)(sh|bash|dash|ash)\b")
+#: Braces of Helm's and its like; a quoted text may hold others, as Docker's {{.Name}} and Vault's.
+_TEMPLATE = re.compile(r"\{\{")
+_NO_KIND = (
+    "no kind of file that audit reads: name gunicorn configurations (.py), a Procfile, Dockerfiles, Compose files and"
+    " manifests (.yaml, .json), shell scripts (.sh), supervisord's (.conf, .ini) and systemd's units (.service), or"
+    " write the command line behind --"
+)
+#: Settings whose defaults are variables of the environment; gunicorn's config.py has PORT as bind's too.
+_DEFAULTS = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
+
+
+def _defaults(run: Run, command: Span) -> Iterator[Given]:
+    """Settings that the environment gives where nothing else does."""
+    for name, setting in _DEFAULTS.items():
+        span = run.places.get(name, command)
+        if name in run.environment:
+            yield Given(setting, Value(run.environment[name]), span, "variable")
+        elif name in run.unknown:
+            yield Given(setting, Value(unseen=f"the variable {name} is not known here"), span, "variable")
+
+
+def _is_module(name: str, target: str) -> bool:
+    """Whether a file is the module that an app's name begins with, and not only a package above it."""
+    parts = target.partition(":")[0].split(".")
+    path = PurePosixPath(name)
+    return [*path.parts[:-1], path.stem][-len(parts) :] == parts or path.parts[-len(parts) - 1 :] == (
+        *parts,
+        "__init__.py",
+    )
+
+
 def _is_setting(name: str) -> bool:
     return name in known_settings()
-
-
-def _shifted(span: Span, mark: Mark) -> Span:
-    """A place in a text that itself begins at ``mark``, each line indented as its first."""
-    own = span.mark
-    if mark.line == 1:
-        return span
-    return Span(Mark(mark.file, own.line + mark.line - 1, own.column + mark.column - 1), span.width)
 
 
 def _overridden(run: Run) -> Iterator[Finding]:
@@ -306,6 +482,8 @@ def _overridden(run: Run) -> Iterator[Finding]:
         other = run.last(one.name)
         if one.how != "assigned" or one.otherwise or other is None or other.how != "option" or other is one:
             continue
+        if run.gunicorn is not None and run.gunicorn.mark.file != other.span.mark.file:
+            continue  # a container's own arguments for its image: what they are there for
         differs = one.value.known and other.value.known and str(one.value.value) != str(other.value.value)
         if differs and not isinstance(other.value.value, list):
             yield Finding("K106", one.span, f"the command line gives {one.name} {other.value.value!s:.60}")

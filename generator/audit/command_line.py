@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ class Arguments:
 
     given: list[Given] = field(default_factory=list)
     app: Word | None = None
+    #: Words that may be any options, as an unquoted variable is.
+    unknown: list[Word] = field(default_factory=list)
     #: Options that gunicorn does not know, or that lack a value.
     wrong: list[tuple[Word, str]] = field(default_factory=list)
 
@@ -25,24 +28,26 @@ class Arguments:
 def read_arguments(words: Sequence[Word]) -> Arguments:
     """The settings of a command line, as argparse would read it."""
     found = Arguments()
-    rest = list(words)
+    rest = deque(words)
     while rest:
-        word = rest.pop(0)
+        word = rest.popleft()
         if word.text.startswith("-") and word.text not in ("-", "--"):
             _option(word, rest, found)
+        elif word.several:
+            found.unknown.append(word)
         elif word.text != "--":
             found.app = found.app or word
     return found
 
 
-def _option(word: Word, rest: list[Word], found: Arguments) -> None:
+def _option(word: Word, rest: deque[Word], found: Arguments) -> None:
     """Add one option, with its value, which is taken from ``rest`` where it stands there."""
     flag, value = _split(word.text)
     name = _setting(flag)
     if name is None:
         found.wrong.append((word, f"gunicorn has no option {flag}"))
         if value is None and len(rest) > 1 and not rest[0].text.startswith("-"):
-            rest.pop(0)
+            rest.popleft()
         return
     takes = known_settings()[name]["takes"]
     follows = bool(rest) and (rest[0].text == "-" or not rest[0].text.startswith("-"))
@@ -53,7 +58,7 @@ def _option(word: Word, rest: list[Word], found: Arguments) -> None:
     if value is None and takes == "optional" and not follows:
         given = "auto"
     elif value is None and follows:
-        following = rest.pop(0)
+        following = rest.popleft()
         given, unknown = following.text, following.variable
         if following.span.mark.line == span.mark.line:
             span = Span(span.mark, following.span.mark.column + following.span.width - span.mark.column)

@@ -22,7 +22,7 @@ class Unreadable(Exception):
         self.span = span
 
 
-def read_configuration(text: str, file: str, environment: Mapping[str, str] | None = None) -> Run:
+def read_configuration(text: str, file: str, environment: Mapping[str, str | None] | None = None) -> Run:
     """What a configuration gives to gunicorn. ``environment`` is what is known of it. Raises Unreadable."""
     try:
         tree = ast.parse(text)
@@ -30,7 +30,11 @@ def read_configuration(text: str, file: str, environment: Mapping[str, str] | No
         line, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
         raise Unreadable(Span(Mark(file, line, column)), getattr(error, "msg", None) or str(error)) from error
     reader = _Reader(file, text, tree, Scope(environment or {}))
-    reader.walk(tree.body)
+    try:
+        reader.walk(tree.body)
+    except RecursionError:
+        reader.run.partial = True
+        reader.run.unseen.append(Unseen(Span(Mark(file)), "statements that are nested too deeply to follow"))
     return reader.run
 
 
@@ -92,33 +96,46 @@ class _Reader:
         self.run.given.append(Given(name, value, span, how, name in self.reads))
 
     def _branch(self, node: ast.If) -> None:
-        test = evaluate(node.test, self.scope)
-        if test.known:
-            executed, skipped = (node.body, node.orelse) if test.value else (node.orelse, node.body)
-            if test.variable is not None:
-                self._aside(skipped)
-            self.walk(executed)
-            return
+        # A chain of elif is followed without recursion: each lies in the one above.
+        unknown = []
+        while True:
+            test = evaluate(node.test, self.scope)
+            if test.known and test.value:
+                if test.variable is not None:
+                    self._aside(node.orelse)
+                last = node.body
+                break
+            if not test.known:
+                unknown.append(node)
+            elif test.variable is not None:
+                self._aside(node.body)
+            last = node.orelse
+            if len(last) != 1 or not isinstance(last[0], ast.If):
+                break
+            node = last[0]
         before = dict(self.scope.names)
-        self.walk(node.orelse)
-        self.scope.names = before | {
-            name: Value(unseen="it depends on a condition") for name in self.scope.names.keys() - before.keys()
-        }
-        self.walk(node.body)
+        self.walk(last)
+        for branch in reversed(unknown):
+            self.scope.names = before | {
+                name: Value(unseen="it depends on a condition") for name in self.scope.names.keys() - before.keys()
+            }
+            self.walk(branch.body)
 
     def _aside(self, body: Iterable[ast.stmt]) -> None:
         """Look at statements that the environment's defaults leave out: their names, not what they decide."""
         names, imports, given = dict(self.scope.names), dict(self.scope.imports), len(self.run.given)
-        self.walk(body)
-        self.scope.names, self.scope.imports = names, imports
-        self.run.given[given:] = [replace(one, otherwise=True) for one in self.run.given[given:]]
+        try:
+            self.walk(body)
+        finally:
+            self.scope.names, self.scope.imports = names, imports
+            self.run.given[given:] = [replace(one, otherwise=True) for one in self.run.given[given:]]
 
     def _block(self, node: ast.Try | ast.With | ast.For | ast.While) -> None:
         if isinstance(node, ast.For):
             for part in ast.walk(node.target):
                 if isinstance(part, ast.Name):
                     self._bind(part.id, Value(unseen="it is a loop's variable"), self._span(part), "assigned")
-        if (isinstance(node, ast.For) and "globals()" in ast.unparse(node)) or "locals()" in ast.unparse(node):
+        if any(_calls(node, name) for name in (("globals", "locals") if isinstance(node, ast.For) else ("locals",))):
             self.run.unseen.append(Unseen(self._span(node), "names are set through globals() or locals()"))
         self.walk(node.body)
         if isinstance(node, ast.Try):
@@ -150,7 +167,7 @@ class _Reader:
         name = self.scope.dotted(call.func)
         if name in _PATCHES or name.endswith("monkey.patch_all"):
             self.run.patched = True
-        elif name in ("exec", "eval", "globals.update", "locals.update") or "globals()" in ast.unparse(call.func):
+        elif name in ("exec", "eval", "globals.update", "locals.update") or _calls(call.func, "globals"):
             self.run.unseen.append(Unseen(self._span(call), f"what {ast.unparse(call.func)[:40]}() sets"))
 
     def _span(self, node: ast.expr | ast.stmt) -> Span:
@@ -160,6 +177,12 @@ class _Reader:
         end = node.end_col_offset if node.end_lineno == node.lineno else len(line.encode())
         width = len(line.encode()[node.col_offset : end].decode(errors="replace"))
         return Span(Mark(self.file, node.lineno, column + 1), max(width, 1))
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    """Whether a function of that name is called anywhere in it."""
+    called = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(isinstance(one, ast.Name) and one.id == name for one in called)
 
 
 def _sets_only(node: ast.stmt, known: set[str]) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..errors import Mark
+from .expansion import expand
 from .finding import Finding
 from .given import Span
-from .words import Command, Word, expand, find_gunicorn, span_of, split
+from .placed import Placed, plain, unquoted
+from .words import SHELLS, Command, Word, find_gunicorn, list_words, script_words
 
 #: Health programs that images of Python lack, by the tag's suffix.
 _LACKS = {"slim": ("curl", "wget"), "alpine": ("curl",)}
@@ -24,18 +27,37 @@ class Instruction:
     text: str
     mark: Mark
 
+    @property
+    def placed(self) -> Placed:
+        """Its text with the place of each character."""
+        return plain(self.text, self.mark)
+
 
 @dataclass
 class Image:
     """What a Dockerfile's last stage says."""
 
+    file: str = ""
     words: list[Word] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    #: Variables that it sets to what is not known.
+    unknown: set[str] = field(default_factory=set)
+    #: Where it sets its variables.
+    places: dict[str, Span] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     base: str = ""
     #: Names that only the build knows.
     arguments: set[str] = field(default_factory=set)
+    #: The build's own variables, whose values no container has.
+    build: dict[str, str] = field(default_factory=dict)
+    entry: Instruction | None = None
+    start: Instruction | None = None
+    health: Instruction | None = None
+    #: What its stages install, and every word of what they run: an image has the programs that its build uses.
+    installed: set[str] = field(default_factory=set)
     ports: list[str] = field(default_factory=list)
+    #: The line of the stage's FROM.
+    begun: int = 0
     #: Packages of its apt-get and apk lines, by stage, the last one's last.
     packages: dict[str, list[str]] = field(default_factory=dict)
 
@@ -44,26 +66,49 @@ class Image:
         """The start of gunicorn, if it is one."""
         return find_gunicorn(self.words)
 
+    def words_with(self, arguments: Iterable[Placed], words: Iterable[Word] = ()) -> list[Word]:
+        """What it starts with other arguments than its CMD."""
+        if self.entry is not None and not _is_json(self.entry.text):
+            return script_words(self.entry.placed, self.environment)
+        return [*list_words([*_items(self.entry), *arguments], self.environment), *words]
+
+
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<-?(['\"]?)([A-Za-z_]\w*)\1")
+
 
 def instructions(text: str, file: str) -> Iterator[Instruction]:
     """The instructions of a Dockerfile; comments and empty lines between continued ones become blanks."""
     start = 0
     held: list[str] = []
+    delimiters: list[str] = []
+    last = {line.strip(): number for number, line in enumerate(text.splitlines(), start=1)}
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.lstrip().startswith("#") or not line.strip():
+        if delimiters:
+            held.append(line)
+            delimiters = delimiters[1:] if line.strip() == delimiters[0] else delimiters
+        elif line.lstrip().startswith("#") or not line.strip():
             if held:
                 held.append(" \\" if held[-1].endswith("\\") else "")
             continue
-        if not held:
-            start = number
-        held.append(line)
-        if line.rstrip().endswith("\\"):
-            held[-1] = line.rstrip()
-            continue
-        yield from _instruction("\n".join(held), Mark(file, start, 1))
-        held = []
+        else:
+            start = start if held else number
+            held.append(line.rstrip() if line.rstrip().endswith("\\") else line)
+            if held[-1].endswith("\\"):
+                continue
+            # One that nothing ends is none, as in $((A<<B)).
+            delimiters = [one for one in _delimiters("\n".join(held)) if last.get(one, 0) > number]
+        if not delimiters:
+            yield from _instruction("\n".join(held), Mark(file, start, 1))
+            held = []
     if held:
         yield from _instruction("\n".join(held), Mark(file, start, 1))
+
+
+def _delimiters(whole: str) -> list[str]:
+    """The ends of the here-documents that an instruction begins."""
+    if re.match(r"\s*(RUN|COPY|ADD)\s", whole, re.IGNORECASE) is None:
+        return []
+    return [match[2] for match in _HERE_DOCUMENT.finditer(whole)]
 
 
 def _instruction(whole: str, mark: Mark) -> Iterator[Instruction]:
@@ -71,112 +116,159 @@ def _instruction(whole: str, mark: Mark) -> Iterator[Instruction]:
         yield Instruction(match[2].upper(), whole[match.end() :], Mark(mark.file, mark.line, match.end() + 1))
 
 
-def read_dockerfile(text: str, file: str) -> Image:
-    """The last stage of a Dockerfile, with what it inherits of stages in the same file."""
+def read_dockerfile(text: str, file: str, target: str = "") -> Image:
+    """The last stage of a Dockerfile, or the one named ``target``, with what it inherits of stages in the same file."""
     stages: dict[str, Image] = {}
-    image, stage = Image(), "0"
-    health: Instruction | None = None
-    entry: Instruction | None = None
-    command: Instruction | None = None
-    installed: set[str] = set()
+    image, stage = Image(file), ""
+    everywhere: dict[str, str] = {}  # ARGs above the first FROM
     for one in instructions(text, file):
         if one.name == "FROM":
-            stages[stage] = image
-            words = [word for word in one.text.split() if not word.startswith("--")]
-            above = stages.get(words[0].lower()) if words else None
+            if target and stage == target.lower():
+                break
+            words = [expand(word, everywhere)[0] for word in one.text.split() if not word.startswith("--")]
             stage = words[2].lower() if len(words) > 2 else str(len(stages))
-            base = above.base if above else words[0] if words else ""
-            packages = image.packages
-            image = Image(environment=dict(above.environment) if above else {}, base=base)
-            image.packages = {**packages, stage: list(packages.get(words[0].lower(), ())) if words else []}
-            health = entry = command = None
-            installed = set()
-        elif one.name in ("ENV", "ARG"):
-            variables = _variables(one, image.environment)
-            image.environment |= variables
-            image.arguments |= variables.keys() if one.name == "ARG" else set()
-        elif one.name == "EXPOSE":
-            image.ports += [expand(word, image.environment)[0].partition("/")[0] for word in one.text.split()]
-        elif one.name == "RUN":
-            found = re.findall(r"(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:install|add)\s+([^&|;]*)", one.text)
-            names = [word for part in found for word in part.replace("\\\n", " ").split() if not word.startswith("-")]
-            installed |= set(names)
-            image.packages.setdefault(stage, []).extend(names)
-        elif one.name in ("HEALTHCHECK", "ENTRYPOINT", "CMD"):
-            health = one if one.name == "HEALTHCHECK" else health
-            entry = one if one.name == "ENTRYPOINT" else entry
-            command = one if one.name == "CMD" else command
-    image.words = [*_words(entry, image), *(_words(command, image) if entry is None or _is_json(entry.text) else [])]
-    image.findings += [*_shell(entry or command, image), *_health(health, image, installed)]
+            image = _begun(words[0] if words else "", stage, image, stages)
+            image.begun = one.mark.line
+            stages[stage] = image
+        elif one.name == "ARG" and not stages:
+            everywhere |= _variables(one, everywhere)[0]
+        else:
+            _follow(one, image, stage, everywhere)
+    image.words = _started(image)
+    image.findings += [*_shell(image), *_health(image)]
     return image
+
+
+def _begun(base: str, stage: str, before: Image, stages: Mapping[str, Image]) -> Image:
+    """A stage at its beginning: of a stage above it has everything."""
+    above = stages.get(base.lower())
+    image = Image(before.file, base=base) if above is None else replace(
+        above,
+        environment=dict(above.environment),
+        unknown=set(above.unknown),
+        places=dict(above.places),
+        arguments=set(above.arguments),
+        build=dict(above.build),
+        installed=set(above.installed),
+        ports=list(above.ports),
+    )  # fmt: skip
+    image.packages = before.packages
+    inherited = list(image.packages.get(base.lower(), ()))
+    image.packages.pop(stage, None)
+    image.packages[stage] = inherited
+    return image
+
+
+def _follow(one: Instruction, image: Image, stage: str, everywhere: Mapping[str, str]) -> None:
+    """Take over what one instruction says."""
+    known = ChainMap(image.environment, image.build)
+    if one.name == "ARG":
+        names = {word.text.partition("=")[0] for word in script_words(one.placed, known)}
+        image.arguments |= names - image.environment.keys()
+        image.build |= {name: everywhere[name] for name in names if name in everywhere} | _variables(one, known)[0]
+    elif one.name == "ENV":
+        variables, unknown, places = _variables(one, known)
+        for name in unknown:
+            image.environment.pop(name, None)
+        image.environment |= variables
+        image.unknown = (image.unknown | unknown) - variables.keys()
+        image.places |= places
+        image.arguments -= variables.keys()
+    elif one.name == "EXPOSE":
+        image.ports += [expand(word, known)[0].partition("/")[0] for word in one.text.split()]
+    elif one.name == "RUN":
+        _run(one.text.replace("\\\n", " "), known, image, stage)
+    elif one.name in ("COPY", "ADD"):
+        image.installed |= set(_PROGRAM.findall(one.text))
+    elif one.name == "HEALTHCHECK":
+        image.health = one
+    elif one.name == "CMD":
+        image.start = one
+    elif one.name == "ENTRYPOINT":
+        # One of the stage's own resets the CMD that it has from above; the stage's own stays.
+        is_inherited = image.start is not None and image.start.mark.line < image.begun
+        image.entry, image.start = one, None if is_inherited else image.start
+
+
+_PROGRAM = re.compile(r"[\w.+-]+")
+
+
+def _run(text: str, known: Mapping[str, str], image: Image, stage: str) -> None:
+    """What a RUN installs and removes."""
+    found = re.findall(r"(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:install|add)\s+([^&|;\n]*)", text)
+    names = [word for part in found for word in expand(part, known)[0].split() if not word.startswith("-")]
+    image.packages.setdefault(stage, []).extend(names)
+    removed = re.findall(r"(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:purge|remove|autoremove|del)\s+([^&|;\n]*)", text)
+    gone = {re.split(r"[=:/]", word)[0] for part in removed for word in part.split()}
+    image.installed |= set(_PROGRAM.findall(expand(text, known)[0]))
+    image.installed -= gone
+
+
+def _started(image: Image) -> list[Word]:
+    if image.entry is not None and not _is_json(image.entry.text):
+        return script_words(image.entry.placed, image.environment)  # whose shell gets no CMD
+    if image.start is not None and not _is_json(image.start.text):
+        # As Docker has it: the arguments of an entry are then the shell and its script.
+        own = script_words(image.start.placed, image.environment)
+        return [*list_words(_items(image.entry), image.environment), *own]
+    return image.words_with(_items(image.start))
 
 
 def _is_json(text: str) -> bool:
     return text.lstrip().startswith("[")
 
 
-def _words(one: Instruction | None, image: Image) -> list[Word]:
-    if one is None:
-        return []
-    if not _is_json(one.text):
-        return split(one.text, one.mark, image.environment)
-    return list(json_words(one.text, one.mark, image.environment))
-
-
-def json_words(text: str, mark: Mark, environment: Mapping[str, str]) -> Iterator[Word]:
-    """The words of an exec form; those of `sh -c` are a shell's."""
+def _items(one: Instruction | None) -> Iterator[Placed]:
+    """The words of an exec form, unexpanded."""
+    if one is None or not _is_json(one.text):
+        return
     try:
-        items = json.loads(text.replace("\\\n", " \n"))
+        items = json.loads(one.text.replace("\\\n", " \n"))
     except (ValueError, RecursionError):
         return
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         return
-    position, previous = 0, ""
-    breaks = [match.start() for match in re.finditer("\n", text)]
-    for item in items:
-        literal = json.dumps(item, ensure_ascii=False)
-        at = text.find(literal, position)
-        at = position if at < 0 else at
-        position = at + len(literal)
-        found = span_of(at, at, mark, breaks).mark
-        place = Mark(found.file, found.line, found.column + 1)
-        if re.fullmatch(r"-[a-z]*c", previous) and " " in item:
-            yield from split(item, place, environment)
-        else:
-            yield Word(item, Span(place, max(len(item), 1)))
-        previous = item
+    source = one.placed
+    for item, match in zip(items, re.finditer(r'"(?:\\.|[^"\\])*"', one.text), strict=False):
+        yield unquoted(item, source.part(match.start(), match.end()), '"')
 
 
-def _variables(one: Instruction, known: Mapping[str, str]) -> dict[str, str]:
-    words = split(one.text, one.mark, known)
+def _variables(one: Instruction, known: Mapping[str, str]) -> tuple[dict[str, str], set[str], dict[str, Span]]:
+    """The variables that an instruction sets: known ones, names of others, and where each stands."""
+    words = script_words(one.placed, known)
     if one.name == "ENV" and words and "=" not in words[0].text:
-        return {words[0].text: " ".join(word.text for word in words[1:])}
-    pairs = (word.text.partition("=") for word in words if not word.variable)
-    return {name: value for name, equals, value in pairs if equals}
+        value = " ".join(word.text for word in words[1:])
+        is_known = not any(word.variable for word in words)
+        name = words[0].text
+        return ({name: value} if is_known else {}), (set() if is_known else {name}), {name: words[0].span}
+    pairs = [(*word.text.partition("=")[::2], word) for word in words if "=" in word.text]
+    return (
+        {name: value for name, value, word in pairs if not word.variable},
+        {name for name, _, word in pairs if word.variable},
+        {name: word.span for name, _, word in pairs},
+    )
 
 
-def _shell(one: Instruction | None, image: Image) -> Iterator[Finding]:
-    command = image.command
+def _shell(image: Image) -> Iterator[Finding]:
+    one, command = image.entry or image.start, image.command
     if one is not None and command is not None and starts_under_a_shell(image.words, command, _is_json(one.text)):
         yield Finding("K201", command.word.span, f"{one.name} starts gunicorn through a shell, without exec")
 
 
 def starts_under_a_shell(words: list[Word], command: Command, is_list: bool) -> bool:
-    """Whether a shell stays between the container's init and gunicorn."""
+    """Whether a shell stays between the container's init and gunicorn: its own script, not a file that it reads."""
     if command.replaced:
         return False
     first = words[0].text.rsplit("/", 1)[-1]
-    return not is_list or (first in ("sh", "bash", "ash", "dash") and words[0].span != command.word.span)
+    return not is_list or (first in SHELLS and any(word.breaks for word in words))
 
 
-def _health(one: Instruction | None, image: Image, installed: set[str]) -> Iterator[Finding]:
+def _health(image: Image) -> Iterator[Finding]:
+    one = image.health
     if one is None:
         return
     lacks = next((names for suffix, names in _LACKS.items() if re.search(rf"python.*{suffix}", image.base)), ())
     match = re.search(rf"(?<![\w/-])({'|'.join(lacks)})(?![\w-])", one.text) if lacks else None
-    if match and match[1] not in installed:
-        line = one.text[: match.start()].count("\n")
-        newline = one.text.rfind("\n", 0, match.start())
-        column = one.mark.column + match.start() if not line else match.start() - newline
-        span = Span(Mark(one.mark.file, one.mark.line + line, column), len(match[1]))
+    if match and match[1] not in image.installed:
+        span = one.placed.span(match.start(), match.end())
         yield Finding("K202", span, f"{image.base} has no {match[1]}, and the last stage installs none")

@@ -11,6 +11,7 @@ import yaml
 
 from ..errors import Mark
 from .given import Span
+from .placed import Placed, plain, unquoted
 
 #: Values of a file, all aliases replaced: what walks through them would take as long.
 _MAX_VALUES = 1_000_000
@@ -24,7 +25,6 @@ class Node:
 
     raw: yaml.Node
     file: str
-    lines: tuple[str, ...]
 
     @property
     def span(self) -> Span:
@@ -39,10 +39,13 @@ class Node:
         return str(self.raw.value) if isinstance(self.raw, yaml.ScalarNode) else ""
 
     def items(self) -> Iterator[tuple[str, Node, Node]]:
-        """The keys of a mapping as text, the values, and the key's own nodes."""
-        if isinstance(self.raw, yaml.MappingNode):
-            for key, value in self.raw.value:
-                yield str(key.value), self._of(value), self._of(key)
+        """The keys of a mapping as text, the values, and the key's own nodes; its own before those that it merges."""
+        seen: set[str] = set()
+        for key, value in _pairs(self.raw):
+            name = str(key.value)
+            if name not in seen:
+                seen.add(name)
+                yield name, self._of(value), self._of(key)
 
     def list(self) -> list[Node]:
         """The items of a list; of anything else none."""
@@ -60,17 +63,48 @@ class Node:
         return next((own for key, _, own in self.items() if key == name), None)
 
     @property
-    def content_mark(self) -> Mark:
-        """Where a scalar's text itself begins: after a quote, or on the line below a `|` or `>`."""
+    def placed(self) -> Placed:
+        """A scalar's text, with the place of each character: behind a quote, indented below a `|` or `>`."""
         start = self.raw.start_mark
-        style = getattr(self.raw, "style", None)
-        if style in ("|", ">") and start.line + 1 < len(self.lines):
-            line = self.lines[start.line + 1]
-            return Mark(self.file, start.line + 2, len(line) - len(line.lstrip()) + 1)
-        return Mark(self.file, start.line + 1, start.column + (2 if style in ("'", '"') else 1))
+        written = (start.buffer or "")[start.pointer : self.raw.end_mark.pointer] if self.text else ""
+        source = plain(written, Mark(self.file, start.line + 1, start.column + 1))
+        if (before := _PROPERTIES.match(written)) is not None:
+            source = source.part(before.end(), len(written))
+        return unquoted(self.text, source, getattr(self.raw, "style", None))
+
+    def with_base(self, base: Node) -> Node:
+        """This mapping with the values of another below its own, as a merge key would give them."""
+        if not isinstance(self.raw, yaml.MappingNode):
+            return self
+        key = yaml.ScalarNode(_MERGE, "<<", self.raw.start_mark, self.raw.end_mark)
+        pairs = [*self.raw.value, (key, base.raw)]
+        return self._of(yaml.MappingNode(self.raw.tag, pairs, self.raw.start_mark, self.raw.end_mark))
 
     def _of(self, raw: yaml.Node) -> Node:
-        return Node(raw, self.file, self.lines)
+        return Node(raw, self.file)
+
+
+#: An anchor and a tag, which PyYAML counts to their value.
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
+#: The tag of a plain `<<`.
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _pairs(raw: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """The pairs of a mapping: its own, then those of the mappings that `<<` merges, the first of which decides."""
+    waiting, seen = [raw], set()
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, yaml.MappingNode) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        merged: list[yaml.Node] = []
+        for key, value in one.value:
+            if key.tag == _MERGE:
+                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+            else:
+                yield key, value
+        waiting[:0] = merged
 
 
 class BadDocument(Exception):
@@ -83,16 +117,15 @@ class BadDocument(Exception):
 
 def read_documents(text: str, file: str) -> list[Node]:
     """Every document of a file. Raises BadDocument."""
-    lines = tuple(text.splitlines())
     try:
         found = [raw for raw in yaml.compose_all(text, Loader=_LOADER) if raw is not None]
         known: dict[int, int | None] = {}
         if sum(_size(raw, file, known) for raw in found) > _MAX_VALUES:
             raise BadDocument(Span(Mark(file)), "its aliases repeat more than a million values")
-        return [Node(raw, file, lines) for raw in found]
+        return [Node(raw, file) for raw in found]
     except yaml.YAMLError as error:
         at = getattr(error, "problem_mark", None)
-        mark = Mark(file, min(at.line + 1, max(len(lines), 1)), at.column + 1) if at else Mark(file)
+        mark = Mark(file, min(at.line + 1, max(len(text.splitlines()), 1)), at.column + 1) if at else Mark(file)
         raise BadDocument(Span(mark), str(getattr(error, "problem", None) or error)) from error
     except RecursionError as error:
         raise BadDocument(Span(Mark(file)), "it is nested too deeply") from error
@@ -111,6 +144,25 @@ def _size(raw: yaml.Node, file: str, known: dict[int, int | None]) -> int:
         start = raw.start_mark
         raise BadDocument(Span(Mark(file, start.line + 1, start.column + 1)), "an alias in it stands for the whole")
     return size
+
+
+def template(document: Node) -> Span | None:
+    """The place of a template's braces where they stand for more than a text; `{{ x }}` is a mapping as a key."""
+    waiting, seen = [document.raw], set()
+    while waiting:
+        raw = waiting.pop()
+        if id(raw) in seen:
+            continue
+        seen.add(id(raw))
+        if isinstance(raw, yaml.SequenceNode):
+            waiting += raw.value
+        elif isinstance(raw, yaml.MappingNode):
+            for key, value in raw.value:
+                if isinstance(key, yaml.MappingNode):
+                    start = raw.start_mark
+                    return Span(Mark(document.file, start.line + 1, start.column + 1), 2)
+                waiting += [key, value]
+    return None
 
 
 def seconds(text: str) -> int | None:

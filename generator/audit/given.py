@@ -50,11 +50,20 @@ class Run:
     unseen: list[Unseen] = field(default_factory=list)
     #: Whether `monkey.patch_all()` stands in the configuration.
     patched: bool = False
+    #: Where the application is named whose module is not among the files, so that it may patch first.
+    app_unseen: Span | None = None
     #: The application that the command names, or nothing.
     app: str = ""
-    #: The place of the command, where there is one.
+    #: The place of the command, where there is one, and of gunicorn's own word, which may be the image's.
     command: Span | None = None
+    gunicorn: Span | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Variables that are set to what is not known here.
+    unknown: frozenset[str] = field(default_factory=frozenset)
+    #: Whether variables of unknown names are set too, from a file or another object.
+    open: bool = False
+    #: Where variables are set, of those that stand in a file.
+    places: dict[str, Span] = field(default_factory=dict)
     #: Where it runs: "configuration" (nobody knows), "process" (a Procfile or a shell), "container".
     place: str = "configuration"
     #: Whether a configuration that it names could not be read, so that what is absent may stand there.

@@ -71,13 +71,18 @@ def _worker(run: Run, worker: Worker) -> Iterator[Finding]:
         yield Finding("K117", worker.given.span, "meinheld as PyPI has it")
         if (one := run.last("worker_connections")) is not None:
             yield Finding("K118", one.span, "connections above this number hang")
-    preload = run.last("preload_app")
-    late = worker.name.startswith("gevent") and not (worker.ours or run.patched or run.partial)
-    if late and preload and preload.value.known and _true(preload.value.value):
+    if (preload := preloads_unpatched(run)) is not None and run.app_unseen is None:
         yield Finding("K115", preload.span, "the app is imported before gevent patches anything")
     workers, connections = run.last("workers"), run.last("worker_connections")
     if worker.name == "gevent" and not worker.ours and workers and workers.value.cpus and connections:
         yield Finding("K119", connections.span, f"workers x {connections.value.value} connections")
+
+
+def preloads_unpatched(run: Run) -> Given | None:
+    """The preload_app that imports the app before gevent's worker patches, unless the app's module patches itself."""
+    preload, worker = run.last("preload_app"), worker_of(run)
+    late = worker.name.startswith("gevent") and not (worker.ours or run.patched or run.partial)
+    return preload if late and preload and preload.value.known and _true(preload.value.value) else None
 
 
 def _sync_threads(one: Given) -> Iterator[Finding]:
@@ -207,13 +212,13 @@ def _absent(run: Run) -> Iterator[Finding]:
     """Findings about what is not given, where everything could be seen."""
     if run.command is None or run.partial or run.place != "container":
         return
-    if run.last("bind") is None and "PORT" not in run.environment:
+    if run.last("bind") is None and "PORT" not in run.environment.keys() | run.unknown and not run.open:
         yield Finding("K120", run.command, "no bind, and no PORT")
     if run.read_only and not run.writable_tmp and run.last("worker_tmp_dir") is None:
         yield Finding("K124", run.command, "no worker_tmp_dir, on a read-only root without a writable /tmp")
     if run.read_only and not _true(_known(run, "control_socket_disable")):
         yield Finding("K123", run.command, "the control socket is on, on a read-only root")
-    own = run.last("workers") if "WEB_CONCURRENCY" in run.environment else None
+    own = run.last("workers") if "WEB_CONCURRENCY" in run.environment.keys() | run.unknown else None
     if own and own.how != "variable" and "WEB_CONCURRENCY" not in own.value.reads and not own.value.unseen:
         yield Finding("K204", own.span, "workers is given, so WEB_CONCURRENCY changes nothing")
 

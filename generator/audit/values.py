@@ -40,6 +40,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 _METHODS = ("lower", "upper", "strip", "lstrip", "rstrip", "split", "format", "join", "get", "replace", "startswith")
 #: A literal like "x" * 10**9 must not take the audit's memory.
 _LARGEST = 2_000
+#: Characters and items of a value with all that it holds, which names may repeat: a = [a, a], forty times.
+_LARGEST_WHOLE = 100_000
+_DEEPEST = 20
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,12 @@ class Value:
 class Scope:
     """Names of a configuration so far, what its imports stand for, and the environment that is known."""
 
-    environment: Mapping[str, str] = field(default_factory=dict)
+    #: Values by name; None where a variable is set to what is not known.
+    environment: Mapping[str, str | None] = field(default_factory=dict)
     names: dict[str, Value] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
+    #: Values that were measured, with their size and depth, by id: kept here, so that no other gets that id.
+    measured: dict[int, tuple[Any, tuple[int, int]]] = field(default_factory=dict)
 
     def dotted(self, node: ast.expr) -> str:
         """The full name that an expression like ``mp.cpu_count`` stands for, or an empty text."""
@@ -116,28 +122,46 @@ def _value(node: ast.expr, scope: Scope, marks: _Marks) -> Any:
     return evaluator(node, scope, marks)
 
 
+def _constant(node: Any, _: Scope, __: _Marks) -> Any:
+    if isinstance(node.value, int) and abs(node.value) > _LARGEST_NUMBER:
+        raise _Unseen(_TOO_LARGE)  # Python refuses to write 5000 digits
+    return node.value
+
+
 def _items(node: Any, scope: Scope, marks: _Marks) -> list[Any]:
-    return [_value(item, scope, marks) for item in node.elts]
+    found = [_value(item, scope, marks) for item in node.elts]
+    _size(found, scope)
+    return found
 
 
 def _mapping(node: Any, scope: Scope, marks: _Marks) -> dict[Any, Any]:
     if None in node.keys:
         raise _Unseen("a mapping is unpacked into it")
     pairs = zip(node.keys, node.values, strict=True)
-    return {_value(key, scope, marks): _value(value, scope, marks) for key, value in pairs}
+    found = {_value(key, scope, marks): _value(value, scope, marks) for key, value in pairs}
+    _size(found, scope)
+    return found
+
+
+def _joined(node: Any, scope: Scope, marks: _Marks) -> str:
+    found = ""
+    for part in node.values:
+        found = _small(found + str(_value(part, scope, marks)), scope)
+    return found
 
 
 def _formatted(node: Any, scope: Scope, marks: _Marks) -> str:
     shown = _value(node.value, scope, marks)
+    _size(shown, scope)
     layout = _value(node.format_spec, scope, marks) if node.format_spec else ""
     if layout and re.search(r"[0-9]{4}", layout):
-        raise _Unseen("it would be too large to evaluate here")
+        raise _Unseen(_TOO_LARGE)
     return format(shown, layout)
 
 
 def _binary(node: Any, scope: Scope, marks: _Marks) -> Any:
     sides = _value(node.left, scope, marks), _value(node.right, scope, marks)
-    return _small(_operator(node.op)(*_bounded(node.op, *sides)))
+    return _small(_operator(node.op)(*_bounded(node.op, *sides, scope)), scope)
 
 
 def _unary(node: Any, scope: Scope, marks: _Marks) -> Any:
@@ -156,6 +180,10 @@ def _either(node: Any, scope: Scope, marks: _Marks) -> Any:
 
 
 def _compared(node: Any, scope: Scope, marks: _Marks) -> bool:
+    if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn):
+        name = _value(node.left, scope, marks)
+        if scope.dotted(node.comparators[0]) == "os.environ":
+            return _is_set(name, scope, marks) == isinstance(node.ops[0], ast.In)
     left = _value(node.left, scope, marks)
     for sign, part in zip(node.ops, node.comparators, strict=True):
         right = _value(part, scope, marks)
@@ -163,6 +191,14 @@ def _compared(node: Any, scope: Scope, marks: _Marks) -> bool:
             return False
         left = right
     return True
+
+
+def _is_set(name: Any, scope: Scope, marks: _Marks) -> bool:
+    """Whether a variable is set; one that nobody names is not, as its default would be taken."""
+    marks.reads.add(str(name))
+    if name not in scope.environment:
+        marks.variable = str(name)
+    return name in scope.environment
 
 
 def _chosen(node: Any, scope: Scope, marks: _Marks) -> Any:
@@ -194,35 +230,57 @@ def _operator(sign: ast.AST) -> Callable[[Any, Any], Any]:
     return _OPERATORS[type(sign)]
 
 
-def _bounded(sign: ast.AST, left: Any, right: Any) -> tuple[Any, Any]:
+_LARGEST_NUMBER = 2**63
+_TOO_LARGE = "it would be too large to evaluate here"
+
+
+def _bounded(sign: ast.AST, left: Any, right: Any, scope: Scope) -> tuple[Any, Any]:
     """The operands, refused where the result would be huge."""
-    sizes = [len(side) if isinstance(side, str | list) else abs(side) for side in (left, right) if not _is_other(side)]
-    if isinstance(sign, ast.Mod) and isinstance(left, str) and re.search(r"%[^%]*[0-9*]{4}", left):
-        raise _Unseen("it would be too large to evaluate here")
-    if isinstance(sign, ast.Mult) and any(isinstance(side, str | list) for side in (left, right)):
-        product = 1
-        for size in sizes:
-            product *= size
-        if product > _LARGEST:
-            raise _Unseen("it would be too large to evaluate here")
+    is_format = isinstance(sign, ast.Mod) and isinstance(left, str)
+    if is_format and (re.search(r"%[^%]*[0-9*]{4}", left) or len(left) * _size(right, scope) > _LARGEST_WHOLE):
+        raise _Unseen(_TOO_LARGE)
+    if isinstance(sign, ast.Mult) and any(isinstance(side, str | list | tuple) for side in (left, right)):
+        sizes = [abs(side) if isinstance(side, int | float) else _size(side, scope) for side in (left, right)]
+        if sizes[0] * sizes[1] > _LARGEST:
+            raise _Unseen(_TOO_LARGE)
     return left, right
 
 
-def _is_other(side: Any) -> bool:
-    return not isinstance(side, str | list | int | float)
+def _size(value: Any, scope: Scope) -> int:
+    """Characters and items of a value with all that it holds. Raises _Unseen where that is too much or too deep."""
+    return _measured(value, scope)[0]
 
 
-def _small(value: Any) -> Any:
-    if (isinstance(value, str | list) and len(value) > _LARGEST) or (isinstance(value, int) and abs(value) > 2**63):
-        raise _Unseen("it would be too large to evaluate here")
+def _measured(value: Any, scope: Scope) -> tuple[int, int]:
+    """Size and depth of a value; nothing changes one here, so each is measured once."""
+    if isinstance(value, str | bytes):
+        return len(value) + 1, 0
+    if not isinstance(value, list | tuple | set | dict):
+        return 1, 0
+    if id(value) not in scope.measured:
+        size, depth = 1, 0
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            inner = _measured(one, scope)
+            size, depth = size + inner[0], max(depth, inner[1])
+            if size > _LARGEST_WHOLE or depth >= _DEEPEST:
+                raise _Unseen(_TOO_LARGE)
+        scope.measured[id(value)] = value, (size, depth + 1)
+    return scope.measured[id(value)][1]
+
+
+def _small(value: Any, scope: Scope) -> Any:
+    is_long = isinstance(value, str | list | tuple) and len(value) > _LARGEST
+    if is_long or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
+        raise _Unseen(_TOO_LARGE)
+    _size(value, scope)
     return value
 
 
 def _variable(name: Any, scope: Scope, marks: _Marks, default: Any = None, missing: bool = False) -> Any:
     marks.reads.add(str(name))
-    if name in scope.environment:
-        return scope.environment[name]
-    if missing:
+    if (known := scope.environment.get(name)) is not None:
+        return known
+    if missing or name in scope.environment:
         raise _Unseen(f"the environment variable {name} is not known here")
     marks.variable = str(name)
     return default
@@ -235,33 +293,58 @@ def _called(node: ast.Call, scope: Scope, marks: _Marks) -> Any:
         return _SOME_CPUS
     if any(isinstance(part, ast.Starred) for part in node.args) or any(word.arg is None for word in node.keywords):
         raise _Unseen("arguments are unpacked into a call")
+    if name in ("os.environ.get", "os.getenv"):
+        return _environment(node, scope, marks)
+    if name == "min" and len(node.args) > 1 and not node.keywords:
+        return min(_each(node.args, scope, marks))
     arguments = [_value(part, scope, marks) for part in node.args]
     words = {str(word.arg): _value(word.value, scope, marks) for word in node.keywords}
-    if name in ("os.environ.get", "os.getenv"):
-        default = arguments[1] if len(arguments) > 1 else words.get("default")
-        return _variable(arguments[0] if arguments else words.get("key"), scope, marks, default)
     if name == "dict" and not arguments:
+        _size(words, scope)
         return words
     if name in _FUNCTIONS and not words:
-        # min(cpu_count() * 2 + 1, 4) has a bound of its own.
-        marks.cpus &= not (name == "min" and len(arguments) > 1)
-        return _small(_FUNCTIONS[name](*arguments))
+        return _small(_FUNCTIONS[name](*arguments), scope)
     if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
         owner = _value(node.func.value, scope, marks)
         layout = node.func.attr == "format" and re.search(r"\{[^{}]*[:.\[]", str(owner))
-        if isinstance(owner, str | dict | list) and not layout:
-            return _small(getattr(owner, node.func.attr)(*arguments, **words))
+        product = _size(owner, scope) * (_size(arguments, scope) + _size(words, scope))
+        if isinstance(owner, str | dict | list) and not layout and product < _LARGEST_WHOLE * _LARGEST:
+            return _small(getattr(owner, node.func.attr)(*arguments, **words), scope)
     raise _Unseen(f"{ast.unparse(node.func)[:60]}() is not called here")
 
 
+def _environment(node: ast.Call, scope: Scope, marks: _Marks) -> Any:
+    """A variable; its default is evaluated only where that decides, so that it leaves no marks on a known value."""
+    words = {word.arg: word.value for word in node.keywords}
+    parts = [*node.args, *(words[name] for name in ("key", "default")[len(node.args) :] if name in words)]
+    name = _value(parts[0], scope, marks) if parts else None
+    default = None
+    if name not in scope.environment and len(parts) > 1:
+        default = _value(parts[1], scope, marks)
+    return _variable(name, scope, marks, default)
+
+
+def _each(nodes: list[ast.expr], scope: Scope, marks: _Marks) -> list[Any]:
+    """The operands of min(): cpu_count() * 2 + 1 has a bound where any other of them is none of the node's."""
+    found, bounded, cpus = [], False, False
+    for node in nodes:
+        own = _Marks()
+        found.append(_value(node, scope, own))
+        bounded, cpus = bounded or not own.cpus, cpus or own.cpus
+        marks.variable = own.variable or marks.variable
+        marks.reads |= own.reads
+    marks.cpus |= cpus and not bounded
+    return found
+
+
 _EVALUATORS: dict[type[ast.expr], Callable[[Any, Scope, _Marks], Any]] = {
-    ast.Constant: lambda node, _scope, _marks: node.value,
+    ast.Constant: _constant,
     ast.Name: lambda node, scope, marks: _named(scope.names.get(node.id), node.id, marks),
     ast.List: _items,
     ast.Tuple: _items,
     ast.Set: _items,
     ast.Dict: _mapping,
-    ast.JoinedStr: lambda node, scope, marks: "".join(str(_value(part, scope, marks)) for part in node.values),
+    ast.JoinedStr: _joined,
     ast.FormattedValue: _formatted,
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,
