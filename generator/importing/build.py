@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from ..audit.audit import COMMAND_LINE, Source
 from ..audit.dockerfile import Instruction, instructions
 from ..audit.given import Span
-from ..audit.words import Word, commands, split
+from ..audit.placed import plain
+from ..audit.words import Word, commands, line_words, split
 from ..errors import Mark
 from ..profile.secrets import secret_word
 from .settings import IN_DOCKERFILE, Draft
@@ -74,7 +75,7 @@ def _stage(one: Instruction, number: str) -> str:
 
 def _pairs(one: Instruction) -> Iterator[tuple[str, str]]:
     """Names and values of an ENV as they are written."""
-    words = split(one.text, one.mark, {}, shell=False)
+    words = line_words(plain(one.text, one.mark), {})
     if words and "=" not in words[0].text:
         yield words[0].text, " ".join(word.text for word in words[1:])
         return
@@ -94,7 +95,7 @@ def add_build(source: Source, known: Mapping[str, str], given: Collection[str], 
         if not variable.arguments or name in given:
             continue
         listed, path = ", ".join(variable.arguments), f"env.{name}"
-        if name not in known or IN_DOCKERFILE.found.search(known[name]):
+        if name not in known or IN_DOCKERFILE.search(known[name]):
             draft.entries.pop(path, None)
             do = "write it in env, or give it to the container when it runs"
             draft.notes.append(f"{variable.place}: {name}: the build argument {listed} has no default: {do}")
@@ -111,7 +112,7 @@ def add_build(source: Source, known: Mapping[str, str], given: Collection[str], 
 
 def _run(one: Instruction, draft: Draft) -> None:
     text = re.sub(r"^(--\S+\s+)+", "", one.text).replace("\\\n", " ")
-    found = [[word.text for word in command] for command in commands(split(text, one.mark, {}, shell=False))]
+    found = [[word.text for word in command] for command in commands(split(text, one.mark, {}))]
     if others := [_shown(words) for words in found if not _is_done(words)]:
         do = "app.build_commands has commands that run in the build"
         draft.notes.append(f"{one.mark.file}:{one.mark.line}: RUN {' && '.join(others)}: left out; {do}")

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
-from ..audit.containers import Container, is_compose
+from ..audit.containers import Container
 from ..audit.dockerfile import Image
 from ..audit.documents import BadDocument, Node, read_documents
 from ..audit.given import Run, Span
@@ -27,11 +27,9 @@ from ..starting.look import Found, look
 from ..starting.procfile import left_out, process_entries
 from .build import add_before, add_build, add_process, dockerfile_of, variables_of
 from .settings import (
-    IN_COMPOSE,
     IN_DOCKERFILE,
-    IN_POD,
+    NOWHERE,
     Draft,
-    References,
     add_environment,
     add_read_variables,
     translate,
@@ -82,7 +80,8 @@ def convert(
     set_by_build = image.arguments - variables_of(dockerfile).keys() if image and dockerfile else set()
     add_read_variables(start.run, where, draft)
     without = (*set_by_build, *(VARIABLES if start.by_variables else ()))
-    add_environment(start.run.environment, where, draft, without, _references(start.container))
+    in_dockerfile = start.container is None or start.container.document is None
+    add_environment(start.run.environment, where, draft, without, IN_DOCKERFILE if in_dockerfile else NOWHERE)
     found = look(root)
     name = given.get("name", found.name)
     app = _application(start, found, given)
@@ -169,12 +168,6 @@ def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
     if ranked:
         return _Start(ranked[0])
     raise KitError("nothing here starts gunicorn: name a configuration, Procfile or Dockerfile, or a command after --")
-
-
-def _references(container: Container | None) -> References:
-    if container is None or container.document is None:
-        return IN_DOCKERFILE
-    return IN_COMPOSE if is_compose(container.document) else IN_POD
 
 
 def _file_of(start: _Start) -> str:

@@ -246,21 +246,10 @@ _COMMIT_NAME = re.compile(r"(^|_)(COMMIT|SHA|REVISION|REV|VERSION|RELEASE|BUILD|
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class References:
-    """How a file writes another variable's value into one, and a text that only looks like that."""
-
-    found: re.Pattern[str]
-    escaped: str
-    plain: str
-
-
-#: Of a Dockerfile only what is left: what ENV knows is replaced by then.
-IN_DOCKERFILE = References(re.compile(r"\$\{?[A-Za-z_]"), "", "")
-IN_COMPOSE = References(re.compile(r"(?<!\$)(?:\$\$)*\$\{?[A-Za-z_]"), "$$", "$")
-IN_POD = References(re.compile(r"(?<!\$)(?:\$\$)*\$\([A-Za-z_]"), "$$(", "$(")
-#: gunicorn takes raw_env as it stands.
-NOWHERE = References(re.compile(r"(?!)"), "", "")
+#: A variable's value in another one's in a Dockerfile, where only what is not known is left: ENV has the others.
+IN_DOCKERFILE = re.compile(r"\$\{?[A-Za-z_]")
+#: Compose's and Kubernetes' are replaced before, and gunicorn takes raw_env as it stands.
+NOWHERE = re.compile(r"(?!)")
 
 
 def is_variable(name: str) -> bool:
@@ -277,7 +266,7 @@ def add_environment(
     place: str,
     draft: Draft,
     without: Iterable[str] = (),
-    references: References = NOWHERE,
+    references: re.Pattern[str] = NOWHERE,
 ) -> None:
     """The app's variables; a value that may be a secret is named, and never shown."""
     left = {*READ_BY_GUNICORN, *without}
@@ -296,15 +285,19 @@ def add_environment(
             do += f"; where it is no secret, write it in env, and env_allowed: [{name}]"
             why = "its value may be a secret: image, history and manifests would all show them"
             draft.notes.append(f"{place}: {name}: {why}; {do}")
-        elif references.found.search(value):
-            do = "write what it is in env, or give it to the container when it runs"
-            draft.notes.append(f"{place}: {name}: its value follows from variables that are not known here; {do}")
+        elif references.search(value):
+            add_unknown(name, place, draft)
         else:
-            plain = value.replace(references.escaped, references.plain) if references.escaped else value
-            draft.set(f"env.{name}", plain, place)
+            draft.set(f"env.{name}", value, place)
     if of_image:
         why = "left out: they are of the interpreter, pip or the image, whose own the kit sets"
         draft.notes.append(f"{place}: {', '.join(of_image)}: {why}")
+
+
+def add_unknown(name: str, place: str, draft: Draft) -> None:
+    """A variable whose value has others in it that nobody here knows."""
+    do = "write what it is in env, or give it to the container when it runs"
+    draft.notes.append(f"{place}: {name}: its value follows from variables that are not known here; {do}")
 
 
 def _is_random(name: str, value: str) -> bool:
@@ -316,6 +309,8 @@ def _is_random(name: str, value: str) -> bool:
 def add_read_variables(run: Run, place: str, draft: Draft) -> None:
     """What gunicorn itself takes from the environment where no option and no configuration says it."""
     given = {name: run.environment[name] for name in READ_BY_GUNICORN if run.environment.get(name)}
+    if "PORT" in run.unknown:
+        given["PORT"] = ""
     if (port := given.get("PORT")) is not None:
         if not port.isdigit():
             draft.notes.append(f"{place}: PORT: no number is known here; write it as port")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from ..audit.containers import Container
@@ -11,7 +11,7 @@ from ..audit.dockerfile import Image
 from ..audit.documents import Node
 from ..profile.schema import SETTINGS
 from ..servers import SERVERS
-from .settings import Draft, add_environment, is_variable
+from .settings import READ_BY_GUNICORN, Draft, add_environment, add_unknown, is_variable
 
 _COMPILERS = re.compile(r"(gcc|g\+\+|make|build-essential|pkg-config|git|cmake|rustc|cargo|libc6-dev|libc-dev|.+-dev)")
 _HEALTH = ("curl", "wget")
@@ -91,11 +91,11 @@ def add_container(container: Container, documents: Sequence[Node], draft: Draft)
     if "port" not in draft.entries and (port := _published(node)):
         draft.set("port", int(port), place, "Where requests are sent to; what gunicorn listens on is not seen.")
     if document.get("services") is not None:
-        _compose(node, place, draft)
+        _compose(node, container.run.unknown, place, draft)
         return
     _probes(node, place, draft)
     _env_from(node, place, draft)
-    _env(node, place, draft)
+    _env(node, container.environment, place, draft)
     if (spec := document.get("spec", "template", "spec")) is not None:
         _pod(container, document, spec, place, draft)
         objects = [one for whole in documents for one in _objects(whole)]
@@ -114,7 +114,7 @@ def _published(node: Node) -> str:
     return ""
 
 
-def _compose(node: Node, place: str, draft: Draft) -> None:
+def _compose(node: Node, unknown: Set[str], place: str, draft: Draft) -> None:
     """What a service says beside its command, its environment and its limits."""
     name, passed = draft.entries["name"].value, []
     if (environment := node.get("environment")) is not None:
@@ -125,8 +125,10 @@ def _compose(node: Node, place: str, draft: Draft) -> None:
             place,
             draft,
         )
-    if any(one is not None and one.get(_MERGE) is not None for one in (node, environment)):
-        draft.notes.append(f"{place}: what {_MERGE} takes in of another mapping is not read: write it out before")
+        given = {key for key, value, _ in environment.items() if not _has_tag(value, "null")}
+        given |= {one.text.partition("=")[0] for one in environment.list() if "=" in one.text}
+        for variable in sorted(given & unknown - {*READ_BY_GUNICORN}):
+            add_unknown(variable, place, draft)
     if passed:
         why = f"taken from where Compose runs; here .env.{name} in the project's folder may have it"
         draft.notes.append(f"{place}: {', '.join(passed)}: {why}")
@@ -317,8 +319,12 @@ def _env_from(node: Node, place: str, draft: Draft) -> None:
         draft.set("kubernetes.env_from", sources, place)
 
 
-def _env(node: Node, place: str, draft: Draft) -> None:
-    """Variables that other objects have; never a value."""
+#: A variable's value in another one's, which is left as it stands where nobody has it; `$$(NAME)` is only a text.
+_IN_POD = re.compile(r"(?<!\$)(?:\$\$)*\$\(([A-Za-z_][\w.-]*)\)")
+
+
+def _env(node: Node, known: Mapping[str, str], place: str, draft: Draft) -> None:
+    """Variables that other objects have, which a Secret or envFrom may be; never a value."""
     for one in _list(node, "env"):
         name, given = _text(one, "name"), one.get("valueFrom")
         secret, key = _text(given, "secretKeyRef", "name"), _text(given, "secretKeyRef", "key")
@@ -334,6 +340,9 @@ def _env(node: Node, place: str, draft: Draft) -> None:
             draft.notes.append(f"{place}: {name} comes from another object: give it by a patch")
         elif one.get("value") is None:
             add_environment({name: ""}, place, draft)
+        elif name not in READ_BY_GUNICORN and not set(_IN_POD.findall(_text(one, "value"))) <= known.keys():
+            draft.entries.pop(f"env.{name}", None)
+            add_unknown(name, place, draft)
 
 
 def _has_tag(node: Node, name: str) -> bool:
