@@ -37,11 +37,16 @@ class Separated(click.Command):
 @click.command(cls=Separated, options_metavar="[OPTIONS]")
 @click.argument("files", nargs=-1, metavar="[FILE...] [-- gunicorn ...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text")
-@click.option("--execute", is_flag=True, help="Run the configurations too, each in a process without network.")
+@click.option(
+    "--execute",
+    is_flag=True,
+    help="Run the configurations too, each in a process without network; refused where that cannot be had.",
+)
 @options.debug
 @click.pass_context
 def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) -> int:
-    """Find what is wrong with gunicorn configurations, Procfiles, Dockerfiles, Compose files and manifests.
+    """Find what is wrong with gunicorn configurations, Procfiles, Dockerfiles, Compose files, manifests, shell scripts,
+    supervisord's programs and systemd's units.
 
     Nothing is executed; what cannot be known without that is said. A finding is ignored by a comment beside or above
     its line: # kit: ignore[K101] and the reason. Exit codes: 0 no errors, 1 errors, 2 a file cannot be read.
