@@ -48,7 +48,7 @@ _RELATIVE_PATH = re.compile(
 _RANDOM = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
 #: What stands for a value: a variable, a format, a pattern, where to read it, one character.
 _STAND_IN = re.compile(
-    r"\\?\$+([A-Za-z_{(].*|[0-9@*#]?)|[^$`]*(\$+[({]|`).*|%\(.*|%[sr]|%\w+%|\{.*|<.*>|\[.*|\\.*|\.[*+?].*|\*+|\.+"
+    r"\\?\$+([A-Za-z_{(].*|[0-9@*#]?)|[^$`]*(\$+[({]|`).*|%\(.*|%[sr]|%\w+%|\{.*|<.*>|\[(\^.*|[A-Za-z_-]+\].*)|\\[A-Za-z].*|\.[*+?].*|\*+|\.+"
     r"|(env|file|fd):.*|stdin|.",
     re.DOTALL,
 )
@@ -62,7 +62,7 @@ _WORDS = re.compile(
 #: `password=userPassword`, `token: X-Auth-Token`: the name of a field, a header or a secret.
 _NAME = re.compile(r"[A-Za-z][A-Za-z_./-]{0,63}")
 #: A program's own words behind an equals sign: `token=get_token()`, `password=os.environ[...]`.
-_CODE = re.compile(r"[A-Za-z_][\w.]{0,80}[(\[].*", re.DOTALL)
+_CODE = re.compile(r"[A-Za-z_]\w{0,40}((\.\w{1,40}){1,8}[(\[].*|[(\[]|\([A-Za-z_(].*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{[^{}]*\}?|\$\([^()]*\)?|\$\w+|`[^`]*`?|\{\w*\}|%\(\w+\)s")
 #: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
 _USER_INFO = re.compile(r"(?:(https?)|[a-z0-9+.-])://([^/?#\s]*)@", re.I)
