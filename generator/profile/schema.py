@@ -314,7 +314,8 @@ class Profile(Record):
     )
     env_allowed: tuple[str, ...] = setting(
         f.list_of(VARIABLE),
-        "Variables in env that look like a secret or are the server's, and are allowed all the same.",
+        "Variables in env that look like a secret or are the server's, and are allowed all the same; in commands, too, "
+        "that set one by NAME=value.",
         default=(),
     )
     kubernetes: Kubernetes = setting(section(Kubernetes), "What only the manifests need.")

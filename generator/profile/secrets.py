@@ -1,7 +1,13 @@
-"""What looks like a secret: a variable's name, a value of known form, a word of a command."""
+"""What looks like a secret: a variable's name, a value of known form, a word of a command.
+
+A variable's name alone is enough (`holds_secret`): a profile can allow the variable. In a command, a text and a setting
+of the server there is stronger evidence or none (`is_secret`, `secret_word`, `secrets_in`).
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +17,9 @@ from typing import Any
 #: DB_PASSWORD_FILE hold no secret. A word may be glued to the one before it, as in PGPASSWORD and MYSQLPWD.
 _PASSWORD = (
     r"PASSWORDS?|PASSWD|PASSWRD|PSWD|PASSPHRASE|PWD"  # noqa: S105
-    r"|(^|_|PG|DB|SQL|SMTP|MAIL|USER|ADMIN|ROOT|FTP|LDAP)(PASS|PW)|(REDIS(CLI)?|NEO4J)_AUTH"
+    r"|(^|_|PG|DB|SQL|SMTP|MAIL|USER|ADMIN|ROOT|FTP|LDAP|REQUIRE)(PASS|PW)|(REDIS(CLI)?|NEO4J)_AUTH"
 )
-#: Keys of nothing else: `sort_key=name` in a list of values is no secret, `account_key=name` is one.
+#: Keys of nothing else: in a list of values `account_key=name` is a secret, and `sort_key=name` is none.
 _SECRET_KEY = r"(API|APP|ACCESS|PRIVATE|SIGNING|SECRET|ENCRYPTION|ACCOUNT|AUTH|MASTER|SHARED|STORAGE|SSH|FERNET)_?KEYS?"  # noqa: S105
 _SECRET = rf"SECRETS?|TOKENS?|CREDENTIALS?|CREDS|(^|_)SALTS?|(^|_)SAS(_?(UR[IL]|TOKEN))?|{_SECRET_KEY}"
 #: Words that say which one of several it is, or how it is written, not what it is.
@@ -25,23 +31,44 @@ _PASSWORD_NAME = re.compile(rf"({_PASSWORD}){_WHICH}$", re.I)
 _SECRET_NAME = re.compile(rf"({_SECRET}){_WHICH}$", re.I)
 _KEY_NAME = re.compile(rf"(^|_)KEYS?{_WHICH}$", re.I)
 _PUBLIC_NAME = re.compile(rf"(^|_)(PUBLIC|PUBLISHABLE)_?KEYS?{_WHICH}$", re.I)
-#: `BASIC_AUTH: admin:hunter2`; `AUTH: oauth2` and `AUTH: shop.auth:check` are none.
-_USER_NAME = re.compile(r"BASIC_?AUTH_USERS?$|(^|_|BASIC)AUTH$", re.I)
-_USER_AND_PASSWORD = re.compile(r"[^\s:/.]+:[^\s/]\S*")
+#: `BASIC_AUTH: admin:hunter2`; of others, `AUTH: oauth2` and `AUTH: auth:check`, most name a method.
+_USER_NAME = re.compile(r"(BASIC|HTTP)_?AUTH(_USERS?)?$", re.I)
+#: `--secret=db`, `"secret": "app/db"`: mostly which secret it is.
+_BARE_NAME = re.compile(r"SECRETS?", re.I)
 #: What a shell calls the working directory; as a key in a connection string the word is a password.
 _FOLDERS = ("PWD", "OLDPWD")
-#: The parameter that signs an URL: Azure's sig, Amazon's X-Amz-Signature.
-_SIGNATURE = re.compile(r"(^|_)SIG(NATURE)?$", re.I)
 #: MAX_TOKENS, say, or ACCESS_TOKEN: "false"; a number of ten digits may be a password.
-_NO_SECRET_VALUE = re.compile(r"|true|false|yes|no|on|off|null|none", re.I)
-_NUMBER = re.compile(r"[-+]?[0-9]{1,9}(\.[0-9]{1,9})?")
+_NO_SECRET_VALUE = re.compile(r"|true|false|yes|no|on|off|null|none|[0-9]", re.I)
+_NUMBER = re.compile(r"[-+]?[0-9]{1,9}(\.[0-9]{1,9})?k?")
 _ABSOLUTE_PATH = re.compile(r"/|(/[A-Za-z0-9._-]{1,64}){1,32}/?")
+_RELATIVE_PATH = re.compile(
+    r"(~|\.\.?)/\S*|([\w.-]{1,64}/){0,32}([\w-]{1,64}\.(json|ya?ml|pem|key|crt|p12|env)|id_\w{1,16})"
+)
 #: A part of a path that reads like one of the random texts that begin with a slash as well.
 _RANDOM = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
-#: What stands for a value that is elsewhere, in a shell, a format or an instruction to the reader.
-_STAND_IN = re.compile(r"\$[A-Za-z_{(].*|\$|`.*|%\(\w+\)[a-z]|%[sr]|\{+[^{}]*\}+|<.*>|\*+|\.+|[01]", re.DOTALL)
+#: What stands for a value: a variable, a format, a pattern, where to read it, one character.
+_STAND_IN = re.compile(
+    r"\\?\$+([A-Za-z_{(].*|[0-9@*#]?)|[^$`]*(\$+[({]|`).*|%\(.*|%[sr]|%\w+%|\{.*|<.*>|\[(\^.*|[A-Za-z_-]+\].*)|\\[A-Za-z].*|\.[*+?].*|\*+|\.+"
+    r"|(env|file|fd):.*|stdin|.",
+    re.DOTALL,
+)
+#: Words that everybody may know: of an example, for a build that needs some value, and what is done with a secret.
+_WORDS = re.compile(
+    r"((dummy|fake|example|placeholder|build|time|only|not|un|used|change|me|insecure|for)[-_]?){1,6}|x-oauth-basic"
+    r"|auto|default|always|never|enabled?|disabled?|required|optional|string|include|omit|same-origin"
+    r"|changed|reset|expired|revoked|redacted|filtered|masked|hidden",
+    re.I,
+)
+#: `password=userPassword`, `token: X-Auth-Token`: the name of a field, a header or a secret.
+_NAME = re.compile(r"[A-Za-z][A-Za-z_./-]{0,63}")
+#: A program's own words behind an equals sign: `token=get_token()`, `password=os.environ[...]`.
+_CODE = re.compile(r"[A-Za-z_]\w{0,40}((\.\w{1,40}){1,8}[(\[].*|[(\[]|\([A-Za-z_(].*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{[^{}]*\}?|\$\([^()]*\)?|\$\w+|`[^`]*`?|\{\w*\}|%\(\w+\)s")
 #: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
-_USER_INFO = re.compile(r"[a-z0-9+.-]://([^/?#\s]*)@", re.I)
+_USER_INFO = re.compile(r"(?:(https?)|[a-z0-9+.-])://([^/?#\s]*)@", re.I)
+#: A user without a password is one of a database or of ssh, but in the web a token, as Sentry and GitHub have them.
+_TOKEN = re.compile(r"(?=[A-Za-z_-]*[0-9])[\w-]{16,}")
+_WEB_TOKEN = re.compile(r"(?!git:?$)[\w.~%+-]+:?")
 _VALUES = re.compile(
     r"""
     -----BEGIN\ (?:[A-Z0-9]{1,12}\ ){0,3}PRIVATE\ KEY | AGE-SECRET-KEY-1
@@ -51,35 +78,46 @@ _VALUES = re.compile(
         | gh[pousr]_[0-9A-Za-z]{6} | github_pat_\w{10} | glpat-[\w-]{10}    # GitHub, GitLab
         | xox[a-z]-[\w-]{8} | xapp-[0-9]-[\w-]{8}                           # Slack
         | [sr]k_(?:live|test)_[0-9A-Za-z]{8} | whsec_[0-9A-Za-z]{8}         # Stripe
-        | sk-(?=[\w-]{0,100}[0-9])[\w-]{20} | hf_[0-9A-Za-z]{20} | AIza[\w-]{30}
+        | sk-(?=[A-Za-z]{0,100}[0-9])[A-Za-z0-9]{20}                        # OpenAI and others
+        | sk-(?:proj|svcacct|admin|ant|or)-(?=[\w-]{0,100}[0-9])[\w-]{20}
+        | hf_[0-9A-Za-z]{20} | AIza[\w-]{30}
         | SG\.[\w-]{16,64}\.[\w-]{16} | npm_[0-9A-Za-z]{30} | pypi-AgE[\w-]{8} | dckr_pat_[\w-]{16} | hvs\.[\w-]{20}
       )
     # Addresses that are secrets themselves: whoever has one may send.
     | hooks\.slack\.com/(?:services|workflows|triggers)/\w | discord(?:app)?\.com/api/webhooks/[0-9]
     | \.office\.com/webhook | api\.telegram\.org/bot[0-9] | ://[^\s?\#]{1,255}/hooks/[0-9a-z]{26}(?![0-9a-z])
-    | (?<![A-Za-z])(?:[Bb]earer|[Bb]asic)(?:\s|%20|\+)(?=[^\s"']{0,200}[0-9=])[\w.~+/=-]{12}
-    | \$(?:apr1|2[abxy]|[56]|argon2(?:id|i|d))\$\S                          # a password's hash
+    # What signs or opens an address.
+    | [?&](?i:sig|[\w-]{0,40}signature)=[\w%+/-]{6} | [?&]key=(?=[A-Za-z]{0,40}[0-9])[\w-]{8}
+    | (?<![A-Za-z])Bearer(?:\s|%20|\+)(?=[A-Za-z_.~+/-]{0,200}[0-9])[\w.~+/-]{12}
+    | \$(?:apr1\$\S|2[abxy]\$[0-9]|argon2(?:id|i|d)\$\S|[156]\$[\w./=]{1,32}\$[\w./])   # a password's hash
     # A user and a password before an address without a scheme, which has a port or is a Go driver's.
-    | (?<![\w/.:@+-])[\w.+-]{1,64}:[^\s@/:]{1,128}@(?:(?:tcp|unix)\(|[\w.-]{1,255}:[0-9]{2,5}(?![\w]))
+    | (?<![\w/.:@+$-])(?!(?:sips?|tel|mailto|xmpp|acct):)[\w.+-]{1,64}:(?![$%<{])[^\s@/:]{3,128}
+      @(?:(?:tcp|unix)\(|[\w.-]{1,255}:[0-9]{3,5}(?!\w))
     """,
     re.VERBOSE,
 )
-#: `name=value`, as connection strings, queries and options have it; and `"name": "value"`.
-_PAIR = re.compile(r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})\s{0,2}=\s{0,2}("[^"]{1,500}|'[^']{1,500}|[^\s;,&"']+)""")
-_MEMBER = re.compile(r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}["']([^"']{1,500})""")
+_BASIC = re.compile(r"(?<![A-Za-z])basic(?:\s|%20|\+)([A-Za-z0-9+/]{4,500}={0,2})", re.I)
+#: `name=value`, as connection strings, queries and options have it; and `"name": "value"`, and a header.
+_PAIR = re.compile(
+    r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})(?:\s{1,2}=\s{1,2}|=)("[^"]{1,500}|'[^']{1,500}|[^\s;,&"')]+)"""
+)
+_MEMBER = re.compile(r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}(["'][^"']{1,500}|[0-9]{5,40})""")
+_HEADER = re.compile(
+    r"(?<![\w.])([A-Za-z][\w-]{0,63}):\s{0,2}(?:Token\s)?((?=[A-Za-z_-]{0,100}[0-9])[\w+=-]{12,500}+)(?![^\s\"'])"
+)
 #: What a shell takes where a variable is not set.
 _DEFAULT = re.compile(r"\$\{([A-Za-z_]\w{0,63}):?[-=]([^{}]{1,500}+)\}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|[-.]")
 
 
 def holds_secret(name: str, value: str) -> bool:
-    """Whether a variable, or a keyword, looks like a secret by its name, or its value is one in whatever variable."""
+    """Whether a variable looks like a secret by its name, or its value is one in whatever variable."""
     if is_secret(value):
         return True
     if name in _FOLDERS or _NO_SECRET_VALUE.fullmatch(value) or is_path(value):
         return False
     name = _HUMP.sub("_", name)
-    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _USER_AND_PASSWORD.fullmatch(value)):
+    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _has_password(value)):
         return True
     is_named = _SECRET_NAME.search(name) or _KEY_NAME.search(name)
     return bool(is_named) and not _PUBLIC_NAME.search(name) and not _NUMBER.fullmatch(value)
@@ -87,10 +125,25 @@ def holds_secret(name: str, value: str) -> bool:
 
 def is_secret(value: str) -> bool:
     """Whether a text has a secret in it by its own form: a URL's password, a key, a token, a connection string's."""
-    if _VALUES.search(value) or any(_is_given(match[1]) for match in _USER_INFO.finditer(value)):
+    if _VALUES.search(value) or any(_is_basic(match[1]) for match in _BASIC.finditer(value)):
         return True
-    pairs = (match for form in (_PAIR, _MEMBER, _DEFAULT) for match in form.finditer(value))
-    return any(_is_secret_pair(match[1], match[2].strip("\"'")) for match in pairs)
+    for match in _USER_INFO.finditer(value):
+        if _has_password(match[2]) or (_WEB_TOKEN if match[1] else _TOKEN).fullmatch(match[2]):
+            return True
+    pairs = (match for form in (_PAIR, _MEMBER, _HEADER, _DEFAULT) for match in form.finditer(value))
+    return any(not _CODE.fullmatch(match[2]) and _is_secret_pair(match[1], match[2].strip("\"' ")) for match in pairs)
+
+
+def _is_secret_pair(name: str, value: str) -> bool:
+    """Whether a keyword or an option looks like a secret: not for keys that are none in most lists of values."""
+    name = _HUMP.sub("_", name)
+    if _stands_in(value) or is_path(value):
+        return False
+    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _has_password(value)):
+        return True
+    if _PUBLIC_NAME.search(name) or _NUMBER.fullmatch(value) or not _SECRET_NAME.search(name):
+        return False
+    return not _BARE_NAME.fullmatch(name) or re.search(r"[0-9]", value) is not None
 
 
 def secrets_in(name: str, value: Any) -> Iterator[str]:
@@ -100,84 +153,100 @@ def secrets_in(name: str, value: Any) -> Iterator[str]:
             yield from (f"{key}.{below}".rstrip(".") for below in secrets_in(str(key), item))
     elif isinstance(value, list | tuple):
         yield from (below for item in value for below in secrets_in(name, item))
-    elif not isinstance(value, bool) and value is not None and holds_secret(name, str(value)):
+    elif isinstance(value, str | int | float) and (is_secret(text := str(value)) or _is_secret_pair(name, text)):
         yield ""
 
 
 def is_path(value: str) -> bool:
-    """Whether a text is an absolute path, and not one of the random texts that begin with a slash."""
+    """Whether a text is a path, and not one of the random texts that begin with a slash."""
+    if _RELATIVE_PATH.fullmatch(value):
+        return True
     return bool(_ABSOLUTE_PATH.fullmatch(value)) and not any(map(_RANDOM.fullmatch, value.split("/")))
 
 
-def _is_given(user_info: str) -> bool:
-    """Whether a URL's user part has a password, or, without one, what may be a token; not a variable that has it."""
-    user, _, password = user_info.partition(":")
-    part = password or user
-    return bool(part) and not re.fullmatch(r"\$\w+|\$\{\w+\}|\$\(\w+\)|\{\w*\}|%\(\w+\)s", part)
-
-
-def _is_secret_pair(name: str, value: str) -> bool:
-    """As a variable's, but for what stands for a value, and for keys that are no secret in most lists of values."""
-    name = _HUMP.sub("_", name)
-    if _STAND_IN.fullmatch(value) or _NO_SECRET_VALUE.fullmatch(value) or is_path(value):
-        return False
-    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _USER_AND_PASSWORD.fullmatch(value)):
+def _stands_in(value: str) -> bool:
+    """Whether a text is no value itself: it names one, or says where it is, or is a word that everybody knows."""
+    if any(form.fullmatch(value) for form in (_STAND_IN, _NO_SECRET_VALUE, _WORDS)):
         return True
-    if _PUBLIC_NAME.search(name) or _NUMBER.fullmatch(value):
+    name = _HUMP.sub("_", value)
+    return bool(_NAME.fullmatch(value) and (_PASSWORD_NAME.search(name) or _SECRET_NAME.search(name)))
+
+
+def _has_password(user_info: str) -> bool:
+    """Whether `user:password` has a password, and not a variable that has it."""
+    _, _, password = _VARIABLE.sub("$", user_info.replace('"', "")).partition(":")
+    return bool(password.strip(":")) and not re.fullmatch(r"\$+", password) and not _WORDS.fullmatch(password)
+
+
+def _is_basic(text: str) -> bool:
+    """Whether a word behind `Basic` is a user and a password; `basic plan2024` is none."""
+    try:
+        return b":" in base64.b64decode(text, validate=True)
+    except binascii.Error:
         return False
-    if _SECRET_NAME.search(name) or _SIGNATURE.search(name):
-        return True
-    return bool(_KEY_NAME.search(name)) and len(value) >= 8 and re.search(r"[0-9]", value) is not None
 
 
-#: Options with a secret that no name says, by program; `-p` may have it in the same word.
+#: Options with a secret that no name says, by program; the same word may have it, as the pattern's group.
 _OPTIONS = {
-    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump"), r"-p(.+)"),
-    "redis-cli": r"-a",
+    # -p3306 is a port, of another program that has `mysql` for a word.
+    **dict.fromkeys(("mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump"), r"-p(?![0-9]{1,5}$)(.+)"),
+    "redis-cli": r"-a(.+)?",
+    "redis-server": r"--masterauth",
+    "openssl": r"-pass(?:in|out)",
     "sshpass": r"-p(.+)?",
-    **dict.fromkeys(("curl", "wget"), r"-u|--user|-U|--proxy-user"),
+    **dict.fromkeys(("ssh", "scp", "sftp", "rsync"), r"(?!)"),  # sshpass's own options end here
+    "curl": r"-[fgikLnsSvGIN]*[uU](.+)?|--(?:proxy-)?user(?:=(.+))?",
 }
 _ENDS = re.compile(r"[;&|]+")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _INNER = re.compile(r"\$\(|`")
-_OPTION = re.compile(r"--?([A-Za-z][\w-]*)")
-#: Behind these the command itself still follows.
-_BEFORE_COMMAND = re.compile(r"env|export|exec|sudo|nohup|time|-[A-Za-z-]*")
+_OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
+#: What an option does, of which a secret's name only says to what: `--no-password x`, `--recv-keys x`.
+_VERB = re.compile(
+    r"(no|ask|prompt|skip|disabled?|hide|use|with|without|allow|reset|change|revoke|list|export|max|min|pad|stop)-"
+)
 
 
 def secret_word(command: Sequence[str]) -> int | None:
     """The number of the first word of a command that looks like a secret, or has one in the script that it is."""
-    begins, program = True, ""
+    program = ""
     for number, word in enumerate(command):
-        if _ENDS.fullmatch(word):
-            begins, program = True, ""
-            continue
         before = command[number - 1] if number else ""
-        if is_secret(word) or _follows(before, word, program):
+        if _ENDS.fullmatch(word):
+            program = ""
+        elif is_secret(word) or _follows(before, word, program):
             return number
         inner = word if re.fullmatch(r"-[a-z]*c", before) else "".join(_INNER.split(word, 1)[1:])
         if " " in inner and secret_word(shell_words(inner)) is not None:
             return number
-        bare = word.lstrip("$(`")
-        if begins and (match := _ASSIGNMENT.fullmatch(bare)):
-            if not _STAND_IN.fullmatch(match[2]) and holds_secret(match[1], match[2]):
+        # Wherever it stands: behind `while !`, `timeout 10`, `sudo -u app` and whatever else starts a program.
+        called = re.split(r"[/=(`]", word)[-1]
+        if called in _OPTIONS and before not in ("-h", "--host"):
+            program = called
+        elif match := re.fullmatch(_OPTIONS.get(program, r"(?!)"), word):
+            glued = next(filter(None, match.groups()), "")
+            if glued and _is_given(glued, program):
                 return number
-            program = match[2].lstrip("$(`").rpartition("/")[2]
-        elif begins and not _BEFORE_COMMAND.fullmatch(bare):
-            begins, program = False, bare.rpartition("/")[2]
-        if (glued := re.fullmatch(_OPTIONS.get(program, r"(?!)"), word)) and any(glued.groups()):
-            return number
     return None
 
 
 def _follows(option: str, value: str, program: str) -> bool:
     """Whether a word is the secret that the option before it announces."""
-    if not option.startswith("-") or value.startswith("-") or _STAND_IN.fullmatch(value):
+    if not option.startswith("-") or value.startswith("-"):
         return False
-    if re.fullmatch(_OPTIONS.get(program, r"(?!)"), option):
-        return program not in ("curl", "wget") or ":" in value.strip(":")
-    match = _OPTION.fullmatch(option)
-    return match is not None and not re.match(r"no|ask|prompt", match[1]) and _is_secret_pair(match[1], value)
+    if match := re.fullmatch(_OPTIONS.get(program, r"(?!)"), option):
+        return not any(match.groups()) and _is_given(value, program)
+    named = _OPTION.fullmatch(option)
+    return named is not None and not _VERB.match(named[1]) and _is_secret_pair(named[1], value)
+
+
+def _is_given(value: str, program: str) -> bool:
+    return _has_password(value) if program == "curl" else not _stands_in(value)
+
+
+def without_assignments(text: str, names: Sequence[str]) -> str:
+    """A command, or a word of one, without the values that it gives to variables of these names."""
+    chosen = "|".join(map(re.escape, names)) or "(?!)"
+    return re.sub(rf"""(?<![\w.$-])({chosen})=("[^"]*"|'[^']*'|[^\s;&|"']*)+""", r"\1=", text)
 
 
 def shell_words(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ..errors import Fault, nearest
 from ..profile.load import Draft
 from ..profile.schema import ASGI_REMEDY, MAX_THREADS, CpuRule, Profile
-from ..profile.secrets import holds_secret
+from ..profile.secrets import secrets_in
 from ..runtime.sizing import MIB, Numbers, ceil_div, memory_needed
 from ..servers import SERVERS
 from ..servers.server import Server
@@ -69,7 +69,7 @@ def _nearest_python(version: str, pythons: Sequence[str]) -> str:
 def _app(draft: Draft, profile: Profile) -> Iterator[Fault]:
     app = profile.app
     for number, (name, value) in enumerate(app.arguments):
-        if holds_secret(name or "", str(value)):
+        if next(secrets_in(name or "", value), None) is not None:
             do = "have the factory read it from the environment, and give it to the container at run time"
             yield draft.fault(
                 f"app.arguments.{name or number}", "no secrets: the image would show them", do, code="K014"

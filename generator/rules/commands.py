@@ -11,7 +11,7 @@ from ..plan.proxy import compose_prefix, containers_beside
 from ..plan.volumes import single_claim
 from ..profile.load import NOT_SHOWN, Draft
 from ..profile.schema import Profile
-from ..profile.secrets import secret_word, shell_words
+from ..profile.secrets import secret_word, shell_words, without_assignments
 from ..runtime.sizing import MIB
 from ..servers.server import Server
 
@@ -21,7 +21,8 @@ _LONGEST_NAME = 63
 _SERVICES = ("app", "proxy", SUFFIX)
 #: Python itself takes 10 MiB, and the pod's /dev/shm, which counts, may take 16.
 _MIN_MEMORY_MIB = 32
-_READ_IT = "have the command read it from the environment, and name it in env_secrets"
+#: The way out of a rule that goes by looks.
+_WAY_OUT = "where it is no secret, write it as NAME=value, with env_allowed: [NAME], or start a script of the app"
 
 
 def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[Fault]:
@@ -40,7 +41,7 @@ def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[F
             )
         return
     for path, command in commands:
-        yield from _words(draft, path, command)
+        yield from _words(draft, profile, path, command)
     if profile.app.before_start:
         yield from _job_name(draft, profile)
     if not draft.has_fault("jobs"):
@@ -48,33 +49,40 @@ def command_faults(draft: Draft, profile: Profile, server: Server) -> Iterator[F
         yield from _network(draft, profile)
 
 
-def _words(draft: Draft, path: str, command: Sequence[str]) -> Iterator[Fault]:
+def _words(draft: Draft, profile: Profile, path: str, command: Sequence[str]) -> Iterator[Fault]:
     if not command:
         yield draft.fault(path, "a command", "write its words, or remove the job", code="K006")
     elif command[0].startswith("-"):
         allowed = "a command: the image takes what begins with - for an argument of the server"
         yield draft.fault(f"{path}.0", allowed, "put the program's name first", code="K006")
-    if (number := secret_word(command)) is not None:
-        allowed, do = "no secrets: Compose file and manifest would show them", "name it in env_secrets"
-        do = (
-            f"have the command read it from the environment, and {do}; where it is no secret, start a script of the app"
-        )
-        yield draft.fault(f"{path}.{number}", allowed, do, NOT_SHOWN, code="K014")
+    if (number := _secret_word(profile, command)) is not None:
+        allowed = "no secrets: Compose file and manifest would show them"
+        do = "have the command read it from the environment, and name it in env_secrets"
+        yield draft.fault(f"{path}.{number}", allowed, f"{do}; {_WAY_OUT}", NOT_SHOWN, code="K014")
+
+
+def _secret_word(profile: Profile, command: Sequence[str]) -> int | None:
+    return secret_word([without_assignments(word, profile.env_allowed) for word in command])
 
 
 def _build_words(draft: Draft, profile: Profile) -> Iterator[Fault]:
     """Commands of the build, and what the server's own begins with: in the image's history and its entry point."""
-    words = {f"app.build_commands.{number}": shell_words(one) for number, one in enumerate(profile.app.build_commands)}
-    for path, command in words.items():
-        if secret_word(command) is not None:
+    for number, one in enumerate(profile.app.build_commands):
+        if secret_word(shell_words(without_assignments(one, profile.env_allowed))) is not None:
             allowed, do = "no secrets: the image's history would show them", "read it from a file of app.build_secrets"
-            yield draft.fault(path, allowed, do, NOT_SHOWN, code="K014")
-    if (number := secret_word(profile.app.wrapper)) is not None:
-        allowed, do = (
-            "no secrets: the image would show them",
-            "have it read the environment, and name it in env_secrets",
-        )
-        yield draft.fault(f"app.wrapper.{number}", allowed, do, NOT_SHOWN, code="K014")
+            path = f"app.build_commands.{number}"
+            yield draft.fault(path, allowed, f"{do}; {_WAY_OUT}", NOT_SHOWN, code="K014")
+    if (number_of_word := _secret_word(profile, profile.app.wrapper)) is not None:
+        allowed, do = "no secrets: the image would show them", "have it read the environment"
+        do += f", and name it in env_secrets; {_WAY_OUT}"
+        yield draft.fault(f"app.wrapper.{number_of_word}", allowed, do, NOT_SHOWN, code="K014")
+
+
+def sets_variable(profile: Profile, name: str) -> bool:
+    """Whether a command of a profile gives a variable its value, by `NAME=value`."""
+    commands = [*profile.app.build_commands, *profile.app.before_start, *profile.app.wrapper]
+    commands += [word for job in profile.jobs for word in job.command]
+    return any(without_assignments(command, (name,)) != command for command in commands)
 
 
 def _job_name(draft: Draft, profile: Profile) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from ..errors import Fault
 from ..profile.load import NOT_SHOWN, Draft
 from ..profile.schema import Profile
 from ..profile.secrets import holds_secret, secrets_in
+from .commands import sets_variable
 
 _RESERVED_NAMES = {
     "GUNICORN_CMD_ARGS": "write the setting in the profile",
@@ -34,8 +35,9 @@ def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
     """Variables that look like secrets or are the server's, but for those that env_allowed names; settings too."""
     names = {name for name, _ in profile.env}
     for number, name in enumerate(profile.env_allowed):
-        if name not in names:
-            yield draft.fault(f"env_allowed.{number}", "names of variables in env", "remove it, or correct the name")
+        if name not in names and not sets_variable(profile, name):
+            allowed = "names of variables in env, or that a command sets by NAME=value"
+            yield draft.fault(f"env_allowed.{number}", allowed, "remove it, or correct the name")
     for name, value in profile.env:
         path, allowed = f"env.{name}", name in profile.env_allowed
         if holds_secret(name, value) and not allowed:

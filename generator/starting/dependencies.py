@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import tomllib
@@ -152,7 +153,11 @@ def required_python(root: Path, offered: tuple[str, ...], usual: str) -> tuple[s
     return usual, ""
 
 
-_VERSION = re.compile(r"\s*(?:c?python-)?([0-9]+\.[0-9]+)(?:[.\s]|$)")
+_VERSION = re.compile(r"\s*(?:c?python-)?([0-9]+\.[0-9]+)(?![0-9])")
+#: In a file that has one version in a line.
+_COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
+#: One release; the image has its minor's newest.
+_EXACTLY = re.compile(r"(?<![<>!~=])={1,3}\s*([0-9]+\.[0-9]+)(?:\.[0-9]+)*(?![\w.*])")
 
 
 def _exact_pythons(root: Path) -> Iterator[tuple[str, str]]:
@@ -160,8 +165,8 @@ def _exact_pythons(root: Path) -> Iterator[tuple[str, str]]:
     tools = re.search(r"^python[ \t]+(\S+)", text_of(root / ".tool-versions"), re.MULTILINE)
     pipfile = table(toml_of(root / "Pipfile"), "requires")
     texts = {
-        ".python-version": text_of(root / ".python-version"),
-        "runtime.txt": text_of(root / "runtime.txt"),
+        ".python-version": _COMMENT.sub("", text_of(root / ".python-version")),
+        "runtime.txt": _COMMENT.sub("", text_of(root / "runtime.txt")),
         ".tool-versions": tools[1] if tools else "",
         "Pipfile.lock": table(_pipfile(root / "Pipfile.lock"), "_meta", "requires").get("python_version", ""),
         "Pipfile": pipfile.get("python_version") or pipfile.get("python_full_version") or "",
@@ -175,13 +180,25 @@ def _python_ranges(root: Path) -> Iterator[tuple[str, str, Callable[[str], list[
     """Where a project says which versions it runs with, what is written there, and how that is read."""
     pyproject = toml_of(root / "pyproject.toml")
     if required := table(pyproject, "project").get("requires-python"):
-        yield "pyproject.toml: requires-python", str(required), lambda text: [SpecifierSet(text)]
+        yield "pyproject.toml: requires-python", str(required), lambda text: [_specifiers(text)]
     poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")
     if poetry := poetry.get("version") if isinstance(poetry, dict) else poetry:
         yield "pyproject.toml: tool.poetry.dependencies.python", str(poetry), poetry_specifiers
-    setup = re.search(r"^python_requires[ \t]*=[ \t]*(\S.*)$", text_of(root / "setup.cfg"), re.MULTILINE)
-    if setup:
-        yield "setup.cfg: python_requires", setup[1], lambda text: [SpecifierSet(text)]
+    if setup := _setup_option(root / "setup.cfg", "python_requires"):
+        yield "setup.cfg: python_requires", setup, lambda text: [_specifiers(text)]
+
+
+def _setup_option(path: Path, name: str) -> str:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(text_of(path))
+    except configparser.Error:
+        return ""
+    return parser.get("options", name, fallback="").strip()
+
+
+def _specifiers(text: str) -> SpecifierSet:
+    return SpecifierSet(_EXACTLY.sub(r"==\1.*", text))
 
 
 def poetry_specifiers(text: str) -> list[SpecifierSet]:
@@ -189,7 +206,7 @@ def poetry_specifiers(text: str) -> list[SpecifierSet]:
 
     Raises InvalidSpecifier for what is none.
     """
-    return [SpecifierSet(",".join(_poetry_parts(one))) for one in re.split(r"\|\|?", text)]
+    return [_specifiers(",".join(_poetry_parts(one))) for one in re.split(r"\|\|?", text)]
 
 
 def _poetry_parts(text: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from generator.profile.secrets import holds_secret, is_secret, secret_word, secrets_in, shell_words
+from generator.profile.secrets import holds_secret, is_secret, secret_word, secrets_in, shell_words, without_assignments
 from tests.fast_support import HOSTILE_STRINGS
 
 HEX = "0123456789abcdef0123456789abcdef"
@@ -68,6 +68,16 @@ FORMED = [
     "authorization=Basic%20YWRtaW46aHVudGVyMg==",
     "admin:$apr1$abc$def",
     "${DB_PASSWORD:-hunter2}",
+    '{"password": 12345678901}',
+    "Basic YWRtaW46aHVudGVyMg==",
+    "password=[hunter2]",
+    "password=hunter(2)",
+    "Password=Sup3r[Secret]",
+    "sk-ant-api03-abcdef-ghij0123456789",
+    "$6$rounds=5000$abcdefgh$0123456789abcdef",
+    "postgres://$DB_USER:hunter2@db/x",
+    "X-Api-Key: abcdef0123456789",
+    "PRIVATE-TOKEN: abcdef0123456789",
 ]
 HARMLESS = [
     ("PWD", "hunter2"),
@@ -80,6 +90,34 @@ HARMLESS = [
     ("DB_PWD_FILE", "/run/secrets/db"),
     ("AUTH", "oauth2"),
     ("AUTH", "shop.auth:check"),
+    ("AUTH", "auth:check"),
+    ("DEFAULT_AUTH", "jwt:RS256"),
+    ("BASIC_AUTH", "admin:$PASSWORD"),
+    ("SIP", "sip:joe@sip.example:5060"),
+    ("MAILTO", "mailto:joe@example.com:2525"),
+    ("WWW_AUTHENTICATE", "Bearer realm=example"),
+    ("HINT", "Basic plan-2024-summer"),
+    ("TITLE", "Basic programming101 course"),
+    ("MODEL", "sk-learn-model-2024-01-regression"),
+    ("PRICE", "$5$x"),
+    ("AMOUNT", "it is $6$per unit"),
+    ("TEMPLATE", "Your token={{ token }} is here"),
+    ("MASK_PATTERN", r"password=\S+"),
+    ("MASK_PATTERN", "password=[^&]+"),
+    ("SCRUB", "password=[FILTERED]"),
+    ("AUDIT_EVENTS", "password=changed,token=revoked"),
+    ("CORS", '{"credentials": "same-origin"}'),
+    ("LDAP", '{"password": "userPassword"}'),
+    ("MAPPING", '{"token": "X-Auth-Token"}'),
+    ("DSN", "host=db password=%DB_PASSWORD%"),
+    ("URL", "postgres://${DB_USER:-app}:${DB_PASSWORD}@db/x"),
+    ("URL", "postgres://app:${DB_PASSWORD:-}@db/x"),
+    ("URL", "postgres://app@db/x"),
+    ("URL", "ssh://git@github.com/org/repo.git"),
+    ("URL", "https://git@bitbucket.org/org/repo.git"),
+    ("URL", "https://a.example/?sort_key=created2024"),
+    ("PRIVATE_KEY", "keys/jwt.pem"),
+    ("SSH_KEY", "~/.ssh/id_rsa"),
     ("BASIC_AUTH", "true"),
     ("OAUTH", "google"),
     ("URL", "https://db.example:8443/a@b?page=2&sort=name"),
@@ -107,7 +145,7 @@ HARMLESS = [
 @pytest.mark.parametrize(("name", "value"), NAMED)
 def test_a_name_says_so(name: str, value: str) -> None:
     assert holds_secret(name, value)
-    assert not holds_secret(name, "") and not holds_secret(f"{name}_FILE", "/run/secrets/x")
+    assert not holds_secret(name, "") and not holds_secret(f"{name}_FILE", "secrets/x")
 
 
 @pytest.mark.parametrize("value", FORMED)
@@ -133,13 +171,22 @@ def test_where_in_a_mapping() -> None:
     assert list(secrets_in("api_key", "abc")) == [""]
     assert list(secrets_in("tags", ["env:prod", JWT])) == [""]
     assert not list(secrets_in("logconfig_dict", {"loggers": {"app.tokens": {"level": "INFO"}}, "password": None}))
+    keys = {
+        "key": "message",
+        "message_key": "msg",
+        "timestamp_key": "time",
+        "level_key": "severity",
+        "tag_key": "level",
+    }
+    mask = {"()": "app.Mask", "keys": ["password", "token"], "patterns": [r"password=\S+"]}
+    assert not list(secrets_in("logconfig_dict", {"formatters": {"json": keys}, "filters": {"mask": mask}}))
 
 
 COMMANDS = [
     "API_TOKEN=ghp_abc123 celery -A tasks worker",
     "API_TOKEN=abc celery",
     "DB_PWD=hunter2 celery",
-    "KEY=abc celery",
+    "API_KEY=abc celery",
     "env API_TOKEN=abc celery",
     "env -i A=1 API_TOKEN=abc celery",
     "flask db upgrade && API_TOKEN=abc celery",
@@ -163,6 +210,29 @@ COMMANDS = [
     "redis-cli -a hunter2 ping",
     "sh -c 'API_TOKEN=abc celery'",
     "celery --password='hunter2",
+    *(f"app --{name} hunter2" for name in ("notify-token", "node-password", "notion-api-key", "nomad-token")),
+    "app --normal-password hunter2",
+    "app --notify-token abc",
+    "app --admin.password hunter2",
+    "until mysqladmin ping -phunter2; do sleep 1; done",
+    "while ! mysqladmin ping -phunter2; do sleep 1; done",
+    "if mysqladmin ping -phunter2; then flask run; fi",
+    "timeout 10 mysql -phunter2",
+    "nice -n 10 mysql -phunter2",
+    "sudo -u x mysql -phunter2",
+    "wait-for-it db:3306 -- mysql -phunter2",
+    "curl -uadmin:hunter2 https://a",
+    "curl --user=admin:hunter2 https://a",
+    "curl -fsSu admin:hunter2 https://a",
+    "curl -u $USER:hunter2 https://a",
+    "curl -H 'X-Api-Key: abcdef0123456789' https://a",
+    "curl -H 'PRIVATE-TOKEN: abcdef0123456789' https://a",
+    "redis-cli -ahunter2 ping",
+    "redis-server --requirepass hunter2",
+    "redis-server --masterauth hunter2",
+    "openssl rsa -passin pass:hunter2",
+    "sshpass -p hunter2 ssh -p 22 a",
+    "sshpass -phunter2 ssh a",
 ]
 
 
@@ -200,8 +270,66 @@ def test_the_word_is_named() -> None:
         "mysql -p shop",
         "python -c 'import x; x.run(key=1)'",
         "flask create-admin --email a@b.c",
+        # What a variable or a file has.
+        'mysqladmin ping -h db -p"$MYSQL_PASSWORD"',
+        "mysql -p${X}",
+        "mysql -p$$VAR",
+        "pg_isready -h mysql -p3306",
+        "sshpass -p$PASS ssh a",
+        "curl -u user:$TOKEN https://a",
+        'curl -u "user:$(cat /run/secrets/t)" https://a',
+        "celery --password=$$VAR",
+        "redis-cli -a $$VAR ping",
+        "sshpass -e ssh -p 2222 u@h",
+        'sshpass -p "$PASS" ssh -p 22 host',
+        'wget -U "Mozilla/5.0 (X11; Linux x86_64; rv:109.0)" https://a',
+        "wget -U Mozilla:5 https://a",
+        # Words that everybody knows, and keys that are none.
+        *(f"SECRET_KEY={value} python manage.py collectstatic --noinput" for value in (
+            "dummy", "build", "build-only", "changeme", "not-used", "x", "placeholder",
+            "build-$(date +%s)", "$$RANDOM")),
+        "KEY=value celery",
+        "ROUTING_KEY=default celery",
+        "CACHE_KEY=x celery",
+        "S3_KEY=models/a.bin celery",
+        # Code.
+        'python -c "import secrets; token = secrets.token_hex(16)"',
+        "python -c \"f(password=os.environ['DB_PASSWORD'])\"",
+        "python -c \"login(token=os.environ['HF_TOKEN'])\"",
+        "python -c \"f(password=settings.ADMIN_PASSWORD)\"",
+        "python -c \"from_pretrained('x', token=None)\"",
+        "python -c \"SECRET_KEY = os.environ['SECRET_KEY']\"",
+        'python -c "max(d.items(), key=operator.itemgetter(1))"',
+        'sed -i "s/SECRET_KEY=.*/SECRET_KEY=$SECRET_KEY/" .env',
+        'psql -c "UPDATE users SET password = md5(random()::text)"',
+        "docker build --secret id=token,src=x .",
+        # Options of which a secret's name only says to what.
+        "apt-key adv --recv-keys E3FF2839C048B25C084DEBE9B26995E310250568",
+        "gpg --recv-keys E3FF2839C048B25C084DEBE9B26995E310250568",
+        "adduser --disabled-password app",
+        "mysqldump --skip-password shop",
+        "mysqldump --no-password shop",
+        "app --ask-password shop",
+        "app --prompt-password shop",
+        "gcloud secrets versions access latest --secret=db-password",
+        "envconsul -secret db/creds celery",
+        "aws s3api get-object --key models/v2/model.bin x",
+        "ansible-playbook --private-key ~/.ssh/id_rsa x.yml",
+        "app --credentials ./service_account.json",
+        "app --credentials=service_account.json",
+        'app --pad-token "[PAD]"',
+        "app --max-tokens auto",
+        "ffmpeg -i a -pass 2 b",
+        "openssl enc -pass env:PASS",
+        "openssl enc -passin file:/run/secrets/x",
+        # Addresses.
+        'DATABASE_URL="postgres://${DB_USER:-app}:${DB_PASSWORD}@db/x" celery',
+        "DATABASE_URL=postgres://app:${DB_PASSWORD:-}@db/x celery",
+        "git clone ssh://git@github.com/org/repo.git",
+        "pip install git+ssh://git@github.com/o/r",
+        'git config url."https://${GITHUB_TOKEN}:x-oauth-basic@github.com/".insteadOf https://github.com/',
     ],
-)
+)  # fmt: skip
 def test_a_command_without_one(command: str) -> None:
     assert secret_word(shell_words(command)) is None
     assert secret_word(["sh", "-c", command]) is None
@@ -209,7 +337,9 @@ def test_a_command_without_one(command: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "eyJ-", "a=", "a://", "a.b:", "x:y@", "${A:-", '"a":', "basic ", "-----BEGIN ", "xox", "a-", "://a/hooks/",
+    ["a", "1", "eyJ-", "a=", "a: ", "token:", "basic a", "$a", "${", "dummy-", "a/", "[",
+     "mysql -p", "u ", "?key=a", "https://",
+     "a://", "a.b:", "x:y@", "${A:-", '"a":', "basic ", "-----BEGIN ", "xox", "a-", "://a/hooks/",
      "a:", 'a="', "$", "/", "/a", "'a' : '", "a \n", "-c ", "$(", "A_"],
 )  # fmt: skip
 def test_no_text_takes_long(piece: str) -> None:
@@ -222,7 +352,23 @@ def test_no_text_takes_long(piece: str) -> None:
             holds_secret("ANY", given)
             holds_secret(given, "x")
             secret_word(["sh", "-c", given])
+            secret_word(["curl", "-u", given, "--password", given])
+            without_assignments(given, ("TOKEN", "a"))
             times.append(time.process_time() - began)
         return min(times)
 
     assert cost(16_000, piece) < 24 * max(cost(2_000, piece), cost(2_000, "a "))
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("TOKEN=abc celery", "TOKEN= celery"),
+        ("TOKEN='a b'c celery && TOKEN=\"x\";y", "TOKEN= celery && TOKEN=;y"),
+        ("API_TOKEN=abc x --TOKEN=abc $TOKEN", "API_TOKEN=abc x --TOKEN=abc $TOKEN"),
+        ("TOKENS=abc", "TOKENS=abc"),
+    ],
+)
+def test_an_assignment_is_left_out(text: str, rest: str) -> None:
+    assert without_assignments(text, ("TOKEN",)) == rest
+    assert without_assignments(text, ()) == text

@@ -96,6 +96,24 @@ def test_a_secret_is_not_shown_in_the_message() -> None:
         assert (fault.code, "hunter2" in str(fault), "value not shown" in str(fault)) == ("K014", False, True)
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "app.build_commands=['TOKEN=hunter2 make']",
+        "app.before_start=[sh, -c, 'export TOKEN=hunter2; flask db upgrade']",
+        "app.before_start=[env, TOKEN=hunter2, flask]",
+        "app.wrapper=[env, TOKEN=hunter2]",
+        "jobs=[{name: w, command: [env, TOKEN=hunter2, x], resources: {cpu: 1, memory: 1Gi}}]",
+    ],
+)
+def test_a_variable_of_a_command_may_be_allowed(override: str) -> None:
+    (fault,) = faults_of("", override)
+    assert fault.code == "K014" and "env_allowed: [NAME]" in fault.remedy
+    plan_of("", override, "env_allowed=[TOKEN]")
+    (fault,) = faults_of("", override.replace("TOKEN=", "A=1 API_TOKEN="), "env_allowed=[A]")
+    assert fault.code == "K014"
+
+
 def test_a_jobs_name_is_no_longer_than_a_label() -> None:
     longest = plan_of("", "app.before_start=[a]", base=MINIMAL.replace("name: web", f"name: {'n' * 40}"))
     assert len(longest.before_start.name) + 1 + 8 <= 63

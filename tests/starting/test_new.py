@@ -287,6 +287,15 @@ def _poetry(version: str) -> dict[str, str]:
         ({".tool-versions": "nodejs 22.1.0\npython 3.12.4\n"}, "3.12", ".tool-versions"),
         ({".python-version": "3.11.9\n"}, "3.11", ".python-version"),
         ({".python-version": "shop.env\n"}, "3.13", ""),
+        *(({".python-version": text}, "3.12", ".python-version") for text in (
+            "# c\n3.12", "  # c\n\n3.12.4\n", "3.12-dev\n", "3.12rc1\n", "3.12t")),
+        ({".python-version": "# 3.12\n"}, "3.13", ""),
+        ({"setup.cfg": "[options]\npython_requires =\n  >=3.9,<3.12\n"}, "3.11", "setup.cfg"),
+        ({"setup.cfg": "[options]\npython_requires =\n  >=3.9,\n  <3.12\n"}, "3.11", "setup.cfg"),
+        ({"setup.cfg": "python_requires = >=3.9,<3.12\n"}, "3.13", ""),
+        *((_poetry(text), "3.12", "tool.poetry.dependencies.python") for text in (
+            '"3.12.4"', '"==3.12.4"', '"== 3.12.4"', '"=3.12.4"', '"==3.12"', '"==3.12.*"')),
+        ({"pyproject.toml": '[project]\nname = "a"\nrequires-python = "==3.12.4"\n'}, "3.12", "requires-python"),
         ({"runtime.txt": "python-3.12.x\n"}, "3.12", "runtime.txt"),
         ({"Pipfile": '[packages]\nflask = "*"\n[requires]\npython_version = "3.12"\n'}, "3.12", "Pipfile"),
         ({"Pipfile.lock": '{"_meta": {"requires": {"python_version": "3.11"}}, "default": {}}'}, "3.11", "Pipfile"),
