@@ -72,10 +72,7 @@ ACCEPTED = [
     ("app.module=shop:create_app()", "app.arguments=[production, 2, true, null, [a, b]]"),
     ("app.module=shop:create_app", "app.arguments={config_name: production}"),
     ("app.module=shop:create_app", "app.arguments={sort_key: name, cache_key: users}"),
-    (
-        "gunicorn.logconfig_dict={filters: {mask: {(): app.Mask, keys: [password, token]}}, formatters: {json: {(): app.Json, "
-        "message_key: msg}}, loggers: {}, root: {level: INFO}}",
-    ),
+    ("gunicorn.logconfig_dict={filters: {m: {(): app.Mask, keys: [password, token], tag_key: level}}, loggers: {}}",),
     ("app.build_commands=['SECRET_KEY=build-7f3a flask assets build']", "env_allowed=[SECRET_KEY]"),
     ("app.build_commands=['SECRET_KEY=dummy python manage.py collectstatic --noinput']",),
     ("app.wrapper=[newrelic-admin, run-program]",),
