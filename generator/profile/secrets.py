@@ -7,7 +7,6 @@ of the server there is stronger evidence or none (`is_secret`, `secret_word`, `s
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,11 +45,16 @@ _RELATIVE_PATH = re.compile(
 )
 #: A part of a path that reads like one of the random texts that begin with a slash as well.
 _RANDOM = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
-#: What stands for a value: a variable, a format, a pattern, where to read it, one character.
+#: What stands for a value, and is none.
 _STAND_IN = re.compile(
-    r"\\?\$+([A-Za-z_{(].*|[0-9@*#]?)|[^$`]*(\$+[({]|`).*|%\(.*|%[sr]|%\w+%|\{.*|<.*>|\[(\^.*|[A-Za-z_-]+\].*)|\\[A-Za-z].*|\.[*+?].*|\*+|\.+"
-    r"|(env|file|fd):.*|stdin|.",
-    re.DOTALL,
+    r"""
+    \\?\$+(?:[A-Za-z_{(].*|[0-9@*\#]?) | [^$`]*(?:\$+[({]|`).*     # $X, $$X, \$(cat x), build-$(date), and $1
+    | %\(.* | %[sr] | %\w+% | \{.* | <.*>                           # %(x)s, %X%, {{ x }}, <your token>
+    | \[(?:\^.*|[A-Za-z_-]+\].*) | \\[A-Za-z].* | \.[*+?].*         # [FILTERED], and the patterns [^&]+, \S+, .*
+    | (?:env|file|fd):.* | stdin                                    # openssl's -pass
+    | \*+ | \.+ | .
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 #: Words that everybody may know: of an example, for a build that needs some value, and what is done with a secret.
 _WORDS = re.compile(
@@ -63,6 +67,7 @@ _WORDS = re.compile(
 _NAME = re.compile(r"[A-Za-z][A-Za-z_./-]{0,63}")
 #: A program's own words behind an equals sign: `token=get_token()`, `password=os.environ[...]`.
 _CODE = re.compile(r"[A-Za-z_]\w{0,40}((\.\w{1,40}){1,8}[(\[].*|[(\[]|\([A-Za-z_(].*)", re.DOTALL)
+#: A variable in an address.
 _VARIABLE = re.compile(r"\$\{[^{}]*\}?|\$\([^()]*\)?|\$\w+|`[^`]*`?|\{\w*\}|%\(\w+\)s")
 #: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
 _USER_INFO = re.compile(r"(?:(https?)|[a-z0-9+.-])://([^/?#\s]*)@", re.I)
@@ -88,7 +93,7 @@ _VALUES = re.compile(
     | \.office\.com/webhook | api\.telegram\.org/bot[0-9] | ://[^\s?\#]{1,255}/hooks/[0-9a-z]{26}(?![0-9a-z])
     # What signs or opens an address.
     | [?&](?i:sig|[\w-]{0,40}signature)=[\w%+/-]{6} | [?&]key=(?=[A-Za-z]{0,40}[0-9])[\w-]{8}
-    | (?<![A-Za-z])Bearer(?:\s|%20|\+)(?=[A-Za-z_.~+/-]{0,200}[0-9])[\w.~+/-]{12}
+    | (?<![A-Za-z])[Bb]earer(?:\s|%20|\+)(?=[A-Za-z_.~+/-]{0,200}[0-9])[\w.~+/-]{12}
     | \$(?:apr1\$\S|2[abxy]\$[0-9]|argon2(?:id|i|d)\$\S|[156]\$[\w./=]{1,32}\$[\w./])   # a password's hash
     # A user and a password before an address without a scheme, which has a port or is a Go driver's.
     | (?<![\w/.:@+$-])(?!(?:sips?|tel|mailto|xmpp|acct):)[\w.+-]{1,64}:(?![$%<{])[^\s@/:]{3,128}
@@ -96,6 +101,7 @@ _VALUES = re.compile(
     """,
     re.VERBOSE,
 )
+#: A word behind it is a user and a password in base64, and not any word.
 _BASIC = re.compile(r"(?<![A-Za-z])basic(?:\s|%20|\+)([A-Za-z0-9+/]{4,500}={0,2})", re.I)
 #: `name=value`, as connection strings, queries and options have it; and `"name": "value"`, and a header.
 _PAIR = re.compile(
@@ -181,8 +187,8 @@ def _has_password(user_info: str) -> bool:
 def _is_basic(text: str) -> bool:
     """Whether a word behind `Basic` is a user and a password; `basic plan2024` is none."""
     try:
-        return b":" in base64.b64decode(text, validate=True)
-    except binascii.Error:
+        return ":" in base64.b64decode(text, validate=True).decode()
+    except ValueError:  # no base64, or no text
         return False
 
 

@@ -36,8 +36,8 @@ def environment_faults(draft: Draft, profile: Profile) -> Iterator[Fault]:
     names = {name for name, _ in profile.env}
     for number, name in enumerate(profile.env_allowed):
         if name not in names and not sets_variable(profile, name):
-            allowed = "names of variables in env, or that a command sets by NAME=value"
-            yield draft.fault(f"env_allowed.{number}", allowed, "remove it, or correct the name")
+            known = "names of variables in env, or that a command sets by NAME=value"
+            yield draft.fault(f"env_allowed.{number}", known, "remove it, or correct the name")
     for name, value in profile.env:
         path, allowed = f"env.{name}", name in profile.env_allowed
         if holds_secret(name, value) and not allowed:

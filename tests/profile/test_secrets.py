@@ -65,6 +65,7 @@ FORMED = [
     "sk-proj-abcdefghij0123456789",
     "pypi-AgEIcHlwaS5vcmc0123",
     "Bearer abcdef0123456789",
+    "authorization: bearer abcdef0123456789",
     "authorization=Basic%20YWRtaW46aHVudGVyMg==",
     "admin:$apr1$abc$def",
     "${DB_PASSWORD:-hunter2}",

@@ -71,6 +71,10 @@ ACCEPTED = [
     ("env={LD_PRELOAD: /usr/lib/libjemalloc.so.2, PYTHONHASHSEED: '0'}", "env_allowed=[LD_PRELOAD, PYTHONHASHSEED]"),
     ("app.module=shop:create_app()", "app.arguments=[production, 2, true, null, [a, b]]"),
     ("app.module=shop:create_app", "app.arguments={config_name: production}"),
+    ("app.module=shop:create_app", "app.arguments={sort_key: name, cache_key: users}"),
+    ("gunicorn.logconfig_dict={filters: {m: {(): app.Mask, keys: [password, token], tag_key: level}}, loggers: {}}",),
+    ("app.build_commands=['SECRET_KEY=build-7f3a flask assets build']", "env_allowed=[SECRET_KEY]"),
+    ("app.build_commands=['SECRET_KEY=dummy python manage.py collectstatic --noinput']",),
     ("app.wrapper=[newrelic-admin, run-program]",),
     ("app.mount=/tool", "health={readiness_path: /toolbox, host: 'a.example.com:8443'}"),
     (
