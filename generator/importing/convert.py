@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ..audit.audit import Beside, Source, Starts, audit, read_starts
 from ..audit.containers import Container
@@ -85,10 +83,7 @@ def convert(
     found = look(root)
     name = given.get("name", found.name)
     app = _application(start, found, given)
-    name_of, arguments = _factory(app.name)
-    if arguments:
-        draft.set("app.arguments", arguments, f"{app.mark.file}:{app.mark.line}")
-    entries = app_entries(root, found, replace(app, name=name_of), {**given, "server": _value(draft, "server")})
+    entries = app_entries(root, found, app, {**given, "server": _value(draft, "server")})
     procfiles = [one for one in sources if PurePosixPath(one.name).name.lower().startswith("procfile")]
     entries += [entry for one in procfiles for entry in process_entries(one.text, one.name)]
     # That of the folder is among the app's own files, named or not.
@@ -188,21 +183,6 @@ def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Appli
     place = next((one for one in found.modules if one.name == module), None)
     where = start.run.command.mark if start.run.command is not None else Mark("option")
     return Application(module, name or "application", where, place.folder if place is not None else ".")
-
-
-def _factory(name: str) -> tuple[str, list[Any] | dict[str, Any]]:
-    """A call with literal arguments as the profile has it: the call without them, and what they are."""
-    try:
-        call = ast.parse(name, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            return name, []
-        values = [ast.literal_eval(one) for one in call.args]
-        named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg is not None}
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-        return name, []
-    if (values and named) or len(named) < len(call.keywords):
-        return name, []  # the profile's own message says what to write
-    return f"{call.func.id}()", values or named
 
 
 def _wsgi_app(run: Run) -> str:

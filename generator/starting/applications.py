@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import KitError, Mark
 from ..files import read_regular
@@ -40,6 +41,21 @@ class Application:
     def target(self) -> str:
         """What a server is told: ``shop:create_app()``."""
         return f"{self.module}:{self.name}"
+
+
+def factory_call(name: str) -> tuple[str, list[Any] | dict[str, Any]]:
+    """A call with literal arguments as the profile has it: the call without them, and what they are."""
+    try:
+        call = ast.parse(name, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            return name, []
+        values = [ast.literal_eval(one) for one in call.args]
+        named = {str(one.arg): ast.literal_eval(one.value) for one in call.keywords if one.arg is not None}
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return name, []
+    if (values and named) or len(named) < len(call.keywords):
+        return name, []  # the profile's own message says what to write
+    return f"{call.func.id}()", values or named
 
 
 @dataclass

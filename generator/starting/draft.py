@@ -15,7 +15,7 @@ from ..project.metadata import Selection
 from ..project.read import Image, read_project
 from ..servers import SERVERS
 from ..servers.server import Server
-from .applications import Application
+from .applications import Application, factory_call
 from .dependencies import blocking_driver, debian_packages, package_names, required_python, text_of
 from .look import Found, place_of, readiness, requirements_of
 from .procfile import process_entries
@@ -41,7 +41,12 @@ def app_entries(root: Path, found: Found, app: Application, given: Mapping[str, 
     place = place_of(app.folder)
     path = given.get("app.path", place.path)
     requirements = given.get("app.requirements") or requirements_of(root, place)
-    entries = [Entry("app.module", app.target, str(app.mark).rpartition(":")[0]), Entry("app.path", path)]
+    where = str(app.mark).rpartition(":")[0]
+    name, arguments = factory_call(app.name)
+    entries = [Entry("app.module", f"{app.module}:{name}", where)]
+    if arguments:
+        entries.append(Entry("app.arguments", arguments, where))
+    entries.append(Entry("app.path", path))
     if requirements is not None:
         entries.append(Entry("app.requirements", requirements))
     if place.python_path is not None:

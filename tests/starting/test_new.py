@@ -309,3 +309,12 @@ def test_the_projects_python(files: dict[str, str], python: str, where: str, tmp
     lines = [line for line in written.splitlines() if line.startswith("python:")]
     assert (lines[0].split()[1] if lines else "'3.13'") == f"'{python}'"
     assert where in written and bool(lines) == bool(where)
+
+
+def test_a_factorys_arguments_in_a_procfile_are_the_profiles(tmp_path: Path) -> None:
+    files = {
+        "shop.py": "from flask import Flask\ndef create_app(config):\n    return Flask(__name__)\n",
+        "Procfile": "web: gunicorn \"shop:create_app('prod')\" -w 4\n",
+    }
+    plan = made(project(tmp_path, files), "--yes")
+    assert (plan.profile.app.module, plan.profile.app.arguments) == ("shop:create_app()", ((None, "prod"),))
