@@ -198,8 +198,8 @@ def test_executing_has_no_network_and_an_end(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     "text",
     ["'x' * 10**9", "'%0999999999d' % 1", "f'{1:999999999}'", "'{:>999999999}'.format(1)", "[0] * 9999999999",
-     "('x' * 1999).replace('x', 'y' * 1999)", "__import__('os').system('true')",
-     "b'a' * 5000000000", "b'%3000000d' % 1", "'%*d' % (30000000, 1)", "round(5, -20000)", "round(5, 10**9)", "(lambda: 1)()", "x.y.z", "open('/')"],
+     "('x' * 1999).replace('x', 'y' * 1999)", "__import__('os').system('true')", "(lambda: 1)()", "x.y.z", "open('/')",
+     "b'a' * 5000000000", "b'%3000000d' % 1", "'%*d' % (30000000, 1)", "round(5, -20000)", "round(5, 10**9)"],
 )  # fmt: skip
 def test_hostile_expressions_cost_nothing(text: str) -> None:
     value = evaluate(ast.parse(text, mode="eval").body, Scope())

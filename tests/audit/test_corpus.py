@@ -87,7 +87,7 @@ PLACES = [
     ("K104", "gunicorn.conf.py", "名前, «workers» = 1, 'many'\n"),
     ("K104", "Procfile", "web: gunicorn «-w many» app:app\n"),
     ("K104", "Procfile", "web: gunicorn «--threads=many» app:app\n"),
-    ("K104", "Dockerfile", 'FROM a\nCMD ["gunicorn", "-b", "0.0.0.0:80", «"-w", "many"», "a:b"]\n'),
+    ("K104", "Dockerfile", 'FROM a\nCMD ["gunicorn", "-b", "0.0.0.0:80", "«-w", "many»", "a:b"]\n'),
     ("K104", "a.service", "[Service]\nExecStart=-/usr/bin/gunicorn «-w 'a b'» app:app\n"),
     ("K116", "gunicorn.conf.py", "bind = ':80'\n«worker_class» = 'eventlet'\n"),
     ("K116", "Procfile", "web: gunicorn app:app «-k eventlet»\n"),
