@@ -125,7 +125,7 @@ def test_what_is_no_small_text_is_refused(kind: str, tmp_path: Path) -> None:
         assert result.exit_code == 2 and "compose.yaml" in result.output
 
 
-#: Texts by their length; what each met took time by its square.
+#: Texts by their length, that tempt a search to begin again at each of their parts.
 LONG: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
     "a unit's variable": (
         8_000,
@@ -136,9 +136,9 @@ LONG: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
         lambda n: {"a.conf": f"[program:a]\nenvironment={'A' * n}\ncommand=gunicorn a:b\n"},
     ),
     "options of a list": (2_000, lambda n: {"Procfile": f"web: gunicorn a:b {'-b x ' * n}\n"}),
-    "names of a configuration": (2_000, lambda n: {"a.conf.py": "".join(f"_a{i} = 1\n" for i in range(n))}),
+    "names of a configuration": (6_000, lambda n: {"a.conf.py": "".join(f"_a{i} = 1\n" for i in range(n))}),
     "names under a command": (
-        2_000,
+        6_000,
         lambda n: {
             "Procfile": "web: gunicorn -c a.conf.py a:b\n",
             "a.conf.py": "".join(f"a{i} = a{i}\n" for i in range(n)),
