@@ -132,7 +132,7 @@ LONG: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
         lambda n: {"a.service": f"[Service]\nEnvironment={'A' * n}\nExecStart=gunicorn a:b\n"},
     ),
     "a program's variable": (
-        8_000,
+        30_000,
         lambda n: {"a.conf": f"[program:a]\nenvironment={'A' * n}\ncommand=gunicorn a:b\n"},
     ),
     "options of a list": (2_000, lambda n: {"Procfile": f"web: gunicorn a:b {'-b x ' * n}\n"}),
@@ -144,11 +144,11 @@ LONG: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
             "a.conf.py": "".join(f"a{i} = a{i}\n" for i in range(n)),
         },
     ),
-    "a base image": (4_000, lambda n: {"Dockerfile": f"FROM {'python' * n}\nHEALTHCHECK CMD curl a\n"}),
+    "a base image": (10_000, lambda n: {"Dockerfile": f"FROM {'python' * n}\nHEALTHCHECK CMD curl a\n"}),
     "options of apt": (4_000, lambda n: {"Dockerfile": f"FROM a\nRUN apt {'-apt ' * n}\n"}),
-    "a script's variables": (2_000, lambda n: {"a.sh": "".join(f"export A{i}=1\n" for i in range(n))}),
+    "a script's variables": (8_000, lambda n: {"a.sh": "".join(f"export A{i}=1\n" for i in range(n))}),
     "a script that gives way": (
-        8_000,
+        30_000,
         lambda n: {
             "Dockerfile": 'FROM a\nENTRYPOINT ["/a.sh"]\nCMD ["gunicorn", "a:b"]\n',
             "a.sh": f"$@ {'exec ' * n}\n",
