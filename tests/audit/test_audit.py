@@ -224,6 +224,11 @@ def test_what_has_no_memory_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None
     assert evaluate(ast.parse("round(2.567, 1)", mode="eval").body, Scope()).value == 2.6
 
 
+def test_a_units_variables_over_two_lines() -> None:
+    unit = '[Service]\nEnvironment="A=b c" \\\n  "THREADS=many"\nExecStart=/usr/bin/gunicorn --threads=${THREADS} a:b\n'
+    assert codes(unit, "a.service") == ["K104"]
+
+
 def test_a_byte_order_mark_is_none_of_the_text(tmp_path: Path) -> None:
     file = tmp_path / "gunicorn.conf.py"
     file.write_bytes(b"\xef\xbb\xbfpidfile = 'x'\n")
