@@ -22,11 +22,12 @@ from .images import images_of, is_another
 from .kinds import KINDS
 from .names import check_names
 from .patching import modules_of, patches
-from .placed import Placed, plain
+from .placed import Placed, lines_of, plain
 from .services import is_services, programs
 from .settings import check_grace, check_settings, preloads_unpatched
 from .values import Value
 from .words import Command, Word, all_gunicorns, find_gunicorn, script_of, script_words
+from .wrapping import GUNICORN, base_name
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class _Audit:
         self.texts[COMMAND_LINE] = " ".join(words)
         command = find_gunicorn(placed)
         if command is None:
-            command = Command(placed[0], tuple(placed), {}, True)
+            own = next((number for number, text in enumerate(words) if base_name(text) in GUNICORN), -1)
+            command = Command(placed[max(own, 0)], tuple(placed[own + 1 :]), {}, True)
         self._start(command, COMMAND_LINE, Run(place="process"), {})
 
     def source(self, source: Source) -> None:
@@ -196,13 +198,14 @@ class _Audit:
         self.used.add(source.name)
         self.texts.setdefault(source.name, source.text)
         found = script_words(plain(source.text, Mark(source.name)), environment)
-        command = find_gunicorn(found)
-        if command is None:
-            return
-        if run.place == "container" and not command.replaced:
-            text = f"{origin}: the shell of {PurePosixPath(source.name).name} starts gunicorn, without exec"
-            self.findings.append(Finding("K201", command.word.span, text))
-        self._start(command, source.name, run, environment)
+        commands = all_gunicorns(found)
+        # Each by itself: most stand in branches of which one is taken. The first is the container's own.
+        runs = [run, *(run.copy() for _ in commands[1:])]
+        for command, own in zip(commands, runs, strict=False):
+            if run.place == "container" and not command.replaced:
+                text = f"{origin}: the shell of {PurePosixPath(source.name).name} starts gunicorn, without exec"
+                self.findings.append(Finding("K201", command.word.span, text))
+            self._start(command, source.name, own, environment)
 
     def _script_file(self, origin: str, path: str) -> Source | None:
         """A script by its path in the image, which most likely has its name here too."""
@@ -220,7 +223,7 @@ class _Audit:
             return
         self.used.add(source.name)
         self.texts.setdefault(source.name, source.text)
-        if re.search(r"\$[@*]", source.text) and not re.search(r"\bexec\b[^\n]*\$[@*]", source.text):
+        if _ARGUMENTS.search(source.text) and not _gives_way(source.text):
             text = f"the shell of {PurePosixPath(source.name).name} starts gunicorn, without exec"
             self.findings.append(Finding("K201", command.word.span, text))
 
@@ -416,8 +419,8 @@ class _Audit:
             self.unseen.append(Unseen(run.app_unseen, f"whether {shown} patches first: it is not among the files"))
         self.unseen += [
             Unseen(one.span, f"{one.name}: {one.value.unseen}")
-            for one in run.given
-            if one.value.unseen and one.how != "imported" and _is_setting(one.name) and run.last(one.name) is one
+            for one in run.effective(known_settings())
+            if one.value.unseen and one.how != "imported"
         ]
 
     def report(self) -> Report:
@@ -439,6 +442,8 @@ class _Audit:
         return Report(tuple(sorted(found, key=lambda one: (*place(one.span), one.code))), tuple(unseen))
 
 
+#: All arguments of a script.
+_ARGUMENTS = re.compile(r"\$\{?[@*]")
 #: What begins a shell's script that has no suffix.
 _SHEBANG = re.compile(r"#!\s*\S*(/|\s)(sh|bash|dash|ash)\b")
 #: Braces of Helm's and its like; a quoted text may hold others, as Docker's {{.Name}} and Vault's.
@@ -450,6 +455,12 @@ _NO_KIND = (
 )
 #: Settings whose defaults are variables of the environment; gunicorn's config.py has PORT as bind's too.
 _DEFAULTS = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
+
+
+def _gives_way(script: str) -> bool:
+    """Whether a script replaces itself by what some variable names: its arguments may have been put into another."""
+    lines = re.sub(r"\\\r?\n", " ", script).split("\n")
+    return any("$" in line[match.end() :] for line in lines if (match := re.search(r"\bexec\b", line)))
 
 
 def _defaults(run: Run, command: Span) -> Iterator[Given]:
@@ -472,14 +483,11 @@ def _is_module(name: str, target: str) -> bool:
     )
 
 
-def _is_setting(name: str) -> bool:
-    return name in known_settings()
-
-
 def _overridden(run: Run) -> Iterator[Finding]:
     """Two known values for one setting, one in the configuration and one on the command line."""
+    deciding = run.deciding()
     for one in run.given:
-        other = run.last(one.name)
+        other = deciding.get(one.name)
         if one.how != "assigned" or one.otherwise or other is None or other.how != "option" or other is one:
             continue
         if run.gunicorn is not None and run.gunicorn.mark.file != other.span.mark.file:
@@ -499,7 +507,7 @@ def _ignores(texts: Mapping[str, str]) -> tuple[dict[tuple[str, int], set[str]],
     for name, text in texts.items():
         if name == COMMAND_LINE:
             continue
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(lines_of(text), start=1):
             if (match := _IGNORE.search(line)) is None:
                 continue
             codes = {code.strip() for code in match[1].split(",")}

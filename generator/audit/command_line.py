@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..profile.gunicorn_settings import known_settings
@@ -37,7 +37,21 @@ def read_arguments(words: Sequence[Word]) -> Arguments:
             found.unknown.append(word)
         elif word.text != "--":
             found.app = found.app or word
+    _gather(found)
     return found
+
+
+def _gather(found: Arguments) -> None:
+    """The last option of a list has all of its values, each that stands before it its own."""
+    whole: dict[str, list[Any]] = {}
+    last: dict[str, int] = {}
+    for number, one in enumerate(found.given):
+        if known_settings()[one.name]["type"] == "list":
+            whole.setdefault(one.name, []).extend(one.value.value)
+            last[one.name] = number
+    for name, number in last.items():
+        one = found.given[number]
+        found.given[number] = replace(one, value=replace(one.value, value=whole[name]))
 
 
 def _option(word: Word, rest: deque[Word], found: Arguments) -> None:
@@ -65,10 +79,9 @@ def _option(word: Word, rest: deque[Word], found: Arguments) -> None:
     elif value is None:
         found.wrong.append((word, f"the option {flag} needs a value"))
         return
-    before: list[Any] = next((one.value.value for one in reversed(found.given) if one.name == name), [])
-    whole: Any = [*before, given] if known_settings()[name]["type"] == "list" else given
+    own: Any = [given] if known_settings()[name]["type"] == "list" else given
     reason = f"the variable {unknown} is not known here" if unknown else ""
-    found.given.append(Given(name, Value(whole, unseen=reason), span, "option"))
+    found.given.append(Given(name, Value(own, unseen=reason), span, "option"))
 
 
 def options_of(environment: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..errors import Mark
 from .given import Given, Run, Span, Unseen
+from .placed import lines_of
 from .values import Scope, Value, evaluate
 
 #: Functions whose effect a reader of the text must know.
@@ -43,7 +44,7 @@ class _Reader:
 
     def __init__(self, file: str, text: str, tree: ast.Module, scope: Scope) -> None:
         self.file, self.scope, self.run = file, scope, Run()
-        self.lines = text.splitlines()
+        self.lines = lines_of(text)
         loads = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
         self.reads = {node.id for node in loads}
 

@@ -12,7 +12,7 @@ from ..errors import Mark
 from .expansion import expand
 from .finding import Finding
 from .given import Span
-from .placed import Placed, plain, unquoted
+from .placed import Placed, lines_of, plain, unquoted
 from .words import SHELLS, Command, Word, find_gunicorn, list_words, script_words
 
 #: Health programs that images of Python lack, by the tag's suffix.
@@ -81,8 +81,8 @@ def instructions(text: str, file: str) -> Iterator[Instruction]:
     start = 0
     held: list[str] = []
     delimiters: list[str] = []
-    last = {line.strip(): number for number, line in enumerate(text.splitlines(), start=1)}
-    for number, line in enumerate(text.splitlines(), start=1):
+    last = {line.strip(): number for number, line in enumerate(lines_of(text), start=1)}
+    for number, line in enumerate(lines_of(text), start=1):
         if delimiters:
             held.append(line)
             delimiters = delimiters[1:] if line.strip() == delimiters[0] else delimiters
@@ -191,14 +191,18 @@ def _follow(one: Instruction, image: Image, stage: str, everywhere: Mapping[str,
 
 
 _PROGRAM = re.compile(r"[\w.+-]+")
+#: A package manager with its options, none of which it begins in again: `apt -apt -apt`.
+_PACKAGES = r"(?<![\w-])(?:apt-get|apt|apk)\s+(?:-\S+\s+)*"
 
 
 def _run(text: str, known: Mapping[str, str], image: Image, stage: str) -> None:
     """What a RUN installs and removes."""
-    found = re.findall(r"(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:install|add)\s+([^&|;\n]*)", text)
+    found = re.findall(_PACKAGES + r"(?:install|add)\s+([^&|;\n]*)", text)
     names = [word for part in found for word in expand(part, known)[0].split() if not word.startswith("-")]
     image.packages.setdefault(stage, []).extend(names)
-    removed = re.findall(r"(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:purge|remove|autoremove|del)\s+([^&|;\n]*)", text)
+    removed = re.findall(
+        r"(?<![\w-])(?:apt-get|apt|apk)\s+(?:-\S+\s+)*(?:purge|remove|autoremove|del)\s+([^&|;\n]*)", text
+    )
     gone = {re.split(r"[=:/]", word)[0] for part in removed for word in part.split()}
     image.installed |= set(_PROGRAM.findall(expand(text, known)[0]))
     image.installed -= gone
@@ -267,7 +271,8 @@ def _health(image: Image) -> Iterator[Finding]:
     one = image.health
     if one is None:
         return
-    lacks = next((names for suffix, names in _LACKS.items() if re.search(rf"python.*{suffix}", image.base)), ())
+    tag = image.base.partition("python")[2]
+    lacks = next((names for suffix, names in _LACKS.items() if suffix in tag), ())
     match = re.search(rf"(?<![\w/-])({'|'.join(lacks)})(?![\w-])", one.text) if lacks else None
     if match and match[1] not in image.installed:
         span = one.placed.span(match.start(), match.end())

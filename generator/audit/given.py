@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import Mark
 from .values import Value
@@ -83,6 +83,15 @@ class Run:
 
     def effective(self, names: Mapping[str, object]) -> Iterator[Given]:
         """The deciding one of each name in the table, in the order given."""
+        deciding = self.deciding()
         for one in self.given:
-            if one.name in names and not one.otherwise and self.last(one.name) is one:
+            if one.name in names and deciding.get(one.name) is one:
                 yield one
+
+    def deciding(self) -> dict[str, Given]:
+        """What decides each setting, as last() has it for one: a text may give a hundred thousand."""
+        return {one.name: one for one in self.given if not one.otherwise}
+
+    def copy(self) -> Run:
+        """Another start in the same surroundings, before anything is given to either."""
+        return replace(self, given=list(self.given), unseen=list(self.unseen), places=dict(self.places))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..errors import Mark
@@ -14,7 +15,7 @@ from .words import Word, line_words
 
 _SECTION = re.compile(r"\[([^\]\n]+)\]\s*$")
 _OPTION = re.compile(r"([A-Za-z_]\w*)[ \t]*=[ \t]*")
-_PAIR = re.compile(r"""([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^,\s"']*)""")
+_PAIR = re.compile(r"""(?<!\w)([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^,\s"']*)""")
 
 
 @dataclass
@@ -51,7 +52,7 @@ def programs(name: str, text: str) -> Iterator[Program]:
         elif option in ("ExecStart", "command"):
             commands.append(value)
         elif option in ("Environment", "environment"):
-            _variables(value.text, found)
+            _variables(_assignments(value.text, is_unit), found)
         elif option == "EnvironmentFile":
             found.open_at = value.span(0, len(value.text))
     if found is not None:
@@ -70,9 +71,19 @@ def _options(text: str, file: str) -> Iterator[tuple[str, str, Placed]]:
             yield section, option[1], whole.part(line.start() + option.end(), line.end())
 
 
-def _variables(text: str, found: Program) -> None:
-    for name, written in _PAIR.findall(re.sub(r"^\s*\"(.*)\"\s*$", r"\1", text) if text.count('"') == 2 else text):
-        value = written.strip("\"'")
+def _assignments(text: str, is_unit: bool) -> list[tuple[str, str]]:
+    """Names and values: a unit quotes a whole assignment or a value, supervisord has commas between them."""
+    if is_unit:
+        try:
+            words = shlex.split(text.replace("\\\n", " "))
+        except ValueError:  # a quote that nothing closes
+            words = text.split()
+        return [(name, value) for name, equals, value in (word.partition("=") for word in words) if equals]
+    return [(name, written.strip("\"'")) for name, written in _PAIR.findall(text)]
+
+
+def _variables(pairs: Iterable[tuple[str, str]], found: Program) -> None:
+    for name, value in pairs:
         if "%" in value:
             found.unknown.add(name)
         else:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..profile.gunicorn_settings import known_settings
 from ..profile.schema import PROXY_IDLE_SECONDS
+from ..profile.secrets import holds_secret
 from .finding import Finding
 from .given import Given, Run
 from .worker import Worker, worker_of
@@ -15,7 +16,6 @@ from .worker import Worker, worker_of
 #: Where a log leaves the container.
 _STREAMS = ("-", "", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/1/fd/1", "/proc/1/fd/2",
             "/proc/self/fd/1", "/proc/self/fd/2", "/dev/null")  # fmt: skip
-_SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL)", re.IGNORECASE)
 _SECRET_HEADER = re.compile(r"%\(\{(authorization|cookie|set-cookie|x-api-key|x-auth-token)\}[io]\)s", re.IGNORECASE)
 
 
@@ -197,7 +197,7 @@ def _raw_env(one: Given, _: Run, __: Worker) -> Iterator[Finding]:
     items = one.value.value if isinstance(one.value.value, list) else [one.value.value]
     for item in items:
         name, _equals, value = str(item).partition("=")
-        if value and _SECRET.search(name) and not one.value.reads and not value.startswith("$"):
+        if value and holds_secret(name, value) and not one.value.reads and not value.startswith("$"):
             yield Finding("K144", one.span, f"raw_env gives {name:.60} its value")
 
 

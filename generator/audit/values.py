@@ -13,6 +13,16 @@ from typing import Any
 CPU_COUNTS = ("multiprocessing.cpu_count", "os.cpu_count", "os.process_cpu_count", "psutil.cpu_count")
 #: What stands for a CPU count that nobody knows here, so that arithmetic on it goes on.
 _SOME_CPUS = 4
+
+
+def _round(value: Any, digits: Any = None) -> Any:
+    if isinstance(digits, int) and abs(digits) > _MOST_DIGITS:
+        raise ValueError  # round(5, -20000000) calculates ten to that power
+    return round(value, digits)
+
+
+#: More than a number in a configuration has.
+_MOST_DIGITS = 20
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -32,7 +42,7 @@ _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.IsNot: lambda a, b: a is not b,
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "int": int, "float": float, "str": str, "bool": bool, "len": len, "min": min, "max": max, "round": round,
+    "int": int, "float": float, "str": str, "bool": bool, "len": len, "min": min, "max": max, "round": _round,
     "abs": abs, "list": list, "tuple": tuple, "dict": dict, "set": set, "sorted": sorted,
     "math.ceil": lambda x: -int(-x // 1), "math.floor": lambda x: int(x // 1),
     "os.path.join": lambda *parts: "/".join(part.rstrip("/") for part in parts),
@@ -101,7 +111,9 @@ def evaluate(node: ast.expr, scope: Scope) -> Value:
         value = _value(node, scope, marks)
     except _Unseen as error:
         return Value(unseen=str(error))
-    except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+    except (
+        ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError,
+    ) as error:  # fmt: skip
         return Value(unseen=f"it raises {type(error).__name__} with what is known here")
     return Value(value, cpus=marks.cpus, variable=marks.variable, reads=frozenset(marks.reads))
 
@@ -234,12 +246,17 @@ _LARGEST_NUMBER = 2**63
 _TOO_LARGE = "it would be too large to evaluate here"
 
 
+_WIDE = re.compile(r"%[^%]*?(?:\*|[0-9]{4})")
+
+
 def _bounded(sign: ast.AST, left: Any, right: Any, scope: Scope) -> tuple[Any, Any]:
     """The operands, refused where the result would be huge."""
-    is_format = isinstance(sign, ast.Mod) and isinstance(left, str)
-    if is_format and (re.search(r"%[^%]*[0-9*]{4}", left) or len(left) * _size(right, scope) > _LARGEST_WHOLE):
-        raise _Unseen(_TOO_LARGE)
-    if isinstance(sign, ast.Mult) and any(isinstance(side, str | list | tuple) for side in (left, right)):
+    if isinstance(sign, ast.Mod) and isinstance(left, str | bytes):
+        layout = left.decode("latin-1") if isinstance(left, bytes) else left
+        # A width of four digits, or one that the values give.
+        if _WIDE.search(layout) or len(layout) * _size(right, scope) > _LARGEST_WHOLE:
+            raise _Unseen(_TOO_LARGE)
+    if isinstance(sign, ast.Mult) and any(isinstance(side, str | bytes | list | tuple) for side in (left, right)):
         sizes = [abs(side) if isinstance(side, int | float) else _size(side, scope) for side in (left, right)]
         if sizes[0] * sizes[1] > _LARGEST:
             raise _Unseen(_TOO_LARGE)
@@ -269,7 +286,7 @@ def _measured(value: Any, scope: Scope) -> tuple[int, int]:
 
 
 def _small(value: Any, scope: Scope) -> Any:
-    is_long = isinstance(value, str | list | tuple) and len(value) > _LARGEST
+    is_long = isinstance(value, str | bytes | list | tuple) and len(value) > _LARGEST
     if is_long or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
         raise _Unseen(_TOO_LARGE)
     _size(value, scope)

@@ -12,6 +12,7 @@ from ..errors import Mark
 from .expansion import MAX_DEPTH, MAX_EXPANDED, SETTING, Variables, closing_quote, expand, expansion_end
 from .given import Span
 from .placed import Placed, plain
+from .wrapping import ASSIGNMENT, GUNICORN, KEYWORDS, base_name, position_of_gunicorn
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Word:
     variable: str | None = None
     #: Whether it ends a command, and how: `&&`, `;`, `|`, a line's end.
     breaks: bool = False
-    #: Whether it begins with an unknown variable outside quotes, so that it may be no word or several.
+    #: Whether it begins with an unknown variable outside quotes, or "$@", so that it may be no word or several.
     several: bool = False
 
 
@@ -32,9 +33,9 @@ SHELLS = ("sh", "bash", "ash", "dash", "zsh", "ksh")
 _RUN_SCRIPTS = (*SHELLS, "su", "runuser")
 #: How many words may stand between a shell and its script: sh -e -u -o pipefail -c.
 _MAX_OPTIONS = 12
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _REDIRECTION = re.compile(r"<<<|<<-?|&>>?|>>|>&-?|<&-?|>\||<>|[<>]")
 _DELIMITER = re.compile(r"""[ \t]*(?:'([^'\n]*)'|"([^"\n]*)"|\\?([\w.-]+))""")
+_LINE = re.compile(r"[^\n]+")
 _CONTINUED = re.compile(r"\\\r?\n")
 _BLANK = re.compile(r"[^\S\n]+")
 _SPACE = re.compile(r"\s+")
@@ -79,17 +80,15 @@ def _takes_script(words: Sequence[Word]) -> bool:
     if not words or re.fullmatch(r"-[a-z]*c", words[-1].text) is None:
         return False
     for number in range(len(words) - 2, max(-1, len(words) - _MAX_OPTIONS), -1):
-        if words[number].breaks:
-            return False
-        if _base(words[number].text) in _RUN_SCRIPTS:
+        if words[number].breaks or base_name(words[number].text) in GUNICORN:
+            return False  # gunicorn's own -c names its configuration
+        if base_name(words[number].text) in _RUN_SCRIPTS:
             return True
     return False
 
 
-def _base(text: str) -> str:
-    return text.rsplit("/", 1)[-1]
-
-
+#: Any number of words, though it stands between double quotes: "$@", "${@:2}", "${ARGS[@]}".
+_LIST = re.compile(r"\$(?:@|\{@|\{\w+\[@)")
 #: What a backslash escapes between double quotes.
 _ESCAPED = re.compile(r'\\(["\\$`])')
 
@@ -120,6 +119,8 @@ class _Splitter:
         self.open_parentheses = 0
         self.redirects = False
         self.delimiters: list[str] = []
+        #: Where a line of that text stands last: what none below ends is no here-document, as in (( 1 << A )).
+        self.last = {line[0].strip(): line.start() for line in _LINE.finditer(self.text)} if is_script else {}
         self._next_word()
         at = 0
         while at < len(self.text):
@@ -234,7 +235,7 @@ class _Splitter:
     def _here_documents(self, at: int) -> int:
         """Behind the documents whose beginning stands on the line above."""
         for delimiter in self.delimiters:
-            while at < len(self.text):
+            while at <= self.last.get(delimiter, -1):
                 end = self.text.find("\n", at)
                 end = len(self.text) if end < 0 else end
                 line, at = self.text[at:end].strip(), end + 1
@@ -249,7 +250,7 @@ class _Splitter:
         if self.expanded is None and unknown is None:
             return self._add(written, at, end)
         self.unknown = self.unknown or unknown
-        is_assigned = bool(self.pieces) and _ASSIGNMENT.match("".join(self.pieces[:1])) is not None
+        is_assigned = bool(self.pieces) and ASSIGNMENT.match("".join(self.pieces[:1])) is not None
         fields = value.split()
         if unknown is not None or is_assigned or len(fields) < 2 or _takes_script(self.words):
             self.several |= unknown is not None and not self.pieces
@@ -277,6 +278,7 @@ class _Splitter:
         inner = self.text[at + 1 : end]
         value, unknown = self._expanded(inner)
         self.unknown = self.unknown or unknown
+        self.several |= unknown is not None and not self.pieces and _LIST.match(inner) is not None
         escapes = {at + 1 + match.start() for match in _ESCAPED.finditer(inner)}
         positions = [place for place in range(at + 1, end) if place not in escapes]
         return self._add(_ESCAPED.sub(r"\1", value), at, end + 1, _ESCAPED.sub(r"\1", inner), positions)
@@ -320,58 +322,55 @@ class Command:
     sourced: Word | None = None
 
 
-_GUNICORN = ("gunicorn", "gunicorn3", "gunicorn.app.wsgiapp")
-#: Programs whose arguments name gunicorn without starting it.
-_NO_START = ("[", "[[", "apk", "apt", "apt-get", "cat", "cd", "chmod", "chown", "conda", "cp", "dnf", "echo", "grep",
-             "hash", "install", "kill", "killall", "ln", "ls", "mkdir", "mv", "pgrep", "pip", "pip3", "pipx", "pkill",
-             "printf", "rm", "service", "supervisorctl", "systemctl", "tail", "test", "touch", "type", "which",
-             "yum")  # fmt: skip
+#: Options with which gunicorn says something and ends.
+_ENDS_AT_ONCE = ("--check-config", "--print-config", "--version", "-v", "--help", "-h")
 
 
 def script_of(words: Sequence[Word]) -> Word | None:
     """The file of a script that the first command runs, where it is seen to be one."""
     first = next(commands(words), [])
-    if len(first) > 1 and _base(first[0].text) in SHELLS and not first[1].text.startswith("-"):
+    if len(first) > 1 and base_name(first[0].text) in SHELLS and not first[1].text.startswith("-"):
         return first[1]
     return next((word for word in first if word.text.endswith(".sh")), None)
 
 
 def find_gunicorn(words: Sequence[Word]) -> Command | None:
     """The first command that starts gunicorn, or None."""
-    return next(all_gunicorns(words), None)
+    return next(iter(all_gunicorns(words)), None)
 
 
-def all_gunicorns(words: Sequence[Word]) -> Iterator[Command]:
-    """Every command that starts gunicorn, with the variables that the commands before it export."""
+def all_gunicorns(words: Sequence[Word]) -> list[Command]:
+    """Every command that starts gunicorn, with the variables that the commands before it export.
+
+    The bare word is a start only where no other is: it may be a pattern of `case`.
+    """
     state = _Variables()
+    found = []
     for sign, one in _signed(words):
         command = _start(one, state)
         if command is not None:
-            yield command
+            found.append(command)
         state.follow(sign, one)
+    return [one for one in found if one.arguments] or found[:1]
 
 
 def _start(words: Sequence[Word], state: _Variables) -> Command | None:
-    exported = dict(state.exported)
-    before: list[str] = []
-    for position, word in enumerate(words):
-        name = _base(word.text)
-        assignment = _ASSIGNMENT.fullmatch(word.text)
-        if assignment is not None:
-            exported[assignment[1]] = None if word.variable else assignment[2]
-        elif name in _GUNICORN:
-            known = {key: value for key, value in exported.items() if value is not None}
-            unknown = frozenset(exported.keys() - known.keys())
-            arguments, ours = tuple(words[position + 1 :]), "kit_runtime" in before
-            return Command(word, arguments, known, "exec" in before, ours, unknown, state.sourced)
-        elif name in _NO_START or (before[-1:] == ["command"] and name.startswith("-")):
-            return None
-        before.append(name)
-    return None
+    position = position_of_gunicorn(words)
+    if position is None or any(word.text in _ENDS_AT_ONCE for word in words[position + 1 :]):
+        return None
+    matches = [(ASSIGNMENT.fullmatch(word.text), word) for word in words[:position]]
+    own = {match[1]: None if word.variable else match[2] for match, word in matches if match}
+    exported = {**state.exported, **own}
+    known = {key: value for key, value in exported.items() if value is not None}
+    unknown = frozenset(exported.keys() - known.keys())
+    before = {base_name(word.text) for word in words[:position]}
+    replaced = not before.isdisjoint(("exec", "set"))  # set -- gunicorn ..., which exec "$@" below starts
+    arguments, ours = tuple(words[position + 1 :]), "kit_runtime" in before
+    return Command(words[position], arguments, known, replaced, ours, unknown, state.sourced)
 
 
+_CHANGED = re.compile(r"([A-Za-z_]\w*)\+?=")
 _CONDITIONAL = {"if": 1, "case": 1, "for": 1, "while": 1, "until": 1, "fi": -1, "esac": -1, "done": -1}
-_KEYWORDS = ("then", "else", "elif", "do", "{", "!", "if", "while", "until")
 
 
 @dataclass
@@ -384,19 +383,23 @@ class _Variables:
     depth: int = 0
     sourced: Word | None = None
     tested: bool = False
+    #: Of each open brace whether it is a function's, which may be called or not.
+    functions: list[bool] = field(default_factory=list)
 
     def follow(self, sign: str, command: Sequence[Word]) -> list[tuple[str, str | None]]:
         """Take over what one command sets, and return it; under a condition, that is not known."""
         first = command[0].text
-        self.depth = max(0, self.depth + _CONDITIONAL.get(first, 0))
-        is_sure = not self.depth and sign != "||" and not (sign == "&&" and self.tested)
+        self._nest(first, command)
+        is_sure = not self.depth and not any(self.functions) and sign != "||" and not (sign == "&&" and self.tested)
         self.tested = first in ("[", "[[", "test") or (sign == "&&" and self.tested)
-        if first in (".", "source") and _base(command[-1].text) != "activate":  # of a virtual environment: PATH
+        if first in (".", "source") and base_name(command[-1].text) != "activate":  # of a virtual environment: PATH
             self.sourced = command[1] if len(command) > 1 else command[0]
         if first == "set" and len(command) > 1 and (command[1].text in ("-a", "+a") or command[-1].text == "allexport"):
             self.all_exported = command[1].text.startswith("-")
         assigned, exports = _assigned(command)
         assigned = [(name, value if is_sure else None) for name, value in assigned]
+        if not assigned:  # A+=b, A=(b), and what stands in the line of a function
+            assigned = [(match[1], None) for word in command if (match := _CHANGED.match(word.text))]
         for name, value in assigned:
             self.own[name] = value
             if exports or self.all_exported or name in self.exported:
@@ -407,16 +410,23 @@ class _Variables:
                     self.exported[word.text] = self.own[word.text]
         return assigned
 
+    def _nest(self, first: str, command: Sequence[Word]) -> None:
+        self.depth = max(0, self.depth + _CONDITIONAL.get(first, 0))
+        if any(word.text == "{" for word in command):
+            self.functions.append(first.endswith("()") or first == "function")
+        elif first == "}" and self.functions:
+            self.functions.pop()
+
 
 def _assigned(command: Sequence[Word]) -> tuple[list[tuple[str, str | None]], bool]:
     """The variables that a command does nothing but set, None where not known; and whether it exports them."""
     words = list(command)
-    while words and words[0].text in _KEYWORDS:
+    while words and words[0].text in KEYWORDS:
         words.pop(0)
     exports = bool(words) and words[0].text in ("export", "declare", "typeset")
     if exports or (words and words[0].text in ("local", "readonly")):
         words = [word for word in words[1:] if "=" in word.text]
-    found = [(match, word) for word in words if (match := _ASSIGNMENT.fullmatch(word.text)) is not None]
+    found = [(match, word) for word in words if (match := ASSIGNMENT.fullmatch(word.text)) is not None]
     if len(found) != len(words):
         return [], exports
     return [(match[1], None if word.variable else match[2]) for match, word in found], exports

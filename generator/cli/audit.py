@@ -77,7 +77,7 @@ def read_source(name: str) -> Source:
     except FileNotFoundError as error:
         raise KitError(f"{name}: {error.strerror}") from error
     try:
-        return Source(name, content.decode("utf-8"))
+        return Source(name, content.decode("utf-8-sig"))  # gunicorn takes a BOM as well
     except UnicodeDecodeError as error:
         raise KitError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import click
 
+from ..audit.placed import lines_of
 from ..errors import Mark
 
 #: A longer line is cut around the place.
@@ -31,7 +32,7 @@ def excerpt(text: str, mark: Mark, width: int = 1, colour: str = "red") -> str:
 @lru_cache(maxsize=4)
 def _lines(text: str) -> list[str]:
     """Once a file, not once a finding: there may be thousands."""
-    return text.splitlines()
+    return lines_of(text)
 
 
 def _cells(text: str) -> int:
