@@ -176,8 +176,9 @@ def add_process(sources: Sequence[Source], words: Sequence[str], at: Span, draft
     for source in sources:
         if source.name == at.mark.file:
             is_script = source.name.endswith(".sh")
-            text = source.text if is_script else re.sub(r"\\\n", "  ", source.text)
-            line = text.splitlines()[at.mark.line - 1]
+            # The line that the start stands on, with those that continue it.
+            below = "\n".join(source.text.split("\n")[at.mark.line - 1 :])
+            line = below.partition("\n")[0] if is_script else re.sub(r"\\\n", "  ", below).partition("\n")[0]
             match = re.match(r"\s*" if is_script else r"[\w-]+:\s*", line)
             end = match.end() if match is not None else 0
             add_before(split(line[end:], Mark(source.name, at.mark.line, end + 1), {}), at, draft)

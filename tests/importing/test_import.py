@@ -677,3 +677,9 @@ def test_every_configuration_of_the_corpus_becomes_a_profile_or_an_error_with_a_
         assert "internal error" not in result.stderr, case.title
         made += result.exit_code == 0
     assert made >= len(CORPUS) * 4 / 5
+
+
+def test_a_procfile_with_a_line_over_two(tmp_path: Path) -> None:
+    text = "clock: sleep \\\n 1\nweb: flask warm && gunicorn app:app \\\n -w 3\n"
+    comments, plan = imported_from(tmp_path, {"Procfile": text})
+    assert plan.profile.workers == 3 and "flask warm" in comments
