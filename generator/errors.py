@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,11 @@ class Mark:
 
     def __str__(self) -> str:
         return f"{printable(self.file)}:{self.line}:{self.column}"
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that a mark counts. splitlines() would break at a form feed and in texts, at U+2028, too."""
+    return re.split(r"\r\n?|\n", text)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from ..errors import Mark
+from ..errors import Mark, lines_of
 from ..profile.gunicorn_settings import known_settings
 from .command_line import options_of, read_arguments
 from .configuration import Unreadable, read_configuration
@@ -22,7 +22,7 @@ from .images import images_of, is_another
 from .kinds import KINDS
 from .names import check_names
 from .patching import modules_of, patches
-from .placed import Placed, lines_of, plain
+from .placed import Placed, plain
 from .services import is_services, programs
 from .settings import check_grace, check_settings, preloads_unpatched
 from .values import Value

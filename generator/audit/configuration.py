@@ -6,9 +6,8 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..errors import Mark
+from ..errors import Mark, lines_of
 from .given import Given, Run, Span, Unseen
-from .placed import lines_of
 from .values import Scope, Value, evaluate
 
 #: Functions whose effect a reader of the text must know.

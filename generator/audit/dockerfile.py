@@ -8,11 +8,11 @@ from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..errors import Mark
+from ..errors import Mark, lines_of
 from .expansion import expand
 from .finding import Finding
 from .given import Span
-from .placed import Placed, lines_of, plain, unquoted
+from .placed import Placed, plain, unquoted
 from .words import SHELLS, Command, Word, find_gunicorn, list_words, script_words
 
 #: Health programs that images of Python lack, by the tag's suffix.

@@ -59,11 +59,6 @@ class Placed:
         return Placed("".join(texts), self.mark, self.breaks, [*offsets, self.offsets[end]])
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines of a program's text. splitlines() would break at a form feed and in texts, at U+2028, too."""
-    return re.split(r"\r\n?|\n", text)
-
-
 def plain(text: str, mark: Mark) -> Placed:
     """A text that stands at ``mark`` as it is."""
     return Placed(text, mark, [match.start() for match in re.finditer("\n", text)], range(len(text) + 1))

@@ -7,8 +7,7 @@ from functools import lru_cache
 
 import click
 
-from ..audit.placed import lines_of
-from ..errors import Mark
+from ..errors import Mark, lines_of
 
 #: A longer line is cut around the place.
 _WIDTH = 100

@@ -2,6 +2,8 @@
 
 A variable's name alone is enough (`holds_secret`): a profile can allow the variable. In a command, a text and a setting
 of the server there is stronger evidence or none (`is_secret`, `secret_word`, `secrets_in`).
+
+Patterns are compiled when they are first called, and kept by `re`: all of them would take a twentieth of each run.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import base64
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 #: The last word of a name says what it holds: TOKENIZERS_PARALLELISM, API_KEY_HEADER, JWT_TOKEN_EXPIRES and
@@ -26,27 +29,28 @@ _WHICH = (
     r"(_?[0-9]+|_(FALLBACKS?|BASE|VALUE|OLD|NEW|PREVIOUS|CURRENT|PRIMARY|SECONDARY|PROD|PRODUCTION|STAGING|DEV|TEST"
     r"|B64|BASE64|HEX|PEM|JSON|PLAIN))*"
 )
-_PASSWORD_NAME = re.compile(rf"({_PASSWORD}){_WHICH}$", re.I)
-_SECRET_NAME = re.compile(rf"({_SECRET}){_WHICH}$", re.I)
-_KEY_NAME = re.compile(rf"(^|_)KEYS?{_WHICH}$", re.I)
-_PUBLIC_NAME = re.compile(rf"(^|_)(PUBLIC|PUBLISHABLE)_?KEYS?{_WHICH}$", re.I)
+_PASSWORD_NAME = partial(re.compile, rf"({_PASSWORD}){_WHICH}$", re.I)
+_SECRET_NAME = partial(re.compile, rf"({_SECRET}){_WHICH}$", re.I)
+_KEY_NAME = partial(re.compile, rf"(^|_)KEYS?{_WHICH}$", re.I)
+_PUBLIC_NAME = partial(re.compile, rf"(^|_)(PUBLIC|PUBLISHABLE)_?KEYS?{_WHICH}$", re.I)
 #: `BASIC_AUTH: admin:hunter2`; of others, `AUTH: oauth2` and `AUTH: auth:check`, most name a method.
-_USER_NAME = re.compile(r"(BASIC|HTTP)_?AUTH(_USERS?)?$", re.I)
+_USER_NAME = partial(re.compile, r"(BASIC|HTTP)_?AUTH(_USERS?)?$", re.I)
 #: `--secret=db`, `"secret": "app/db"`: mostly which secret it is.
-_BARE_NAME = re.compile(r"SECRETS?", re.I)
+_BARE_NAME = partial(re.compile, r"SECRETS?", re.I)
 #: What a shell calls the working directory; as a key in a connection string the word is a password.
 _FOLDERS = ("PWD", "OLDPWD")
 #: MAX_TOKENS, say, or ACCESS_TOKEN: "false"; a number of ten digits may be a password.
-_NO_SECRET_VALUE = re.compile(r"|true|false|yes|no|on|off|null|none|[0-9]", re.I)
-_NUMBER = re.compile(r"[-+]?[0-9]{1,9}(\.[0-9]{1,9})?k?")
-_ABSOLUTE_PATH = re.compile(r"/|(/[A-Za-z0-9._-]{1,64}){1,32}/?")
-_RELATIVE_PATH = re.compile(
-    r"(~|\.\.?)/\S*|([\w.-]{1,64}/){0,32}([\w-]{1,64}\.(json|ya?ml|pem|key|crt|p12|env)|id_\w{1,16})"
+_NO_SECRET_VALUE = partial(re.compile, r"|true|false|yes|no|on|off|null|none|[0-9]", re.I)
+_NUMBER = partial(re.compile, r"[-+]?[0-9]{1,9}(\.[0-9]{1,9})?k?")
+_ABSOLUTE_PATH = partial(re.compile, r"/|(/[A-Za-z0-9._-]{1,64}){1,32}/?")
+_RELATIVE_PATH = partial(
+    re.compile, r"(~|\.\.?)/\S*|([\w.-]{1,64}/){0,32}([\w-]{1,64}\.(json|ya?ml|pem|key|crt|p12|env)|id_\w{1,16})"
 )
 #: A part of a path that reads like one of the random texts that begin with a slash as well.
-_RANDOM = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
+_RANDOM = partial(re.compile, r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*[0-9])[^/]{16,}")
 #: What stands for a value, and is none.
-_STAND_IN = re.compile(
+_STAND_IN = partial(
+    re.compile,
     r"""
     \\?\$+(?:[A-Za-z_{(].*|[0-9@*\#]?) | [^$`]*(?:\$+[({]|`).*     # $X, $$X, \$(cat x), build-$(date), and $1
     | %\(.* | %[sr] | %\w+% | \{.* | <.*>                           # %(x)s, %X%, {{ x }}, <your token>
@@ -57,24 +61,26 @@ _STAND_IN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 #: Words that everybody may know: of an example, for a build that needs some value, and what is done with a secret.
-_WORDS = re.compile(
+_WORDS = partial(
+    re.compile,
     r"((dummy|fake|example|placeholder|build|time|only|not|un|used|change|me|insecure|for)[-_]?){1,6}|x-oauth-basic"
     r"|auto|default|always|never|enabled?|disabled?|required|optional|string|include|omit|same-origin"
     r"|changed|reset|expired|revoked|redacted|filtered|masked|hidden",
     re.I,
 )
 #: `password=userPassword`, `token: X-Auth-Token`: the name of a field, a header or a secret.
-_NAME = re.compile(r"[A-Za-z][A-Za-z_./-]{0,63}")
+_NAME = partial(re.compile, r"[A-Za-z][A-Za-z_./-]{0,63}")
 #: A program's own words behind an equals sign: `token=get_token()`, `password=os.environ[...]`.
-_CODE = re.compile(r"[A-Za-z_]\w{0,40}((\.\w{1,40}){1,8}[(\[].*|[(\[]|\([A-Za-z_(].*)", re.DOTALL)
+_CODE = partial(re.compile, r"[A-Za-z_]\w{0,40}((\.\w{1,40}){1,8}[(\[].*|[(\[]|\([A-Za-z_(].*)", re.DOTALL)
 #: A variable in an address.
-_VARIABLE = re.compile(r"\$\{[^{}]*\}?|\$\([^()]*\)?|\$\w+|`[^`]*`?|\{\w*\}|%\(\w+\)s")
+_VARIABLE = partial(re.compile, r"\$\{[^{}]*\}?|\$\([^()]*\)?|\$\w+|`[^`]*`?|\{\w*\}|%\(\w+\)s")
 #: Starts at the colon: a search that starts at each letter of a scheme takes a second for 10 kB of letters.
-_USER_INFO = re.compile(r"(?:(https?)|[a-z0-9+.-])://([^/?#\s]*)@", re.I)
+_USER_INFO = partial(re.compile, r"(?:(https?)|[a-z0-9+.-])://([^/?#\s]*)@", re.I)
 #: A user without a password is one of a database or of ssh, but in the web a token, as Sentry and GitHub have them.
-_TOKEN = re.compile(r"(?=[A-Za-z_-]*[0-9])[\w-]{16,}")
-_WEB_TOKEN = re.compile(r"(?!git:?$)[\w.~%+-]+:?")
-_VALUES = re.compile(
+_TOKEN = partial(re.compile, r"(?=[A-Za-z_-]*[0-9])[\w-]{16,}")
+_WEB_TOKEN = partial(re.compile, r"(?!git:?$)[\w.~%+-]+:?")
+_VALUES = partial(
+    re.compile,
     r"""
     -----BEGIN\ (?:[A-Z0-9]{1,12}\ ){0,3}PRIVATE\ KEY | AGE-SECRET-KEY-1
     | (?<![A-Za-z0-9]) (?:
@@ -102,54 +108,55 @@ _VALUES = re.compile(
     re.VERBOSE,
 )
 #: A word behind it is a user and a password in base64, and not any word.
-_BASIC = re.compile(r"(?<![A-Za-z])basic(?:\s|%20|\+)([A-Za-z0-9+/]{4,500}={0,2})", re.I)
+_BASIC = partial(re.compile, r"(?<![A-Za-z])basic(?:\s|%20|\+)([A-Za-z0-9+/]{4,500}={0,2})", re.I)
 #: `name=value`, as connection strings, queries and options have it; and `"name": "value"`, and a header.
-_PAIR = re.compile(
-    r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})(?:\s{1,2}=\s{1,2}|=)("[^"]{1,500}|'[^']{1,500}|[^\s;,&"')]+)"""
+_PAIR = partial(
+    re.compile, r"""(?<![\w.])([A-Za-z_][\w.-]{0,63})(?:\s{1,2}=\s{1,2}|=)("[^"]{1,500}|'[^']{1,500}|[^\s;,&"')]+)"""
 )
-_MEMBER = re.compile(r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}(["'][^"']{1,500}|[0-9]{5,40})""")
-_HEADER = re.compile(
-    r"(?<![\w.])([A-Za-z][\w-]{0,63}):\s{0,2}(?:Token\s)?((?=[A-Za-z_-]{0,100}[0-9])[\w+=-]{12,500}+)(?![^\s\"'])"
+_MEMBER = partial(re.compile, r"""["']([A-Za-z_][\w.-]{0,63})["']\s{0,3}:\s{0,3}(["'][^"']{1,500}|[0-9]{5,40})""")
+_HEADER = partial(
+    re.compile,
+    r"(?<![\w.])([A-Za-z][\w-]{0,63}):\s{0,2}(?:Token\s)?((?=[A-Za-z_-]{0,100}[0-9])[\w+=-]{12,500}+)(?![^\s\"'])",
 )
 #: What a shell takes where a variable is not set.
-_DEFAULT = re.compile(r"\$\{([A-Za-z_]\w{0,63}):?[-=]([^{}]{1,500}+)\}")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|[-.]")
+_DEFAULT = partial(re.compile, r"\$\{([A-Za-z_]\w{0,63}):?[-=]([^{}]{1,500}+)\}")
+_HUMP = partial(re.compile, r"(?<=[a-z])(?=[A-Z])|[-.]")
 
 
 def holds_secret(name: str, value: str) -> bool:
     """Whether a variable looks like a secret by its name, or its value is one in whatever variable."""
     if is_secret(value):
         return True
-    if name in _FOLDERS or _NO_SECRET_VALUE.fullmatch(value) or is_path(value):
+    if name in _FOLDERS or _NO_SECRET_VALUE().fullmatch(value) or is_path(value):
         return False
-    name = _HUMP.sub("_", name)
-    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _has_password(value)):
+    name = _HUMP().sub("_", name)
+    if _PASSWORD_NAME().search(name) or (_USER_NAME().search(name) and _has_password(value)):
         return True
-    is_named = _SECRET_NAME.search(name) or _KEY_NAME.search(name)
-    return bool(is_named) and not _PUBLIC_NAME.search(name) and not _NUMBER.fullmatch(value)
+    is_named = _SECRET_NAME().search(name) or _KEY_NAME().search(name)
+    return bool(is_named) and not _PUBLIC_NAME().search(name) and not _NUMBER().fullmatch(value)
 
 
 def is_secret(value: str) -> bool:
     """Whether a text has a secret in it by its own form: a URL's password, a key, a token, a connection string's."""
-    if _VALUES.search(value) or any(_is_basic(match[1]) for match in _BASIC.finditer(value)):
+    if _VALUES().search(value) or any(_is_basic(match[1]) for match in _BASIC().finditer(value)):
         return True
-    for match in _USER_INFO.finditer(value):
-        if _has_password(match[2]) or (_WEB_TOKEN if match[1] else _TOKEN).fullmatch(match[2]):
+    for match in _USER_INFO().finditer(value):
+        if _has_password(match[2]) or (_WEB_TOKEN if match[1] else _TOKEN)().fullmatch(match[2]):
             return True
-    pairs = (match for form in (_PAIR, _MEMBER, _HEADER, _DEFAULT) for match in form.finditer(value))
-    return any(not _CODE.fullmatch(match[2]) and _is_secret_pair(match[1], match[2].strip("\"' ")) for match in pairs)
+    pairs = (match for form in (_PAIR, _MEMBER, _HEADER, _DEFAULT) for match in form().finditer(value))
+    return any(not _CODE().fullmatch(match[2]) and _is_secret_pair(match[1], match[2].strip("\"' ")) for match in pairs)
 
 
 def _is_secret_pair(name: str, value: str) -> bool:
     """Whether a keyword or an option looks like a secret: not for keys that are none in most lists of values."""
-    name = _HUMP.sub("_", name)
+    name = _HUMP().sub("_", name)
     if _stands_in(value) or is_path(value):
         return False
-    if _PASSWORD_NAME.search(name) or (_USER_NAME.search(name) and _has_password(value)):
+    if _PASSWORD_NAME().search(name) or (_USER_NAME().search(name) and _has_password(value)):
         return True
-    if _PUBLIC_NAME.search(name) or _NUMBER.fullmatch(value) or not _SECRET_NAME.search(name):
+    if _PUBLIC_NAME().search(name) or _NUMBER().fullmatch(value) or not _SECRET_NAME().search(name):
         return False
-    return not _BARE_NAME.fullmatch(name) or re.search(r"[0-9]", value) is not None
+    return not _BARE_NAME().fullmatch(name) or re.search(r"[0-9]", value) is not None
 
 
 def secrets_in(name: str, value: Any) -> Iterator[str]:
@@ -165,23 +172,23 @@ def secrets_in(name: str, value: Any) -> Iterator[str]:
 
 def is_path(value: str) -> bool:
     """Whether a text is a path, and not one of the random texts that begin with a slash."""
-    if _RELATIVE_PATH.fullmatch(value):
+    if _RELATIVE_PATH().fullmatch(value):
         return True
-    return bool(_ABSOLUTE_PATH.fullmatch(value)) and not any(map(_RANDOM.fullmatch, value.split("/")))
+    return bool(_ABSOLUTE_PATH().fullmatch(value)) and not any(map(_RANDOM().fullmatch, value.split("/")))
 
 
 def _stands_in(value: str) -> bool:
     """Whether a text is no value itself: it names one, or says where it is, or is a word that everybody knows."""
-    if any(form.fullmatch(value) for form in (_STAND_IN, _NO_SECRET_VALUE, _WORDS)):
+    if any(form().fullmatch(value) for form in (_STAND_IN, _NO_SECRET_VALUE, _WORDS)):
         return True
-    name = _HUMP.sub("_", value)
-    return bool(_NAME.fullmatch(value) and (_PASSWORD_NAME.search(name) or _SECRET_NAME.search(name)))
+    name = _HUMP().sub("_", value)
+    return bool(_NAME().fullmatch(value) and (_PASSWORD_NAME().search(name) or _SECRET_NAME().search(name)))
 
 
 def _has_password(user_info: str) -> bool:
     """Whether `user:password` has a password, and not a variable that has it."""
-    _, _, password = _VARIABLE.sub("$", user_info.replace('"', "")).partition(":")
-    return bool(password.strip(":")) and not re.fullmatch(r"\$+", password) and not _WORDS.fullmatch(password)
+    _, _, password = _VARIABLE().sub("$", user_info.replace('"', "")).partition(":")
+    return bool(password.strip(":")) and not re.fullmatch(r"\$+", password) and not _WORDS().fullmatch(password)
 
 
 def _is_basic(text: str) -> bool:
@@ -203,12 +210,13 @@ _OPTIONS = {
     **dict.fromkeys(("ssh", "scp", "sftp", "rsync"), r"(?!)"),  # sshpass's own options end here
     "curl": r"-[fgikLnsSvGIN]*[uU](.+)?|--(?:proxy-)?user(?:=(.+))?",
 }
-_ENDS = re.compile(r"[;&|]+")
-_INNER = re.compile(r"\$\(|`")
-_OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
+_ENDS = partial(re.compile, r"[;&|]+")
+_INNER = partial(re.compile, r"\$\(|`")
+_OPTION = partial(re.compile, r"--?([A-Za-z][\w.-]*)")
 #: What an option does, of which a secret's name only says to what: `--no-password x`, `--recv-keys x`.
-_VERB = re.compile(
-    r"(no|ask|prompt|skip|disabled?|hide|use|with|without|allow|reset|change|revoke|list|export|max|min|pad|stop)-"
+_VERB = partial(
+    re.compile,
+    r"(no|ask|prompt|skip|disabled?|hide|use|with|without|allow|reset|change|revoke|list|export|max|min|pad|stop)-",
 )
 
 
@@ -217,11 +225,11 @@ def secret_word(command: Sequence[str]) -> int | None:
     program = ""
     for number, word in enumerate(command):
         before = command[number - 1] if number else ""
-        if _ENDS.fullmatch(word):
+        if _ENDS().fullmatch(word):
             program = ""
         elif is_secret(word) or _follows(before, word, program):
             return number
-        inner = word if re.fullmatch(r"-[a-z]*c", before) else "".join(_INNER.split(word, 1)[1:])
+        inner = word if re.fullmatch(r"-[a-z]*c", before) else "".join(_INNER().split(word, 1)[1:])
         if " " in inner and secret_word(shell_words(inner)) is not None:
             return number
         # Wherever it stands: behind `while !`, `timeout 10`, `sudo -u app` and whatever else starts a program.
@@ -241,8 +249,8 @@ def _follows(option: str, value: str, program: str) -> bool:
         return False
     if match := re.fullmatch(_OPTIONS.get(program, r"(?!)"), option):
         return not any(match.groups()) and _is_given(value, program)
-    named = _OPTION.fullmatch(option)
-    return named is not None and not _VERB.match(named[1]) and _is_secret_pair(named[1], value)
+    named = _OPTION().fullmatch(option)
+    return named is not None and not _VERB().match(named[1]) and _is_secret_pair(named[1], value)
 
 
 def _is_given(value: str, program: str) -> bool:

@@ -18,6 +18,7 @@ import yaml
 from ..containers.command import undisturbed
 from ..errors import KitError
 from ..plan.plan import Plan
+from ..profile.document import LOADER
 from ..render.render import render
 from .kubectl import Kubectl, NotOnCluster, poll, ready, trouble
 from .request import Request
@@ -129,7 +130,7 @@ def on_cluster(
 def proof_objects(plan: Plan, image: str | None) -> list[dict[str, Any]]:
     """The manifest's objects without those left out, in no namespace of their own, with ``image`` where given."""
     kept = []
-    for each in yaml.safe_load_all(render(plan)[plan.manifest]):
+    for each in yaml.load_all(render(plan)[plan.manifest], Loader=LOADER):
         if each["kind"] in LEFT_OUT:
             continue
         each["metadata"].pop("namespace", None)

@@ -20,12 +20,10 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 from ..errors import KitError, ProfileError
 from ..files import read_regular
 from ..pipeline import plan_profile
-from ..profile.document import MAX_BYTES
+from ..profile.document import LOADER, MAX_BYTES
 
 #: What our comments begin with, by which a later run finds them.
 MARK = "container-kit tune"
-#: As profile/document.py reads it: the two parsers of PyYAML differ in what they take.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def written(text: str, file: str, settings: Sequence[Setting], root: Path) -> st
         for setting in settings:
             made = _with(made, setting)
         # Whatever stands where it was not expected: no value is lost, and none lands in a comment.
-        if yaml.load(made, Loader=_LOADER) != _expected(text, settings):  # noqa: S506
+        if yaml.load(made, Loader=LOADER) != _expected(text, settings):  # noqa: S506
             raise _ByHandError("its YAML is written in a way that this does not edit")
         plan_profile(made, file, (), root)
     except (_ByHandError, yaml.YAMLError) as error:
@@ -65,7 +63,7 @@ def written(text: str, file: str, settings: Sequence[Setting], root: Path) -> st
 
 def _expected(text: str, settings: Sequence[Setting]) -> Any:
     """The profile's values with the settings."""
-    document = yaml.load(text, Loader=_LOADER)  # noqa: S506
+    document = yaml.load(text, Loader=LOADER)  # noqa: S506
     for setting in settings:
         *above, name = setting.path.split(".")
         section = document
@@ -84,7 +82,7 @@ def listed(settings: Sequence[Setting]) -> str:
 
 
 def _with(text: str, setting: Setting) -> str:
-    document = yaml.compose(text, Loader=_LOADER)
+    document = yaml.compose(text, Loader=LOADER)
     if re.search(r"\r(?!\n)", text):
         raise _ByHandError("it has a carriage return that ends no line")
     if not isinstance(document, MappingNode) or document.flow_style:

@@ -7,19 +7,19 @@ from typing import Any
 
 import yaml
 
+from ..profile.document import LOADER
 from .deprecations import warnings
 from .fields import field_problems
 from .problem import Key, Objects, Problem, object_key
 from .references import reference_problems
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _GATEWAY = "gateway.networking.k8s.io/"
 
 
 def manifest_problems(text: str, minors: tuple[str, ...]) -> Iterator[str]:
     """Everything that a cluster of one of the ``minors`` would refuse; without minors the schemas are not used."""
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))
+        documents = list(yaml.load_all(text, Loader=LOADER))
     except yaml.YAMLError as error:
         yield f"not YAML: {' '.join(str(error).split())}"
         return

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import yaml
 
+from ..profile.document import LOADER
+
 #: A quoted string, a comment to the end of its line, or one of nginx's own signs.
 _WORDS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\#[^\n]*|[{};]|[^\s{};]+""")
 
@@ -14,7 +16,7 @@ _WORDS = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\#[^\n]*|[{};]|[^\s{
 def compose_problems(text: str) -> Iterator[str]:
     """The file is YAML, and each $ in it begins a variable with a default or stands for itself."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=LOADER)  # noqa: S506
     except yaml.YAMLError as error:
         yield f"not YAML: {error}"
         return
