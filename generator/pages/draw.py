@@ -34,11 +34,11 @@ CONFIG: dict[str, Any] = {
         "tickColor": "var(--grid)",
     },
     "axisX": {"labelSeparation": 12, "labelOverlap": True},
+    "axisY": {"titlePadding": 12},  # the labels are wider in the reader's font
     "legend": {
         "aria": False,
         "labelColor": "var(--text)",
         "labelFontSize": 12,
-        "columnPadding": 24,
         "symbolOpacity": 1,
         "symbolStrokeWidth": 0,
     },

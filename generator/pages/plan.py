@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from ..plan.explain import command_line, every_number, explanation
@@ -28,6 +29,11 @@ def summary(plan: Plan) -> str:
     """The promise in one sentence."""
     limits = f"{plan.texts.cpu_text} CPU and {plan.texts.memory_text}"
     return f"{plan.profile.connections:,} connections on {limits}, served by {plan.server.name}."
+
+
+def moment(began: str) -> str:
+    """A report's time, ISO 8601 in UTC, as a reader has it: to the minute."""
+    return datetime.fromisoformat(began).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def plan_sections(plan: Plan) -> list[Section]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..pages.parts import Page, Section, Table
-from ..pages.plan import plan_sections
+from ..pages.plan import moment, plan_sections
 from ..plan.plan import Plan
 from ..profile.formats import memory_text
 from . import page_charts
@@ -42,7 +42,8 @@ def _lead(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['connections']:,} connections on {cpus}, served by {versions['server']} ({packages})."
     quick = " (quick)" if report["quick"] else ""
     where = f"{report['engine']}, kernel {machine['kernel']}, {machine['cpus']:g} CPU"
-    yield f"Measured {report['began']} in {report['seconds']:g} s{quick}, on {where}, shared by all that took part."
+    at = moment(report["began"])
+    yield f"Measured {at} in {report['seconds']:g} s{quick}, on {where}, shared by all that took part."
     yield "Figures hold for that machine at that time. The JSON file beside this page has what every tool printed."
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..pages import charts, measures
 from ..pages.parts import Chart, Page, Section, Table
-from ..pages.plan import plan_sections, summary
+from ..pages.plan import moment, plan_sections, summary
 from ..plan.plan import Plan
 from .report import note, sentences, settled
 
@@ -18,14 +18,14 @@ SHOWN = 6
 
 def tune_page(report: Report, own: Plan) -> Page:
     """Of a report as it is written to JSON, and the plan of the profile as it was given."""
-    chosen = report["chosen"]
+    chosen, at, cpus = report["chosen"], moment(report["began"]), report["machine"]["cpus"]
     return Page(
         f"{report['profile']}: tune",
         f"{report['profile']}: {chosen}" if chosen else f"{report['profile']}: nothing chosen",
         [
             summary(own),
-            f"Measured {report['began']} in {report['seconds']:g} s on {report['machine']['cpus']:g} CPU, shared by "
-            "server and load client. Figures hold for that machine at that time.",
+            f"Measured {at} in {report['seconds']:g} s on {cpus:g} CPU, shared by server and load client. "
+            "Figures hold for that machine at that time.",
         ],
         [
             _candidates(report),

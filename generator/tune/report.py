@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def print_report(report: Mapping[str, Any]) -> None:
         style = "bold green" if row["name"] == report["chosen"] else ""
         table.add_row(row["name"], *(f"{v:.0f}" for v in cells), str(len(figures)), p99, note(row, report), style=style)
     console.print(table)
-    for line in sentences(report):
+    for line in [*sentences(report), *capacity_lines(report)]:
         console.print(printable(line), soft_wrap=True)
 
 
@@ -184,7 +184,7 @@ def note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
-    """What follows from the table, a line each."""
+    """What follows from the table, a line each, but for the capacity, a table of its own."""
     lines = [f"left out: {name}: {why}" for name, why in report["left_out"].items()]
     if report["chosen"]:
         lines.append(f"chosen: {report['chosen']}{_against_own(report)}")
@@ -194,14 +194,15 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
     lines += [f"not measured: {what}: {why}" for what, why in report["not_measured"].items()]
     if report["blocking"]:
         lines.append(_blocking(report["blocking"]))
-    if report["capacity"]:
-        found = report["capacity"]
-        lines.append(f"one pod: {found['requests']:.0f} requests/s over {found['connections']} connections; pods for")
-        lines += [
-            f"  {row['requests']:,.0f} requests/s: {row['pods']} ({row['connections']:,} connections)"
-            for row in found["pods"]
-        ]
     return lines
+
+
+def capacity_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """What one pod takes, and the pods for larger rates; nothing where it is not known."""
+    if found := report["capacity"]:
+        yield f"one pod: {found['requests']:,.0f} requests/s over {found['connections']:,} connections; pods for"
+        for row in found["pods"]:
+            yield f"  {row['requests']:,.0f} requests/s: {row['pods']} ({row['connections']:,} connections)"
 
 
 def _against_own(report: Mapping[str, Any]) -> str:

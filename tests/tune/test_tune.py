@@ -28,7 +28,7 @@ from generator.runtime.sizing import MIB
 from generator.tune.candidates import Field, find
 from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
 from generator.tune.page import tune_page
-from generator.tune.report import capacity, make_report, sentences, settings
+from generator.tune.report import capacity, capacity_lines, make_report, sentences, settings
 from generator.tune.search import Standing, judge
 from generator.tune.trial import Bench, NotServing, Trial, of_steps, rates_around, rates_from
 from generator.tune.tune import Findings, or_why_not
@@ -397,7 +397,7 @@ def test_the_report_says_what_follows() -> None:
     assert report["chosen"] == BETTER
     assert "43.1 times the profile's own" in text
     assert "the app BLOCKS it: shop/db.py:12 (query)" in text
-    assert "one pod: 905 requests/s over 1200 connections" in text
+    assert next(capacity_lines(report)) == "one pod: 905 requests/s over 1,200 connections; pods for"
     assert "30 MiB after load" in text and "left out: sync: " in text
     assert "not measured: the event loop: it was away" in text
 
