@@ -126,6 +126,15 @@ def test_a_worker_that_says_nothing_does_not_count() -> None:
         assert not found.ahead(2, 100)
 
 
+def test_every_age_is_heard_whoever_writes_first() -> None:
+    found = Balance()
+    ages = (255, 3, 256, 700)  # old workers are replaced by ever higher ones
+    for count, age in enumerate(ages, 10):
+        found.write(age, count)
+        assert sorted(found.others(1000)) == [*range(10, count + 1)]
+    assert sorted(found.others(256)) == [10, 11, 13]
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_worker_that_is_behind_catches_up(gunicorn: Callable[..., Gunicorn], place: int) -> None:
     """Whichever the kernel prefers, and where none is preferred: then the other's lead of 100 would stay."""
