@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import KitError
 from ..profile.gunicorn_settings import known_settings
-from .audit import Source
+from .sources import Source
 
 SECONDS = 10
 #: Runs the file named first and prints those of its names that are settings, where JSON can hold their values. What

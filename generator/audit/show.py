@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import printable
-from .audit import Report
 from .finding import Finding
 from .kinds import KINDS
+from .report import Report
 
 #: What each severity is called elsewhere.
 _SARIF = {"error": "error", "warning": "warning", "note": "note"}

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from ..audit.audit import COMMAND_LINE, Report, Source
 from ..audit.audit import audit as look
 from ..audit.execute import run_configuration
+from ..audit.report import Report
 from ..audit.show import as_github, as_json, as_sarif
+from ..audit.sources import COMMAND_LINE, Source
 from ..errors import KitError, printable
 from ..files import read_regular
 from ..version import __version__

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..audit.audit import Source, audit
+from ..audit.audit import audit
 from ..audit.finding import Finding
 from ..audit.kinds import findings_page
+from ..audit.sources import Source
 from ..errors import FAULT_KINDS, ProfileError, TargetError
 from ..output.drift import Change
 from ..pipeline import plan_profile

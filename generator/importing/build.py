@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from pathlib import PurePosixPath
 
-from ..audit.audit import COMMAND_LINE, Source
 from ..audit.dockerfile import Instruction, instructions
 from ..audit.given import Span
 from ..audit.placed import plain
+from ..audit.sources import COMMAND_LINE, Source
 from ..audit.words import Word, commands, line_words, split
 from ..errors import Mark
 from ..profile.secrets import secret_word

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ..audit.audit import Beside, Source, Starts, audit, read_starts
+from ..audit.audit import Starts, audit, read_starts
 from ..audit.containers import Container
 from ..audit.dockerfile import Image
 from ..audit.documents import BadDocument, Node, read_documents
 from ..audit.given import Run, Span
+from ..audit.sources import Beside, Source
 from ..errors import Fault, KitError, Mark, ProfileError
 from ..plan.plan import Plan
 from ..profile.schema import GUNICORN_NAMES

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..audit.audit import Report
 from ..audit.given import Given, Run
 from ..audit.kinds import KINDS
+from ..audit.report import Report
 from ..audit.worker import worker_of
 from ..errors import KitError, Mark
 from ..profile.document import Text

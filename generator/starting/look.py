@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..audit.audit import Source, read_starts
+from ..audit.audit import read_starts
 from ..audit.configuration import Unreadable, read_configuration
+from ..audit.sources import Source
 from ..errors import Mark
 from ..profile.document import Text
 from ..profile.schema import SETTINGS

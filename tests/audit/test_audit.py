@@ -17,9 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from generator.audit import values
-from generator.audit.audit import Source, audit, read_starts
+from generator.audit.audit import audit, read_starts
 from generator.audit.execute import _isolation, run_configuration
 from generator.audit.kinds import KINDS
+from generator.audit.sources import Source
 from generator.audit.values import Scope, evaluate
 from generator.cli.commands import commands
 from generator.cli.excerpt import excerpt

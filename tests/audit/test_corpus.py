@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from gunicorn import config
 
-from generator.audit.audit import Source, audit
+from generator.audit.audit import audit
 from generator.audit.kinds import KINDS
 from generator.audit.names import refused
+from generator.audit.sources import Source
 from generator.profile.gunicorn_settings import known_settings
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.txt"))

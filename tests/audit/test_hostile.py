@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from generator.audit.audit import Source, audit
+from generator.audit.audit import audit
+from generator.audit.sources import Source
 from generator.cli.commands import commands
 
 LISTS = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 13))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from generator.audit.audit import Source, audit
+from generator.audit.audit import audit
+from generator.audit.sources import Source
 from generator.cli.commands import commands
 from generator.pipeline import plan_profile
 from generator.plan.plan import Plan
