@@ -86,6 +86,39 @@ def test_axe_finds_nothing_and_nothing_runs_over(
     page.close()
 
 
+#: Pairs of texts in one chart that cover each other by more than two pixels each way.
+OVERLAPS = """() => [...document.querySelectorAll('svg')].flatMap(svg => {
+  const shown = t => t.textContent.trim() && t.getAttribute('opacity') !== '0' && t.getClientRects().length;
+  const texts = [...svg.querySelectorAll('text')].filter(shown);
+  const boxes = texts.map(t => t.getBoundingClientRect());
+  return texts.flatMap((one, i) => texts.slice(i + 1).filter((_, k) => {
+    const a = boxes[i], b = boxes[i + 1 + k];
+    return Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
+  }).map(other => one.textContent + ' | ' + other.textContent));
+})"""
+#: Labels of legends that another entry's mark stands on, or nearer to than a space is wide.
+CROWDED = """() => [...document.querySelectorAll('svg .role-legend')].flatMap(legend => {
+  const marks = [...legend.querySelectorAll('.role-legend-symbol path')].map(m => m.getBoundingClientRect());
+  const labels = [...legend.querySelectorAll('.role-legend-label text')];
+  return labels.filter(label => {
+    const box = label.getBoundingClientRect();
+    return marks.some(m => m.left < box.right + 4 && m.right > box.left && m.top < box.bottom && m.bottom > box.top);
+  }).map(label => label.textContent);
+})"""
+
+
+@pytest.mark.parametrize("name", ["report", "proof", "tune"])
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_no_text_of_a_chart_covers_another(browser: Browser, written: dict[str, Path], name: str, width: int) -> None:
+    """In a font wider than that which the charts are laid out for."""
+    page, _ = opened(browser, written[name], width)
+    page.evaluate("for (const t of document.querySelectorAll('svg text')) t.style.fontFamily = 'DejaVu Sans, Verdana'")
+    assert page.evaluate(OVERLAPS) == []
+    assert page.evaluate(CROWDED) == []
+    page.close()
+
+
 @pytest.mark.parametrize("width", [WIDE, PHONE])
 def test_values_are_shown_on_focus_and_by_keys(browser: Browser, written: dict[str, Path], width: int) -> None:
     page, _ = opened(browser, written["report"], width)
