@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from ..errors import TargetError
 from . import journal
 from .ownership import decode, encode, hash_of, list_text, may_own, read_list
-from .paths import LIST_NAME, inside, read
+from .paths import LIST_NAME, inside, places, read
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,21 @@ def plan_changes(root: Path, bundles: Iterable[Bundle], force: bool = False) -> 
     foreign: list[str] = []
     for bundle in bundles:
         list_path = f"{bundle.folder}/{LIST_NAME}"
-        listed = read_list(inside(root, list_path))
-        for path, text in {**bundle.files, list_path: list_text(bundle.files)}.items():
-            old = _read_text(inside(root, path))
+        texts = {**bundle.files, list_path: list_text(bundle.files)}
+        on_disk = places(root, texts)
+        listed = read_list(on_disk[list_path])
+        for path, text in texts.items():
+            old = _read_text(on_disk[path])
             verb = "created" if old is None else "unchanged" if old == text else "changed"
             changes.append(Change(path, verb, old, text))
             if verb == "changed" and path != list_path and listed.get(path) != hash_of(encode(old or "")):
                 foreign.append(f"{path}: " + ("changed by hand" if path in listed else "not made by the generator"))
         owned = sorted(path for path in listed.keys() - bundle.files.keys() if may_own(bundle.folder, path))
-        for path in owned:
-            old = _read_text(inside(root, path))
+        for path, place in places(root, owned).items():
+            old = _read_text(place)
             if old is not None and (listed[path] == hash_of(encode(old)) or force):
                 changes.append(Change(path, "removed", old, None))
-        changes += _leftovers(root, [*bundle.files, list_path, *owned])
+        changes += _leftovers(root, [*texts, *owned])
     if foreign and not force:
         raise TargetError("\n".join([*foreign, "move them away, or overwrite them with --force"]))
     return changes + [Change(path, "removed", text, None) for path, text in journal.pending(root)]
@@ -70,7 +73,7 @@ def _leftovers(root: Path, paths: Iterable[str]) -> Iterator[Change]:
     for path in sorted(paths):
         folder, _, name = path.rpartition("/")
         leftover = f"{folder}/.{name}.kit-new"
-        if (old := _read_text(inside(root, leftover))) is not None:
+        if os.path.lexists(root / leftover) and (old := _read_text(inside(root, leftover))) is not None:
             yield Change(leftover, "removed", old, None)
 
 

@@ -30,10 +30,17 @@ def output_root(given: str) -> Path:
 
 def inside(root: Path, path: str) -> Path:
     """The place of ``path`` below ``root``. Raises TargetError where a link leads elsewhere."""
-    target = root / path
-    if target.is_symlink() or leads_outside(root, target.parent):
-        raise TargetError(f"{path}: leads outside the output folder by a link; remove the link")
-    return target
+    return places(root, [path])[path]
+
+
+def places(root: Path, paths: Iterable[str]) -> dict[str, Path]:
+    """The place of each path below ``root``, as ``inside``: a folder's links are followed once for all its files."""
+    found = {path: root / path for path in paths}
+    outside = {folder for folder in {place.parent for place in found.values()} if leads_outside(root, folder)}
+    for path, place in found.items():
+        if place.parent in outside or place.is_symlink():
+            raise TargetError(f"{path}: leads outside the output folder by a link; remove the link")
+    return found
 
 
 def leads_outside(root: Path, target: Path) -> bool:

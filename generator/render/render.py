@@ -84,7 +84,7 @@ def _patched(manifest: str, plan: Plan) -> str:
 def runtime_files() -> Mapping[str, str]:
     """The runtime's own source, copied verbatim once per output tree."""
     modules = sorted(RUNTIME.rglob("*.py"))
-    return {f"docker/runtime/{m.relative_to(RUNTIME).as_posix()}": m.read_text(encoding="utf-8") for m in modules}
+    return {f"docker/runtime/{m.relative_to(RUNTIME).as_posix()}": m.read_bytes().decode("utf-8") for m in modules}
 
 
 @cache
