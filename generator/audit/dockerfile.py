@@ -14,6 +14,7 @@ from .finding import Finding
 from .given import Span
 from .placed import Placed, plain, unquoted
 from .words import SHELLS, Command, Word, find_gunicorn, list_words, script_words
+from .wrapping import is_gunicorn
 
 #: Health programs that images of Python lack, by the tag's suffix.
 _LACKS = {"slim": ("curl", "wget"), "alpine": ("curl",)}
@@ -70,7 +71,11 @@ class Image:
         """What it starts with other arguments than its CMD."""
         if self.entry is not None and not _is_json(self.entry.text):
             return script_words(self.entry.placed, self.environment)
-        return [*list_words([*_items(self.entry), *arguments], self.environment), *words]
+        own, rest = list(arguments), list(words)
+        given = [*list_words(own, self.environment), *rest]
+        every = [*list_words([*_items(self.entry), *own], self.environment), *rest]
+        # Of an entry that nobody knows: what else would it do with gunicorn and its options than start it?
+        return given if find_gunicorn(every) is None and is_gunicorn(given) else every
 
 
 _HERE_DOCUMENT = re.compile(r"(?<!<)<<-?(['\"]?)([A-Za-z_]\w*)\1")

@@ -62,6 +62,11 @@ def base_name(text: str) -> str:
     return text.rsplit("/", 1)[-1]
 
 
+def is_gunicorn(words: Sequence[Text]) -> bool:
+    """Whether these words are gunicorn and what it is given."""
+    return len(words) > 1 and base_name(words[0].text) in GUNICORN
+
+
 def position_of_gunicorn(words: Sequence[Text]) -> int | None:
     """Where gunicorn stands in a command that starts it, or None."""
     prefix = _Prefix()
