@@ -38,8 +38,8 @@ that none fails is the kit's, and `tests/containers/test_faults_table.py` fails 
 - SIGTERM: {held} requests of 0.7 s each, sent before the signal, some in progress and the rest in the queue; the
   seconds are those until it ended with 0.
 - App raises OSError: as of a database that resets a connection, outside of Flask; each is a 500 with its traceback.
-- SIGHUP with a changed file: workers that import the app themselves have the new code. With `preload_app`, the
-  default of the servers that fork from one master, the master has imported it: SIGHUP makes new workers of the old
+- SIGHUP with a changed file: workers that import the app themselves have the new code. With `preload_app`
+  ([whose default it is](servers.md)) the master has imported it: SIGHUP makes new workers of the old
   code, and **a new container has the new code**.
 - Freeze: `docker pause` for {frozen} s, more than twice `timeout`, which is harder than 40 s with the default
   `timeout` of 30 s; no worker is replaced.
