@@ -44,6 +44,10 @@ def app(environ, start_response):
             sock.close()
     if path == "/read":
         environ["wsgi.input"].read()
+    if path == "/length":
+        body = str(len(environ["wsgi.input"].read())).encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
     if path == "/pieces":
         return pieces(start_response)
     if path == "/file":

@@ -89,3 +89,25 @@ def test_where_much_waits_the_bytes_stay_in_the_kernel(connected: tuple[Client, 
     client.readable()
     assert ready(client) and client.first is None and client.server.worker.waiting_bytes == WAITING_BYTES
     assert client.take_first() == b"first" and client.server.worker.waiting_bytes == WAITING_BYTES
+
+
+def test_a_body_that_is_cut_off_has_no_end(connected: tuple[Client, socket.socket]) -> None:
+    client, _ = connected
+    client.hang_up()
+    with pytest.raises(ConnectionResetError):
+        client.recv_body(10)
+
+
+def test_a_body_that_the_client_ends_ends(connected: tuple[Client, socket.socket]) -> None:
+    client, theirs = connected
+    theirs.sendall(b"some")
+    theirs.close()
+    assert (client.recv_body(10), client.recv_body(10)) == (b"some", b"")
+
+
+def test_past_its_time_a_body_is_cut_off(connected: tuple[Client, socket.socket]) -> None:
+    client, theirs = connected
+    theirs.sendall(b"late")
+    client.deadline = 0.0
+    with pytest.raises(ConnectionResetError):
+        client.recv_body(10)

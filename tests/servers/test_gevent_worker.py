@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from select import select
 from threading import Thread
@@ -48,7 +49,7 @@ class IdleClient:
     """Past its deadline."""
 
     def __init__(self) -> None:
-        self.idle_since, self.deadline, self._sock = None, 0.0, Mock()
+        self.idle_since, self.deadline, self.hang_up = None, 0.0, Mock()
 
 
 def looking_worker(clients: int) -> Any:
@@ -62,7 +63,7 @@ def looking_worker(clients: int) -> Any:
 def test_the_heart_beats_while_thousands_are_looked_at() -> None:
     found = looking_worker(500)
     found.look_at_clients()
-    assert all(client._sock.shutdown.called for client in found.clients)
+    assert all(client.hang_up.called for client in found.clients)
     each = gevent_worker.LOOKED_AT // (gevent_worker.A_CLOSED_ONE + 1) + 1
     assert found.notify.call_count == 500 // each
 
@@ -199,6 +200,50 @@ def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunic
         assert read_response(unread)  # the app did not wait for it
         assert unread.recv(1) == b""
     assert "Error" not in server.log.read_text()
+
+
+def test_what_comes_of_a_body_too_late_is_no_request(gunicorn: Callable[..., Gunicorn]) -> None:
+    """The app leaves the body, which is discarded until header_timeout; each client sends on just before or after."""
+    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.5\n")
+    smuggled = b"GET /count/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (len(smuggled) + 1)
+    with connections(server, 40) as clients:
+        for client in clients:
+            client.sendall(head)
+            assert read_response(client)
+        sent = monotonic()
+        for number, client in enumerate(clients):
+            until(lambda: monotonic() > sent + 0.3 + number * 0.015)  # noqa: B023
+            for part in (b"x", smuggled):
+                with suppress(OSError):  # closed
+                    client.sendall(part)
+                until(lambda start=monotonic(): monotonic() > start + 0.005)
+        for client in clients:
+            with suppress(OSError):
+                while client.recv(1000):
+                    pass
+    assert server.get("/served") == b""
+
+
+def test_a_body_has_its_time_behind_a_request_that_came_with_it(gunicorn: Callable[..., Gunicorn]) -> None:
+    server = gunicorn("gevent", keepalive=1)
+    with connections(server, 1) as (client,):
+        head = b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + head + b"hello")
+        assert read_response(client)
+        start = monotonic()
+        until(lambda: monotonic() > start + 1.6)  # longer than keepalive
+        client.sendall(b"world")
+        assert read_response(client)[1] == b"10"
+
+
+@pytest.mark.parametrize(("hung_up", "keeps"), [(False, True), (True, False)])
+def test_behind_a_hang_up_a_connection_is_not_kept(hung_up: bool, keeps: bool) -> None:
+    worker = looking_worker(0)
+    worker.keepalive, worker.respond = 75, lambda *_: True
+    client = Mock(hung_up=hung_up, unread=b"")
+    worker.serve(client)
+    assert client.wait.called is keeps and client.server.do_close.called is not keeps
 
 
 def test_a_client_that_takes_nothing_is_hung_up_on(gunicorn: Callable[..., Gunicorn]) -> None:

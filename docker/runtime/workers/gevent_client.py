@@ -1,6 +1,7 @@
 """A connection of the gevent worker: what it waits for, and how long it may."""
 
 import errno
+from _socket import SHUT_RD
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -35,6 +36,7 @@ class Client(socket.socket):  # type: ignore[misc]
         "deadline",
         "first",
         "head",
+        "hung_up",
         "idle_since",
         "request",
         "served",
@@ -55,6 +57,7 @@ class Client(socket.socket):  # type: ignore[misc]
         self.head: int | None = None
         self.request: Any = None
         self.served = False  # it has had a request before
+        self.hung_up = False  # its reading side is shut, yet Linux takes what still comes: nothing of that is a request
         self.first: bytes | None = None  # what has come of a request that waits for its turn, if it has been read
         self.unread = b""  # bytes read that nobody has looked at
         self.whole = False  # gunicorn has served a request, and nothing of the next one came with it
@@ -87,9 +90,20 @@ class Client(socket.socket):  # type: ignore[misc]
             except OSError:  # it is over
                 self.first = b""
             worker.waiting_bytes += len(self.first)
-        self.busy = True
-        self.deadline = float("inf")  # its time runs from its turn on
-        worker.pool.add(self)
+        self.wait_for_turn(begun=bool(self.first))
+
+    def wait_for_turn(self, begun: bool) -> None:
+        """Something has come; its time runs from its turn on. Whether it is known to be the begin of a request."""
+        self.busy, self.deadline = True, float("inf")
+        if begun:
+            self.idle_since = None
+        self.server.worker.pool.add(self)
+
+    def hang_up(self) -> None:
+        """Its time is over. Wakes the reader, yet what has arrived is still read and served, as the last request."""
+        self.hung_up = True
+        with suppress(OSError):
+            self._sock.shutdown(SHUT_RD)  # not gevent's, which throws into the reader
 
     def take_first(self) -> bytes:
         """The bytes that have come, none at the end of the connection; BlockingIOError where there are none yet."""
@@ -128,6 +142,8 @@ class Client(socket.socket):  # type: ignore[misc]
         return data if monotonic() < self.deadline else b""
 
     def recv_body(self, *args: Any) -> bytes:
+        """More of it, nothing where the client has closed. What is cut off here is no end of a body: gunicorn would take
+        it for whole, and the rest, should it come later, for the next request."""
         if self.unread:
             data, self.unread = self.unread, b""
             return data
@@ -138,7 +154,9 @@ class Client(socket.socket):  # type: ignore[misc]
             except TimeoutError as error:
                 if self.writing is None or self.timeout != self.server.worker.transfer_timeout:
                     raise self.gone("sent nothing more of the body", error) from None
-        return data if monotonic() < self.deadline else b""
+        if monotonic() >= self.deadline or (self.hung_up and not data):
+            raise ConnectionResetError(errno.ECONNRESET, "the client sent its body too late")
+        return data
 
     def read_head(self, data: bytes) -> None:
         """gunicorn's parser gets the head, which begins with ``data``, and has header_timeout for it."""

@@ -5,7 +5,6 @@ requests; this module decides: what is served how, when a connection ends, how a
 is gunicorn's: parsing of all other requests, the WSGI call, logging, hooks, HTTP/2, TLS.
 """
 
-import _socket
 import errno
 import os
 from contextlib import nullcontext, suppress
@@ -113,7 +112,9 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             self.places_needed -= len(idle)
 
     def close_if_needed(self, request: Any, client: Client) -> None:
-        if self.places_needed > 0:
+        if client.hung_up:
+            request.force_close()
+        elif self.places_needed > 0:
             self.places_needed -= 1
             request.force_close()
         elif self.surplus > 0 and client.served:
@@ -128,8 +129,7 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             work += 1
             idle = now - (client.idle_since or now)
             if now > client.deadline or (idle > LINGER and not self.alive):
-                with suppress(OSError):  # wakes the reader, yet what has arrived is still read and served
-                    client._sock.shutdown(_socket.SHUT_RD)  # not gevent's, which throws into the reader
+                client.hang_up()
                 work += A_CLOSED_ONE
             if work > LOOKED_AT:
                 gevent.sleep(BREATH)  # a whole turn of the hub, half a second where requests compute for 10 ms
@@ -184,22 +184,22 @@ class FairGeventWorker(OwnErrors, GeventWorker):  # type: ignore[misc]
             return
         except OSError:
             data = b""
-        client.idle_since = None
+        client.idle_since, client.deadline = None, float("inf")
         try:
             keep = bool(data) and self.respond(data, client)
         except Exception:  # not foreseen, or it would have a response: it must not cost a place for ever
             self.log.exception("Error on a connection")
             keep = False
-        if not keep:
+        if not keep or client.hung_up:
             client.whole = False
             client.server.do_close(client)
             return
+        if client.unread:
+            client.wait_for_turn(begun=True)
+            return
         client.idle_since = monotonic()
         client.deadline = client.idle_since + self.keepalive
-        if client.unread:
-            self.pool.add(client)
-        else:
-            client.wait()
+        client.wait()
 
     def respond(self, data: bytes, client: Client) -> bool:
         """One request, or with gunicorn's parser those that came with it; whether the connection stays open."""
