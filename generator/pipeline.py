@@ -85,8 +85,10 @@ def _other_packages() -> Iterator[tuple[str, str, str]]:
 def _hazards(root: Path, profile: Profile, server: Server, workers: int, project: Project) -> tuple[Hazard, ...]:
     """What bites in production, but for what the profile says does not."""
     app = profile.app
-    folders = [app.path, *([f"{app.path}/{app.python_path}"] if app.python_path else [])]
-    modules = [app.module.partition(":")[0], *([app.hooks] if app.hooks else [])]
+    # src is where an installed project's modules lie, as often as not.
+    folders = [app.path, *(f"{app.path}/{below}" for below in dict.fromkeys((app.python_path, "src")) if below)]
+    named = {"app.module": app.module, "app.hooks": app.hooks}
+    targets = {name: (profile.place(name), target) for name, target in named.items() if target}
     serving = Serving(
         production=server.production,
         patched_by=server.patched_by,
@@ -94,14 +96,23 @@ def _hazards(root: Path, profile: Profile, server: Server, workers: int, project
         sleep_blocks=server.sleep_blocks,
         preload=server.production and server.effective(profile, "preload_app"),
         hooks=app.hooks,
+        installs=project.kind != "none",
         websocket=profile.websocket,
         several=workers > 1 or profile.kubernetes.replicas != 1,
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
-    probed = [(profile.place(path), path) for path in paths]
-    found = find_hazards(root, folders, modules, dict(project.required), serving, probed)
+    settings = [("probed-page", profile.place(path), path) for path in paths]
+    settings += [("debug", profile.place("env"), f"{name}: {value}") for name, value in _debugging(profile)]
+    found = find_hazards(root, folders, targets, dict(project.required), serving, settings)
     ignored = dict(app.warnings_ignored)
     return tuple(hazard for hazard in found if hazard.kind.name not in ignored)
+
+
+def _debugging(profile: Profile) -> Iterator[tuple[str, str]]:
+    """Variables that turn Flask's debugging on."""
+    for name, value in dict(profile.env).items():
+        if name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no"):
+            yield name, value
 
 
 def read_plans(profiles: Sequence[str], overrides: Sequence[str] = (), root: Path | None = None) -> list[Plan]:

@@ -5,12 +5,14 @@ The messages, the names that ``app.warnings_ignored`` takes and the table of doc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import Mark
-from .source import Source, read_source
+from .importable import fault
+from .source import Source, file_of, read_source
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Serving:
     sleep_blocks: bool
     #: The profile's ``app.hooks``.
     hooks: str | None
+    #: Whether the image has packages of the app's own.
+    installs: bool
     #: The profile's ``websocket``.
     websocket: bool
     #: Whether a client's next request may reach another process than the one before: several workers, or pods.
@@ -158,6 +162,34 @@ KINDS: tuple[Kind, ...] = (
         "names, or set preload_app: false",
     ),
     Kind(
+        "serves-at-import",
+        "every server but flask",
+        lambda serving: serving.production,
+        "importing the app starts this server and never ends, so the one of the profile never runs",
+        'write it below if __name__ == "__main__":, which only `python file.py` runs',
+    ),
+    Kind(
+        "not-importable",
+        "every server",
+        lambda _: True,
+        "the server cannot import it or call it: its workers end at once, or each request fails",
+        "write what is there, as module:name or module:factory()",
+    ),
+    Kind(
+        "nothing-installed",
+        "every server, without app.requirements",
+        lambda _: True,
+        "the image has no such package: nothing is installed but the server and what that needs",
+        "write its packages into a requirements.txt, and app.requirements: requirements.txt",
+    ),
+    Kind(
+        "event-stream",
+        "every server but flask",
+        lambda serving: serving.production,
+        "nginx, the kit's or an ingress, holds a response back until its buffer is full, so events come late",
+        'send the header X-Accel-Buffering: no with it: Response(..., headers={"X-Accel-Buffering": "no"})',
+    ),
+    Kind(
         "probed-page",
         "meinheld, with health.readiness_path or health.liveness_path",
         lambda serving: serving.sleep_blocks,
@@ -198,22 +230,46 @@ _FILES = {"gunicorn.conf.py": "gunicorn-conf", "gunicorn_config.py": "gunicorn-c
 def find_hazards(
     root: Path,
     folders: Sequence[str],
-    modules: Sequence[str],
+    targets: Mapping[str, tuple[Mark, str]],
     required: Mapping[str, Mark],
     serving: Serving,
-    probed: Sequence[tuple[Mark, str]] = (),
+    settings: Sequence[tuple[str, Mark, str]] = (),
 ) -> tuple[Hazard, ...]:
     """What the project below ``root`` has of the table, as far as it matters for how it is served, in order of place.
 
-    ``folders`` are those that modules are imported from, the app's own first; ``modules`` what the server imports;
-    ``required`` the places of the distributions that the app's requirements name themselves; ``probed`` those of the
-    pages of the app that probes request, and their settings. Nothing is run.
+    ``folders`` are those that modules are imported from, the app's own first; ``targets`` what the server imports, a
+    module or module:name, by the setting that says so; ``required`` the places of the distributions that the app's
+    requirements name themselves; ``settings`` what the profile itself says that may bite: a kind's name, the place and
+    what shows it. Nothing is run.
     """
-    found = [*_used(required, source := read_source(root, folders, modules)), *_at_import(source)]
-    found += _files(root, dict.fromkeys((folders[0], ".")))
-    found += [Hazard(mark, _BY_NAME["probed-page"], path) for mark, path in probed]
+    source = read_source(root, folders, [target.partition(":")[0] for _, target in targets.values()])
+    found = [*_used(required, source), *_at_import(source)]
+    found += _not_importable(root, folders, targets, required)
+    if not serving.installs:
+        found += _not_installed(root, folders, source)
+    if not source.unbuffered:
+        found += [Hazard(mark, _BY_NAME["event-stream"], shown) for mark, shown in source.streams[:1]]
+    found += _files(root, folders, targets)
+    found += [Hazard(mark, _BY_NAME[name], shown) for name, mark, shown in settings]
     kept = {hazard for hazard in found if hazard.kind.matters(serving)}
     return tuple(sorted(kept, key=lambda one: (one.mark.file, one.mark.line, one.mark.column, one.kind.name)))
+
+
+def _not_importable(
+    root: Path, folders: Sequence[str], targets: Mapping[str, tuple[Mark, str]], required: Iterable[str]
+) -> Iterator[Hazard]:
+    for setting, (mark, target) in targets.items():
+        if (text := fault(root, folders, target, tuple(required))) is not None:
+            yield Hazard(mark, _BY_NAME["not-importable"], f"{setting}: {text}")
+
+
+def _not_installed(root: Path, folders: Sequence[str], source: Source) -> Iterator[Hazard]:
+    """The first package that the app imports and neither Python nor the app itself has."""
+    foreign = (name for name in source.imports if name not in sys.stdlib_module_names and name)
+    for name in foreign:
+        if file_of(root, folders, name) is None and not any((root / folder / name).is_dir() for folder in folders):
+            yield Hazard(source.imports[name], _BY_NAME["nothing-installed"], f"import {name}")
+            return
 
 
 def _used(required: Mapping[str, Mark], source: Source) -> Iterator[Hazard]:
@@ -232,14 +288,17 @@ def _at_import(source: Source) -> Iterator[Hazard]:
         ("client-at-import", source.clients),
         ("thread-at-import", source.threads),
         ("debug", source.debug),
+        ("serves-at-import", source.servers),
     ):
         for mark, shown in places:
             yield Hazard(mark, _BY_NAME[name], shown)
 
 
-def _files(root: Path, folders: Sequence[str] | Mapping[str, None]) -> Iterator[Hazard]:
-    for folder in folders:
+def _files(root: Path, folders: Sequence[str], targets: Mapping[str, tuple[Mark, str]]) -> Iterator[Hazard]:
+    """Of those beside the app; none that the server imports, as for its hooks."""
+    imported = {file_of(root, folders, target.partition(":")[0]) for _, target in targets.values()}
+    for folder in dict.fromkeys((folders[0], ".")):
         for name, kind in _FILES.items():
             path = PurePosixPath(folder, name).as_posix()
-            if (root / path).is_file():
+            if path not in imported and (root / path).is_file():
                 yield Hazard(Mark(path), _BY_NAME[kind], name)

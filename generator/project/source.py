@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -49,6 +49,20 @@ THREADS = frozenset(
         "flask_apscheduler.APScheduler",
     ]
 )
+#: What serves until the process ends, so that nothing behind it runs.
+SERVERS = frozenset(
+    [
+        "waitress.serve",
+        "werkzeug.serving.run_simple",
+        "uvicorn.run",
+        "bjoern.run",
+        "eventlet.wsgi.server",
+        "tornado.ioloop.IOLoop.current().start",
+    ]
+)
+#: What `.run()` serves, and the names that a module has for one which it imports.
+RUN = frozenset(["flask.Flask", "flask_socketio.SocketIO", "connexion.FlaskApp", "dash.Dash"])
+_APPS = frozenset(("app", "application", "server", "socketio"))
 
 
 @dataclass
@@ -62,6 +76,11 @@ class Source:
     clients: list[tuple[Mark, str]] = field(default_factory=list)
     threads: list[tuple[Mark, str]] = field(default_factory=list)
     debug: list[tuple[Mark, str]] = field(default_factory=list)
+    #: Calls that serve, in what importing runs.
+    servers: list[tuple[Mark, str]] = field(default_factory=list)
+    #: Responses of server-sent events, and whether some header forbids a proxy to hold one back.
+    streams: list[tuple[Mark, str]] = field(default_factory=list)
+    unbuffered: bool = False
     #: Functions of a module's own, by the module's dotted name.
     functions: dict[str, set[str]] = field(default_factory=dict)
 
@@ -80,8 +99,8 @@ def read_source(root: Path, bases: Sequence[str], modules: Sequence[str]) -> Sou
             continue
         seen.add(name)
         waiting += [parent] if (parent := name.rpartition(".")[0]) else []
-        file = _file(root, bases, name)
-        tree = _parse(root / file) if file else None
+        file = file_of(root, bases, name)
+        tree = parse(read_module(root / file)) if file else None
         if file and tree is not None:
             module = _Module(file, name, PurePosixPath(file).name == "__init__.py", found)
             module.read(tree)
@@ -89,7 +108,8 @@ def read_source(root: Path, bases: Sequence[str], modules: Sequence[str]) -> Sou
     return found
 
 
-def _file(root: Path, bases: Sequence[str], name: str) -> str | None:
+def file_of(root: Path, bases: Sequence[str], name: str) -> str | None:
+    """The file of a module or package, below ``root``, by the first of the ``bases`` that has one."""
     for base in bases:
         stem = PurePosixPath(base, *name.split("."))
         for path in (f"{stem}/__init__.py", f"{stem}.py"):
@@ -105,14 +125,21 @@ def _is_within(root: Path, path: Path) -> bool:
         return False
 
 
-def _parse(path: Path) -> ast.Module | None:
+def read_module(path: Path) -> bytes:
+    """A module's text; nothing of one that cannot be read or is larger than MAX_BYTES."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            return None
+        return path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
+    except OSError:
+        return b""
+
+
+def parse(content: bytes) -> ast.Module | None:
+    """A module's statements; None of what is no Python."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an escape that Python will refuse some day is not of interest here
-            return ast.parse(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.parse(content)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
@@ -158,13 +185,31 @@ class _Module:
             if not node.level:
                 self.found.imports.setdefault(module.partition(".")[0], self._mark(node))
         elif isinstance(node, ast.Call):
-            name = self._dotted(node.func).rpartition(".")[2]
-            self.found.calls.add(name)
-            # app.config.from_object("settings.Production"); os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.x")
-            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-            if name == "from_object" or texts[:1] == ["DJANGO_SETTINGS_MODULE"]:
-                for text in texts[-1:]:
-                    self.references |= {text, text.rpartition(".")[0]} if re.fullmatch(r"[\w.]+", text) else set()
+            self._call(node)
+        elif isinstance(node, ast.Dict):
+            headers = {_text(key).lower(): value for key, value in zip(node.keys, node.values, strict=True)}
+            self._headers(node, headers)
+        elif isinstance(node, ast.Subscript):  # response.headers["X-Accel-Buffering"] = "no"
+            self._headers(node, {_text(node.slice).lower(): node})
+
+    def _call(self, node: ast.Call) -> None:
+        name = self._dotted(node.func).rpartition(".")[2]
+        self.found.calls.add(name)
+        # app.config.from_object("settings.Production"); os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.x")
+        texts = [text for arg in node.args if (text := _text(arg))]
+        if name == "from_object" or texts[:1] == ["DJANGO_SETTINGS_MODULE"]:
+            for text in texts[-1:]:
+                self.references |= {text, text.rpartition(".")[0]} if re.fullmatch(r"[\w.]+", text) else set()
+        for word in node.keywords:
+            if word.arg in ("mimetype", "content_type"):
+                self._headers(node, {"content-type": word.value})
+
+    def _headers(self, node: ast.expr, headers: Mapping[str, ast.expr]) -> None:
+        """What headers, by name in small letters, say of a response that is an event stream."""
+        self.found.unbuffered |= "x-accel-buffering" in headers
+        kind = _text(headers.get("content-type"))
+        if kind.lower().startswith("text/event-stream"):
+            self.found.streams.append((self._mark(node), kind[:80]))
 
     def _absolute(self, node: ast.ImportFrom) -> str:
         if not node.level:
@@ -193,6 +238,8 @@ class _Module:
             maker = name.removesuffix(".start").removesuffix("()")
             if name.endswith(".start") and self.made.get(maker, maker) in THREADS:
                 self.found.threads.append((self._mark(call), self.made.get(maker, maker)))
+            if self._serves(name):
+                self.found.servers.append((self._mark(call), f"{ast.unparse(call.func)[:80]}()"))
             if name.endswith("config.update") and any(
                 word.arg == "DEBUG" and _true(word.value) for word in call.keywords
             ):
@@ -205,6 +252,15 @@ class _Module:
                 self.made[target.id] = self._dotted(value.func)
             if value is not None and _true(value) and (text := _debug(target)):
                 self.found.debug.append((self._mark(statement), f"{text} = True"))
+
+    def _serves(self, name: str) -> bool:
+        """Whether a call of that dotted name starts a server and does not return."""
+        what, _, method = name.rpartition(".")
+        if name in SERVERS or method == "serve_forever":
+            return True
+        maker = self.made.get(what, what)
+        is_app = maker in RUN or maker.removesuffix("()") in RUN or what.rpartition(".")[2] in _APPS
+        return method in ("run", "run_server") and is_app
 
 
 def _at_import(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
@@ -232,6 +288,10 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, ast.Lambda):
             waiting += [inner for inner in ast.iter_child_nodes(node) if not isinstance(inner, ast.stmt)]
+
+
+def _text(value: ast.expr | None) -> str:
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
 def _true(value: ast.expr) -> bool:

@@ -25,7 +25,7 @@ resources: {cpu: 1, memory: 256Mi}
 def hazards(root: Path, files: Mapping[str, str], *overrides: str) -> list[str]:
     for name, text in {"requirements.txt": "flask\n", "shop.py": "", **files}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        (root / name).write_text(text + ("app = print\n" if name == "shop.py" else ""))
     plan = plan_profile(PROFILE, "web.yaml", overrides, root)
     return [f"{one.mark.file}:{one.mark.line} {one.kind.name}" for one in plan.project.hazards]
 
@@ -75,12 +75,83 @@ def hazards(root: Path, files: Mapping[str, str], *overrides: str) -> list[str]:
         ({"Procfile": "web: gunicorn x\n"}, (), ["Procfile:1 procfile"]),
         ({"gunicorn.conf.py": "workers = 9\n"}, (), ["gunicorn.conf.py:1 gunicorn-conf"]),
         ({"requirements.txt": "psycopg2\n"}, ("app.warnings_ignored={psycopg2: one query at start}",), []),
+        ({"shop.py": "import flask\napp = flask.Flask('x')\napp.run(port=80)\n"}, (), ["shop.py:3 serves-at-import"]),
+        ({"shop.py": "import flask\nx = flask.Flask('x')\nif x:\n    x.run()\n"}, (), ["shop.py:4 serves-at-import"]),
+        ({"shop.py": "from views import app\napp.run()\n", "views.py": "app = print\n"}, (),
+         ["shop.py:2 serves-at-import"]),
+        ({"shop.py": "import waitress\nwaitress.serve(print)\n"}, (), ["shop.py:2 serves-at-import"]),
+        ({"shop.py": "from wsgiref.simple_server import make_server as m\nm('', 1, 2).serve_forever()\n"}, (),
+         ["shop.py:2 serves-at-import"]),
+        ({"shop.py": "from flask_sock import x\nimport flask\na = flask.Flask('x')\ndef main():\n    a.run()\n"},
+         ("websocket=true",), []),
+        ({"shop.py": "import flask\nif __name__ == '__main__':\n    app.run()\n"}, (), []),
+        ({"shop.py": "import asyncio, subprocess\nasyncio.run(print())\nsubprocess.run('x')\n"}, (), []),
+        ({"shop.py": "import flask\napp = flask.Flask('x')\napp.run()\n"}, ("server=flask",), []),
+        ({"shop.py": "def f():\n    return Response(x, mimetype='text/event-stream')\n"}, (),
+         ["shop.py:2 event-stream"]),
+        ({"shop.py": "h = {'Content-Type': 'text/event-stream; charset=utf-8'}\n"}, (), ["shop.py:1 event-stream"]),
+        ({"shop.py": "r = Response(mimetype='text/event-stream', headers={'x-accel-buffering': 'no'})\n"}, (), []),
+        ({"shop.py": "r = Response(x, mimetype='text/event-stream')\nr.headers['X-Accel-Buffering'] = 'no'\n"}, (), []),
+        ({"shop.py": "x = 'text/event-stream' in accept\n"}, (), []),
+        ({}, ("env={FLASK_DEBUG: '1'}",), ["--set env:1 debug"]),
+        ({}, ("env={FLASK_DEBUG: '0'}",), []),
+        ({"shop.py": "import sys, here, flask\n", "here.py": ""}, ("app.requirements=null",),
+         ["shop.py:1 nothing-installed"]),
+        ({"shop.py": "import sys, here\nfrom . import x\n", "here/a.py": ""}, ("app.requirements=null",), []),
+        ({"gunicorn_config.py": "def post_fork(server, worker):\n    pass\n"}, ("app.hooks=gunicorn_config",), []),
+        ({"src/views.py": "import grpc\n", "shop.py": "import views\n"}, (), ["src/views.py:1 grpcio"]),
     ],
 )  # fmt: skip
 def test_found_where_it_matters(
     tmp_path: Path, files: Mapping[str, str], overrides: tuple[str, ...], expected: list[str]
 ) -> None:
     assert hazards(tmp_path, files, *overrides) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "files", "says"),
+    [
+        ("shop:app", {}, None),
+        ("shp:app", {}, "no module shp below .; shop is there"),
+        ("shop.web:app", {}, "no module shop.web below ."),
+        ("pack.web:app", {"pack/__init__.py": "", "pack/wsgi.py": ""}, "no module pack.web below ."),
+        ("pack.web:app", {"pack/__init__.py": "", "pack/web.cpython-313-x86_64-linux-gnu.so": ""}, None),
+        ("pack.web:app", {"lib/pack/web.py": "app = 1\n"}, None),
+        ("pack.web:app", {"src/pack/web.py": "app = 1\n"}, None),
+        ("other.web:app", {"requirements.txt": "Apache_Other[x]\n"}, None),
+        ("shop:application", {}, "shop.py has no application; it has app"),
+        ("wsgi:app", {"wsgi.py": "from shop import app\n"}, None),
+        ("wsgi:app", {"wsgi.py": "from shop import *\n"}, None),
+        ("wsgi:app", {"wsgi.py": "def __getattr__(name):\n    return 1\n"}, None),
+        ("wsgi:app", {"wsgi.py": "globals()['app'] = 1\n"}, None),
+        ("wsgi:app", {"wsgi.py": "def f():\n    global app\n    app = 1\nf()\n"}, None),
+        ("wsgi:app", {"wsgi.py": "try:\n    import x as app\nexcept ImportError:\n    app = None\n"}, None),
+        ("wsgi:app", {"wsgi.py": "def (:\n"}, None),
+        ("wsgi:app", {"wsgi.py": "def f(app):\n    app = 1\n"}, "wsgi.py has no app"),
+        ("wsgi:app", {"wsgi.py": "# -*- coding: latin-1 -*-\n# \xe4\napp = 1\n"}, None),
+        ("pack:app", {"pack/__init__.py": "", "pack/app.py": ""}, None),
+        ("wsgi:make", {"wsgi.py": "def make(a=None):\n    return 1\n"}, "make of wsgi.py is a factory: write make()"),
+        ("wsgi:make", {"wsgi.py": "def make(a=1, b=2):\n    return 1\n"}, "make of wsgi.py is a factory: write make()"),
+        ("wsgi:make", {"wsgi.py": "def make(environ, start_response):\n    return []\n"}, None),
+        ("wsgi:make", {"wsgi.py": "def make(*given):\n    return []\n"}, None),
+        ("wsgi:make", {"wsgi.py": "@wsgi\ndef make(request):\n    return []\n"}, None),
+        ("wsgi:make()", {"wsgi.py": "def make(name=None):\n    return 1\n"}, None),
+        ("wsgi:app()", {"wsgi.py": "from flask import Flask\napp = Flask('x')\n"},
+         "app of wsgi.py is an application, no factory: write it without ()"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_imported(target: str, files: Mapping[str, str], says: str | None, tmp_path: Path) -> None:
+    texts = {"requirements.txt": "flask\n", "shop.py": "app = 1\n", **files}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    plan = plan_profile(PROFILE, "web.yaml", (f"app.module={target}",), tmp_path)
+    found = [one.shown for one in plan.project.hazards if one.kind.name == "not-importable"]
+    assert found == ([] if says is None else [f"app.module: {says}"])
+
+
+def test_hooks_that_are_not_there(tmp_path: Path) -> None:
+    assert hazards(tmp_path, {}, "app.hooks=nosuch") == ["--set app.hooks:1 not-importable"]
 
 
 def test_nothing_is_run(tmp_path: Path) -> None:
