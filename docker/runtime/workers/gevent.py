@@ -7,7 +7,7 @@ is gunicorn's: parsing of all other requests, the WSGI call, logging, hooks, HTT
 
 import errno
 import os
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from heapq import nsmallest
 from operator import attrgetter
 from select import POLLIN

@@ -5,7 +5,7 @@
 from kit_runtime import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='98de65d215be')
+_kit.begin(runtime='b4551610236c')
 
 _numbers = _kit.numbers(
     connections=10,

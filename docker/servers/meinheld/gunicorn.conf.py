@@ -9,7 +9,7 @@
 from kit_runtime.workers import configuration as _kit
 
 # Stops here if the image has another version of the runtime than the one this file was generated for.
-_kit.begin(runtime='98de65d215be')
+_kit.begin(runtime='b4551610236c')
 
 # Inputs: the profile's requirements and the figures measured for this server. Formulas: kit_runtime/sizing.py.
 _numbers = _kit.numbers(

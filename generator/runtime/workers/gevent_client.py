@@ -142,21 +142,21 @@ class Client(socket.socket):  # type: ignore[misc]
         return data if monotonic() < self.deadline else b""
 
     def recv_body(self, *args: Any) -> bytes:
-        """More of it, nothing where the client has closed. What is cut off here is no end of a body: gunicorn would take
-        it for whole, and the rest, should it come later, for the next request."""
+        """More of it, nothing where the client has closed. What is cut off here is no end of a body: gunicorn would
+        take it for whole, and the rest, should it come later, for the next request."""
         if self.unread:
             data, self.unread = self.unread, b""
             return data
         while True:
             try:
-                data = super().recv(*args)
+                received: bytes = super().recv(*args)
                 break
             except TimeoutError as error:
                 if self.writing is None or self.timeout != self.server.worker.transfer_timeout:
                     raise self.gone("sent nothing more of the body", error) from None
-        if monotonic() >= self.deadline or (self.hung_up and not data):
+        if monotonic() >= self.deadline or (self.hung_up and not received):
             raise ConnectionResetError(errno.ECONNRESET, "the client sent its body too late")
-        return data
+        return received
 
     def read_head(self, data: bytes) -> None:
         """gunicorn's parser gets the head, which begins with ``data``, and has header_timeout for it."""
