@@ -151,7 +151,11 @@ def _turn_back(root: Path, journal: Journal) -> None:
     if not journal.back:
         _store(home, Journal(journal.entries, journal.folders, back=True))
     for number, entry in enumerate(journal.entries):
-        target, kept = inside(root, entry.path), home / f"{number}.old"
+        kept = home / f"{number}.old"
+        try:
+            target = inside(root, entry.path)
+        except TargetError:  # a link is in the way: nothing was written through it
+            continue
         if entry.old == entry.new or _hash_on_disk(target) != entry.new:
             continue
         if entry.old is None:
@@ -159,7 +163,7 @@ def _turn_back(root: Path, journal: Journal) -> None:
         elif kept.exists():
             kept.replace(target)
     for folder in reversed(journal.folders):
-        with suppress(OSError):  # not there, or somebody put a file into it
+        with suppress(OSError, TargetError):  # not there, or somebody put a file or a link into its place
             inside(root, folder).rmdir()
 
 

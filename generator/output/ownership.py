@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import TargetError
-from .paths import read
+from .paths import LIST_NAME, read
 
 
 def hash_of(content: bytes) -> str:
@@ -43,8 +43,11 @@ def read_list(path: Path) -> dict[str, str]:
 
 
 def may_own(folder: str, path: str) -> bool:
-    """Whether ``folder``'s list may name ``path``: a list that was copied here names another profile's files."""
+    """Whether ``folder``'s list may name ``path``: a list that was copied here names another profile's files, and none
+    names itself."""
     manifest = f"k8s/{folder.removeprefix('docker/')}.yaml"
+    if path == f"{folder}/{LIST_NAME}":
+        return False
     return path == manifest or (path.startswith(f"{folder}/") and _is_plain(path))
 
 

@@ -36,11 +36,24 @@ def inside(root: Path, path: str) -> Path:
 def places(root: Path, paths: Iterable[str]) -> dict[str, Path]:
     """The place of each path below ``root``, as ``inside``: a folder's links are followed once for all its files."""
     found = {path: root / path for path in paths}
-    outside = {folder for folder in {place.parent for place in found.values()} if leads_outside(root, folder)}
+    folders = {place.parent for place in found.values()}
+    outside = {folder for folder in folders if leads_outside(root, folder)}
+    for folder in folders - outside:
+        if (link := _dangling(root, folder)) is not None:
+            raise TargetError(f"{link}: a link that leads to nothing; remove the link")
     for path, place in found.items():
         if place.parent in outside or place.is_symlink():
             raise TargetError(f"{path}: leads outside the output folder by a link; remove the link")
     return found
+
+
+def _dangling(root: Path, folder: Path) -> str | None:
+    """The link on the way to a folder below ``root`` where nothing is, so that no folder can be made either."""
+    while folder != root and folder != folder.parent:
+        if folder.is_symlink() and not folder.exists():
+            return folder.relative_to(root).as_posix()
+        folder = folder.parent
+    return None
 
 
 def leads_outside(root: Path, target: Path) -> bool:

@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from generator.errors import TargetError
+from generator.output import journal
 from generator.output.drift import Bundle, Change
 from generator.output.write import find_drift, write_bundles
 
@@ -170,6 +172,40 @@ def test_links_that_lead_elsewhere_are_refused(link: str, to: str, force: bool, 
         run(root, A, force=force)
     assert tree(tmp_path).get("outside.py") == "{}"
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("link", ["docker/a", "docker", "k8s"])
+@pytest.mark.parametrize("write", [True, False])
+def test_a_link_to_nothing_is_refused_and_later_runs_go_on(link: str, write: bool, tmp_path: Path) -> None:
+    (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / link).symlink_to("elsewhere")
+    before = tree(tmp_path)
+    with pytest.raises(TargetError, match=f"^{link}: a link that leads to nothing; remove the link$"):
+        run(tmp_path, A) if write else find_drift(tmp_path, [A])
+    assert tree(tmp_path) == before
+    (tmp_path / link).unlink()
+    assert set(run(tmp_path, A).values()) == {"created"}
+
+
+def test_a_link_that_appears_while_writing_leaves_no_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged = journal.stage
+
+    def stage(root: Path, changes: Any) -> Any:
+        found = staged(root, changes)
+        (root / "k8s").symlink_to("elsewhere")
+        return found
+
+    monkeypatch.setattr(journal, "stage", stage)
+    with pytest.raises(TargetError, match="k8s: a link that leads to nothing"):
+        run(tmp_path, A)
+    assert list(tmp_path.iterdir()) == [tmp_path / "k8s"]
+
+
+def test_a_list_that_names_itself_is_mended(tmp_path: Path) -> None:
+    run(tmp_path, A)
+    (tmp_path / LIST).write_text(json.dumps({LIST: "0" * 64}))
+    run(tmp_path, A, force=True)
+    assert set(run(tmp_path, A).values()) == {"unchanged"}
 
 
 def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
