@@ -6,7 +6,7 @@ import json
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..errors import Mark, lines_of
 from .expansion import expand
@@ -59,7 +59,7 @@ class Image:
     ports: list[str] = field(default_factory=list)
     #: The line of the stage's FROM.
     begun: int = 0
-    #: Packages of its apt-get and apk lines, by stage, the last one's last.
+    #: Packages of the apt-get and apk lines, by stage; the last one's are last, with those that it inherits.
     packages: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -123,45 +123,59 @@ def _instruction(whole: str, mark: Mark) -> Iterator[Instruction]:
 
 def read_dockerfile(text: str, file: str, target: str = "") -> Image:
     """The last stage of a Dockerfile, or the one named ``target``, with what it inherits of stages in the same file."""
-    stages: dict[str, Image] = {}
-    image, stage = Image(file), ""
-    everywhere: dict[str, str] = {}  # ARGs above the first FROM
-    for one in instructions(text, file):
-        if one.name == "FROM":
-            if target and stage == target.lower():
-                break
-            words = [expand(word, everywhere)[0] for word in one.text.split() if not word.startswith("--")]
-            stage = words[2].lower() if len(words) > 2 else str(len(stages))
-            image = _begun(words[0] if words else "", stage, image, stages)
-            image.begun = one.mark.line
-            stages[stage] = image
-        elif one.name == "ARG" and not stages:
-            everywhere |= _variables(one, everywhere)[0]
-        else:
-            _follow(one, image, stage, everywhere)
+    everywhere, stages = _stages(text, file, target.lower())
+    chain: dict[int, None] = {}  # the stages that the last one is made of, itself the first
+    number = len(stages) - 1 if stages else None
+    while number is not None:
+        chain[number] = None
+        number = stages[number].above
+    image = Image(file, base=stages[next(reversed(chain))].base if stages else "")
+    for number, stage in enumerate(stages):
+        image.begun = stage.line
+        # Of one beside them only its packages are of interest; its base's are that one's.
+        follower = image if number in chain else Image(file, packages=image.packages)
+        for one in stage.instructions:
+            _follow(one, follower, stage.name, everywhere)
+    if stages:
+        packages = [name for number in reversed(chain) for name in image.packages.get(stages[number].name, ())]
+        image.packages.pop(stages[-1].name, None)
+        image.packages[stages[-1].name] = packages
     image.words = _started(image)
     image.findings += [*_shell(image), *_health(image)]
     return image
 
 
-def _begun(base: str, stage: str, before: Image, stages: Mapping[str, Image]) -> Image:
-    """A stage at its beginning: of a stage above it has everything."""
-    above = stages.get(base.lower())
-    image = Image(before.file, base=base) if above is None else replace(
-        above,
-        environment=dict(above.environment),
-        unknown=set(above.unknown),
-        places=dict(above.places),
-        arguments=set(above.arguments),
-        build=dict(above.build),
-        installed=set(above.installed),
-        ports=list(above.ports),
-    )  # fmt: skip
-    image.packages = before.packages
-    inherited = list(image.packages.get(base.lower(), ()))
-    image.packages.pop(stage, None)
-    image.packages[stage] = inherited
-    return image
+@dataclass
+class _Stage:
+    """One FROM and what follows it."""
+
+    name: str
+    base: str
+    line: int
+    #: The number of the stage that it begins with, if its base is one.
+    above: int | None
+    instructions: list[Instruction] = field(default_factory=list)
+
+
+def _stages(text: str, file: str, target: str) -> tuple[dict[str, str], list[_Stage]]:
+    """The ARGs above the first FROM, and the stages, up to the one named ``target``."""
+    everywhere: dict[str, str] = {}
+    stages: list[_Stage] = []
+    numbers: dict[str, int] = {}
+    for one in instructions(text, file):
+        if one.name == "FROM":
+            if target and stages and stages[-1].name == target:
+                break
+            words = [expand(word, everywhere)[0] for word in one.text.split() if not word.startswith("--")]
+            base = words[0] if words else ""
+            name = words[2].lower() if len(words) > 2 else str(len(stages))
+            stages.append(_Stage(name, base, one.mark.line, numbers.get(base.lower())))
+            numbers[name] = len(stages) - 1
+        elif stages:
+            stages[-1].instructions.append(one)
+        elif one.name == "ARG":
+            everywhere |= _variables(one, everywhere)[0]
+    return everywhere, stages
 
 
 def _follow(one: Instruction, image: Image, stage: str, everywhere: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import cast
 
 from ..errors import Mark
@@ -420,9 +421,7 @@ class _Variables:
 
 def _assigned(command: Sequence[Word]) -> tuple[list[tuple[str, str | None]], bool]:
     """The variables that a command does nothing but set, None where not known; and whether it exports them."""
-    words = list(command)
-    while words and words[0].text in KEYWORDS:
-        words.pop(0)
+    words = list(dropwhile(lambda word: word.text in KEYWORDS, command))
     exports = bool(words) and words[0].text in ("export", "declare", "typeset")
     if exports or (words and words[0].text in ("local", "readonly")):
         words = [word for word in words[1:] if "=" in word.text]

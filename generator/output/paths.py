@@ -49,7 +49,7 @@ def places(root: Path, paths: Iterable[str]) -> dict[str, Path]:
 
 def _dangling(root: Path, folder: Path) -> str | None:
     """The link on the way to a folder below ``root`` where nothing is, so that no folder can be made either."""
-    while folder != root and folder != folder.parent:
+    while folder not in (root, folder.parent):
         if folder.is_symlink() and not folder.exists():
             return folder.relative_to(root).as_posix()
         folder = folder.parent

@@ -146,6 +146,15 @@ LONG: dict[str, tuple[int, Callable[[int], dict[str, str]]]] = {
         },
     ),
     "a base image": (10_000, lambda n: {"Dockerfile": f"FROM {'python' * n}\nHEALTHCHECK CMD curl a\n"}),
+    "braces before a command": (40_000, lambda n: {"Dockerfile": f"FROM a\nCMD {'{ ' * n}gunicorn a:b\n"}),
+    "stages upon stages": (
+        1_000,
+        lambda n: {
+            "Dockerfile": "FROM a AS s0\n"
+            + "".join(f"FROM s{i} AS s{i + 1}\nCOPY x{i} .\nENV A{i}=b\nRUN apt install p{i}\n" for i in range(n))
+            + "CMD gunicorn a:b\n"
+        },
+    ),
     "options of apt": (4_000, lambda n: {"Dockerfile": f"FROM a\nRUN apt {'-apt ' * n}\n"}),
     "a script's variables": (8_000, lambda n: {"a.sh": "".join(f"export A{i}=1\n" for i in range(n))}),
     "a script that gives way": (
