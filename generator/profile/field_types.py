@@ -43,7 +43,8 @@ class ProblemsError(ValueError):
 class FieldType:
     """A field's type: ``parse`` raises ValueError (its message, if any, says what to do); ``schema`` is JSON schema.
 
-    ``record`` is the class of a section's settings, None for every other type; ``show`` writes a value for people.
+    ``record`` is the class of a section's settings, ``item`` that of a list's or a mapping's items, None for every
+    other type; ``show`` writes a value for people.
     """
 
     parse: Callable[[Any], Any]
@@ -51,6 +52,7 @@ class FieldType:
     example: str
     schema: Mapping[str, Any]
     record: Any = None
+    item: Any = None
     show: Callable[[Any], str] = str
 
     def or_null(self) -> FieldType:
@@ -172,7 +174,9 @@ def list_of(item_type: FieldType) -> FieldType:
         return tuple(values)
 
     schema = {"type": "array", "items": item_type.schema}
-    return FieldType(parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema)
+    return FieldType(
+        parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema, item=item_type.record
+    )
 
 
 def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
@@ -198,24 +202,20 @@ def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
 
     example = f"{{{key_type.example}: {value_type.example}}}"
     schema = {"type": "object", "propertyNames": key_type.schema, "additionalProperties": value_type.schema}
-    return FieldType(parse, f"a mapping from {key_type.allowed} to {value_type.allowed}", example, schema)
+    allowed = f"a mapping from {key_type.allowed} to {value_type.allowed}"
+    return FieldType(parse, allowed, example, schema, item=value_type.record)
 
 
-def unknown_names(
-    value: Block, names: Sequence[str], given: str = "unknown setting", advice: Mapping[str, str] | None = None
-) -> list[Problem]:
-    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest.
-
-    ``advice`` says what to do instead of writing a certain name.
-    """
+def unknown_names(value: Block, names: Sequence[str]) -> list[Problem]:
+    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest."""
     allowed = "one of " + ", ".join(sorted(names))
     problems: list[Problem] = []
     for name in value:
         if name not in names:
             # A search takes a millisecond, and nobody sees the suggestion of a fault that is only counted.
             near = nearest(name, names) if len(problems) < FAULTS_SHOWN else None
-            remedy = (advice or {}).get(name) or (f"did you mean {near}?" if near else "remove it")
-            problems.append(Problem((name,), allowed, remedy, given, True, "K004"))
+            remedy = f"did you mean {near}?" if near else "remove it"
+            problems.append(Problem((name,), allowed, remedy, "unknown setting", True, "K004"))
     return problems
 
 
