@@ -129,12 +129,13 @@ class _Audit:
     def _services(self, source: Source) -> None:
         for one in programs(source.name, source.text):
             if (command := find_gunicorn(one.words)) is not None:
-                run = Run(place="process", unknown=frozenset(one.unknown), open=one.open_at is not None)
+                run = Run(place="process", unknown=frozenset(one.unknown), places=one.places)
+                run.open = one.open_at is not None
                 if one.open_at is not None:
                     run.unseen.append(Unseen(one.open_at, "variables that this file sets"))
                 self.found.start(command, source.name, run, one.environment)
             else:
-                self._script(one.words, source.name, Run(place="process"), one.environment)
+                self._script(one.words, source.name, Run(place="process", places=one.places), one.environment)
 
     def scripts(self) -> None:
         """Shell scripts that no container starts."""

@@ -25,11 +25,11 @@ def process_entries(text: str, file: str) -> list[Entry]:
     """``app.before_start`` and ``jobs`` of a Procfile, without the lines of `left_out`."""
     release: Entry | None = None
     jobs: dict[str, dict[str, Any]] = {}
-    for _, name, command in _processes(text, file):
+    for number, name, command in _processes(text, file):
         if secret_word(command) is not None:
             continue
         if name == "release":
-            release = Entry("app.before_start", command, f"{file}: release")
+            release = Entry("app.before_start", command, f"{file}:{number}")
         else:
             jobs.setdefault(job := _job_name(name), {"name": job, "command": command})
     found = [release] if release is not None else []
@@ -49,12 +49,15 @@ def left_out(text: str, file: str) -> list[str]:
 
 def _processes(text: str, file: str) -> Iterator[tuple[int, str, list[str]]]:
     """Line, name and command of what is not the server."""
-    for number, line in enumerate(re.sub(r"\\\n", "  ", text).splitlines(), start=1):
+    number = 1
+    for whole in re.split(r"(?<!\\)\n", text):
+        line, here = re.sub(r"\\\n", "  ", whole), number
+        number += whole.count("\n") + 1
         if (match := _LINE.fullmatch(line.strip())) is None:
             continue
         name, command = match[1], match[2].strip()
-        if name != "web" and find_gunicorn(split(command, Mark(file, number, 1), {})) is None:
-            yield number, name, _words(command)
+        if name != "web" and find_gunicorn(split(command, Mark(file, here, 1), {})) is None:
+            yield here, name, _words(command)
 
 
 def _words(command: str) -> list[str]:
