@@ -51,8 +51,7 @@ def import_(
     with waiting(READING):
         written = convert(sources, words, beside, root, str(path), given)
     write_new(path, written.text)
-    report(ctx, path, root, written)
-    return 0
+    return report(ctx, path, root, written)
 
 
 def _lying_beside() -> list[str]:

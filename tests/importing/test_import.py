@@ -625,6 +625,7 @@ def test_what_comes_next_where_a_file_must_be_corrected_first(tmp_path: Path) ->
     (tmp_path / "app.py").write_text(FLASK)
     (tmp_path / "requirements.txt").write_text("flask\ngunicorn==20.1.0\n")
     result = run(tmp_path, "--", "gunicorn", "app:app")
+    assert result.exit_code == 2
     assert "before generate: requirements.txt:2:1: app.requirements: gunicorn==20.1.0" in result.stderr
     assert result.stdout.endswith("next, once that is corrected:\n  container-kit generate new.yaml\n")
 
