@@ -15,7 +15,7 @@ from ..audit.worker import worker_of
 from ..errors import KitError, Mark
 from ..profile.document import Text
 from ..profile.gunicorn_settings import OWNED, known_settings
-from ..profile.schema import GUNICORN_NAMES
+from ..profile.schema import GUNICORN_NAMES, SETTINGS
 from ..profile.secrets import holds_secret
 from ..profile.workload import VARIABLE
 from ..profile.writing import Entry
@@ -183,7 +183,8 @@ def _environment(one: Given, _: Run, __: str, draft: Draft) -> None:
 
 def _recycling(one: Given, run: Run, _: str, draft: Draft) -> None:
     value = _plain(one.value.value)
-    draft.set("max_requests", value, place_of(one))
+    kept = "" if value == 0 else f"Kept. {SETTINGS['max_requests'].description}"
+    draft.set("max_requests", value, place_of(one), kept)
     jitter = run.last("max_requests_jitter")
     if isinstance(value, int) and value > 0 and (jitter is None or str(jitter.value.value) == "0"):
         draft.set("max_requests_jitter", max(1, value // 10), place_of(one), f"Added: {KINDS['K133'].why}")
@@ -287,6 +288,8 @@ def add_environment(
             continue
         if not is_variable(name):
             draft.notes.append(f"{place}: {name[:60]!r}: left out: no profile has a variable of such a name")
+        elif (why := _debugging(name, value)) is not None:
+            draft.notes.append(f"{place}: {name}: left out: {why}")
         elif name == "PYTHONPATH":
             draft.notes.append(f"{place}: PYTHONPATH: use app.python_path for a folder of the app")
         elif _OF_THE_IMAGE.fullmatch(name):
@@ -303,6 +306,15 @@ def add_environment(
     for place, names in of_image.items():
         why = "left out: they are of the interpreter, pip or the image, whose own the kit sets"
         draft.notes.append(f"{place}: {', '.join(names)}: {why}")
+
+
+def _debugging(name: str, value: str) -> str | None:
+    """Why a variable is left out that makes Flask show errors to everybody, under gunicorn as well; else None."""
+    if name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no"):  # as flask.helpers.get_debug_flag
+        return "it turns debug mode on, which shows tracebacks and settings to whoever provokes an error"
+    if name == "FLASK_ENV" and value == "development":
+        return "Flask before 2.3 takes it for debug mode, a later one ignores it; write it in env if the app reads it"
+    return None
 
 
 def add_unknown(name: str, place: str, draft: Draft) -> None:

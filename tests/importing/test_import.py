@@ -815,3 +815,27 @@ ENV LOG_LEVEL=loud
     for note in ("app:app               # Dockerfile:2", "Dockerfile:3: WORKERS_PER_CORE", "Dockerfile:4: loglevel",
                  "Dockerfile:1: Python 3.9"):  # fmt: skip
         assert note in text, text
+
+
+def test_debug_mode_is_left_out_and_recycling_kept_with_the_reason(tmp_path: Path) -> None:
+    files = {
+        "app.py": FLASK,
+        "Dockerfile": "FROM python:3.13-slim\nENV FLASK_ENV=development\nENV FLASK_DEBUG=1 MODE=a\n"
+        "CMD gunicorn --max-requests 1000 --max-requests-jitter 50 app:app\n",
+        "Procfile": "web: FLASK_ENV=production FLASK_DEBUG=0 gunicorn app:app\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert run(tmp_path, "--alone", "Dockerfile").exit_code == 0
+    text = (tmp_path / "new.yaml").read_text()
+    assert plan_profile(text, "new.yaml", (), tmp_path).profile.env == (("MODE", "a"),)
+    assert "# Dockerfile:2: FLASK_ENV: left out: Flask before 2.3" in text
+    assert "# Dockerfile:3: FLASK_DEBUG: left out: it turns debug mode on" in text
+    kept = (
+        "# Kept. Requests after which a worker is replaced; 0 never. Only for an app that leaks.\nmax_requests: 1000\n"
+    )
+    assert kept in text
+    (tmp_path / "new.yaml").unlink()
+    assert run(tmp_path, "--alone", "Procfile").exit_code == 0
+    profile = plan_profile((tmp_path / "new.yaml").read_text(), "new.yaml", (), tmp_path).profile
+    assert profile.env == (("FLASK_DEBUG", "0"), ("FLASK_ENV", "production"))
