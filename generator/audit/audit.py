@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ..errors import Mark
+from .configuration import app_of
 from .containers import Build, Container, compose_services, configurations, is_compose, pod_containers
 from .dockerfile import Image, read_dockerfile, starts_under_a_shell
 from .documents import BadDocument, Node, read_documents, template
@@ -257,7 +258,11 @@ class _Audit:
         """Configurations that no command names."""
         for source in self.found.sources.given:
             if source.name.endswith(".py") and source.name not in self.found.used:
-                self.found.judge(self.found.configuration(source, {}))
+                run = self.found.configuration(source, {})
+                if (app := app_of(run)) is None:
+                    self.found.judge(run)
+                else:
+                    self.found.unseen.append(Unseen(app, _AN_APP))
         for _, node in self.maps:
             self.found.judge(self.found.configuration(Source(node.file, node.text), {}, within=node.placed))
 
@@ -268,6 +273,10 @@ _ARGUMENTS = re.compile(r"\$\{?[@*]")
 _SHEBANG = re.compile(r"#!\s*\S*(/|\s)(sh|bash|dash|ash)\b")
 #: Braces of Helm's and its like; a quoted text may hold others, as Docker's {{.Name}} and Vault's.
 _TEMPLATE = re.compile(r"\{\{")
+_AN_APP = (
+    "the module of an app, no configuration: name the file that gunicorn's -c names, or what starts gunicorn, or write"
+    " the command line behind --"
+)
 _NO_KIND = (
     "no kind of file that audit reads: name gunicorn configurations (.py), a Procfile, Dockerfiles, Compose files and"
     " manifests (.yaml, .json), shell scripts (.sh), supervisord's (.conf, .ini) and systemd's units (.service), or"

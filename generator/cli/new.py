@@ -18,7 +18,7 @@ from ..plan.plan import Plan
 from ..plan.texts import docker_size
 from ..profile.document import parse_value
 from ..profile.writing import Entry
-from ..starting.applications import FACTORIES, Application
+from ..starting.applications import FACTORIES, Application, application_at
 from ..starting.dependencies import table, text_of, toml_of
 from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, as_seen_from_above, settle
 from ..starting.look import Found, look, place_of
@@ -145,8 +145,8 @@ def _application(found: Found, given: Mapping[str, str], interactive: bool) -> A
         fitting = [one for one in found.modules if one.name == module]
         # Of several apps in one repository, each may have its app.py.
         fitting.sort(key=lambda one: place_of(one.folder).path != given.get("app.path"))
-        mark, folder = (Mark(fitting[0].path), fitting[0].folder) if fitting else (Mark("--module"), ".")
-        return Application(module, target.partition(":")[2], mark, folder)
+        name = target.partition(":")[2]
+        return application_at(fitting[0], name) if fitting else Application(module, name, Mark("--module"), ".")
     choices = found.applications
     if len(choices) == 1:
         return choices[0]

@@ -19,7 +19,7 @@ from ..profile.schema import GUNICORN_NAMES
 from ..profile.secrets import is_secret, secrets_in
 from ..profile.writing import Entry
 from ..render.render import render
-from ..starting.applications import Application
+from ..starting.applications import Application, application_at
 from ..starting.dependencies import text_of
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
@@ -189,6 +189,8 @@ def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Appli
         raise KitError(f"what the server imports is not known ({listed}): add -- gunicorn module:app, or --module")
     module, _, name = target.partition(":")
     place = next((one for one in found.modules if one.name == module), None)
+    if place is not None and "app.module" in given:
+        return application_at(place, name or "application")
     where = start.run.command.mark if start.run.command is not None else Mark("option")
     return Application(module, name or "application", where, place.folder if place is not None else ".")
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import yaml
+
 from ..errors import FAULTS_SHOWN, nearest
 from .document import Block, Items, Text
 
@@ -157,12 +159,15 @@ def choice(options: Sequence[str], example: str | None = None) -> FieldType:
     return FieldType(parse, "one of " + ", ".join(options), example or options[0], {"enum": [*options, *numbers]})
 
 
-def list_of(item_type: FieldType) -> FieldType:
-    """A list; every item is checked, and a faulty one is named by its number from 0."""
+def list_of(item_type: FieldType, split: Callable[[str], list[str]] | None = None) -> FieldType:
+    """A list; every item is checked, and a faulty one is named by its number from 0.
+
+    ``split`` makes items of a text that stands in place of the list; without it commas and blanks do, if anything.
+    """
 
     def parse(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, Items):
-            raise ValueError(f"write a list, for example: [{item_type.example}]")
+            raise ValueError(f"write a list, for example: {_as_list(value, item_type, split)}")
         values, problems = [], []
         for number, item in enumerate(value):
             try:
@@ -177,6 +182,20 @@ def list_of(item_type: FieldType) -> FieldType:
     return FieldType(
         parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema, item=item_type.record
     )
+
+
+def _as_list(value: Any, item_type: FieldType, split: Callable[[str], list[str]] | None) -> str:
+    """The list that a text is most likely meant to be, or else an example."""
+    given = value if isinstance(value, Text) and not value.is_null else None
+    ways = [] if given is None else [split(given)] if split else [[str(given)], re.split(r"[,\s]+", given)]
+    for items in ways:
+        try:
+            for item in items:
+                item_type.parse(Text(item, value.mark, plain=False))
+        except ValueError:
+            continue
+        return yaml.safe_dump([str(item) for item in items], default_flow_style=True, width=2**31).strip()
+    return f"[{item_type.example}]"
 
 
 def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:

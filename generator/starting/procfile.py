@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +10,10 @@ from ..audit.words import find_gunicorn, split
 from ..errors import Mark
 from ..plan.before_start import SUFFIX
 from ..profile.secrets import secret_word
+from ..profile.workload import command_words
 from ..profile.writing import Entry
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
-#: What only a shell understands, and a variable that is set before the command.
-_SHELL = re.compile(r"[$`|&;<>()*?~\\]|^[A-Za-z_][A-Za-z0-9_]*=")
 #: Nothing there says what a process needs.
 _RESOURCES = {"cpu": "500m", "memory": "512Mi"}
 _RESERVED = ("app", "proxy", SUFFIX)
@@ -57,15 +55,7 @@ def _processes(text: str, file: str) -> Iterator[tuple[int, str, list[str]]]:
             continue
         name, command = match[1], match[2].strip()
         if name != "web" and find_gunicorn(split(command, Mark(file, here, 1), {})) is None:
-            yield here, name, _words(command)
-
-
-def _words(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    return words if words and not _SHELL.search(command) else ["sh", "-c", command]
+            yield here, name, command_words(command)
 
 
 def _job_name(name: str) -> str:

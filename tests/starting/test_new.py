@@ -341,3 +341,17 @@ def test_what_cannot_be_generated_yet_ends_with_2(tmp_path: Path) -> None:
     result = new(project(tmp_path, {"app.py": FLASK, "requirements.txt": "-r missing.txt\n"}), "--yes")
     assert (result.exit_code, "before generate: requirements.txt:1:1" in result.stderr) == (2, True)
     assert (tmp_path / "new.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [("shop:create_app()", 5), ("shop:app", 2), ("shop:application", 3), ("shop:typed", 8), ("shop:none", 1)],
+)
+def test_the_line_of_what_is_named(target: str, line: int, tmp_path: Path) -> None:
+    text = (
+        "import flask\nfrom other import one as app\napplication = flask.Flask('a')\n\ndef create_app():\n"
+        "    return flask.Flask('b')\n\ntyped: flask.Flask = create_app()\n"
+    )
+    project(tmp_path, {"src/shop/__init__.py": text})
+    assert new(tmp_path, "--module", target).exit_code == 0
+    assert f"# src/shop/__init__.py:{line}\n" in (tmp_path / "new.yaml").read_text()
