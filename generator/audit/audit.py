@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ..errors import Mark
+from .configuration import app_of
 from .containers import Build, Container, compose_services, configurations, is_compose, pod_containers
 from .dockerfile import Image, read_dockerfile, starts_under_a_shell
 from .documents import BadDocument, Node, read_documents, template
@@ -129,12 +130,13 @@ class _Audit:
     def _services(self, source: Source) -> None:
         for one in programs(source.name, source.text):
             if (command := find_gunicorn(one.words)) is not None:
-                run = Run(place="process", unknown=frozenset(one.unknown), open=one.open_at is not None)
+                run = Run(place="process", unknown=frozenset(one.unknown), places=one.places)
+                run.open = one.open_at is not None
                 if one.open_at is not None:
                     run.unseen.append(Unseen(one.open_at, "variables that this file sets"))
                 self.found.start(command, source.name, run, one.environment)
             else:
-                self._script(one.words, source.name, Run(place="process"), one.environment)
+                self._script(one.words, source.name, Run(place="process", places=one.places), one.environment)
 
     def scripts(self) -> None:
         """Shell scripts that no container starts."""
@@ -256,7 +258,11 @@ class _Audit:
         """Configurations that no command names."""
         for source in self.found.sources.given:
             if source.name.endswith(".py") and source.name not in self.found.used:
-                self.found.judge(self.found.configuration(source, {}))
+                run = self.found.configuration(source, {})
+                if (app := app_of(run)) is None:
+                    self.found.judge(run)
+                else:
+                    self.found.unseen.append(Unseen(app, _AN_APP))
         for _, node in self.maps:
             self.found.judge(self.found.configuration(Source(node.file, node.text), {}, within=node.placed))
 
@@ -267,6 +273,10 @@ _ARGUMENTS = re.compile(r"\$\{?[@*]")
 _SHEBANG = re.compile(r"#!\s*\S*(/|\s)(sh|bash|dash|ash)\b")
 #: Braces of Helm's and its like; a quoted text may hold others, as Docker's {{.Name}} and Vault's.
 _TEMPLATE = re.compile(r"\{\{")
+_AN_APP = (
+    "the module of an app, no configuration: name the file that gunicorn's -c names, or what starts gunicorn, or write"
+    " the command line behind --"
+)
 _NO_KIND = (
     "no kind of file that audit reads: name gunicorn configurations (.py), a Procfile, Dockerfiles, Compose files and"
     " manifests (.yaml, .json), shell scripts (.sh), supervisord's (.conf, .ini) and systemd's units (.service), or"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..errors import Mark, lines_of
+from ..profile.gunicorn_settings import known_settings
 from .given import Given, Run, Span, Unseen
 from .values import Scope, Value, evaluate
 
@@ -36,6 +37,18 @@ def read_configuration(text: str, file: str, environment: Mapping[str, str | Non
         reader.run.partial = True
         reader.run.unseen.append(Unseen(Span(Mark(file)), "statements that are nested too deeply to follow"))
     return reader.run
+
+
+#: What modules call their application or its factory, as Flask looks for it.
+_APPS = ("app", "application", "create_app", "make_app")
+
+
+def app_of(run: Run) -> Span | None:
+    """Where a file makes an application, if it sets nothing of gunicorn's: somebody took it for a configuration."""
+    own = [one for one in run.given if one.how != "imported"]
+    if any(one.name in known_settings() for one in own):
+        return None
+    return next((one.span for one in own if one.name in _APPS), None)
 
 
 class _Reader:

@@ -71,6 +71,7 @@ class Runs:
     def start(self, command: Command, origin: str, run: Run, environment: Mapping[str, str]) -> None:
         """One start of gunicorn that ``origin`` has: ``run`` knows where, and becomes all that is given to it."""
         run.environment = {**environment, **command.variables}
+        run.places = {name: span for name, span in run.places.items() if name not in command.variables}
         run.unknown = (run.unknown - command.variables.keys()) | command.unknown
         run.environment = {name: value for name, value in run.environment.items() if name not in run.unknown}
         run.gunicorn = command.word.span
@@ -78,7 +79,8 @@ class Runs:
         if command.sourced is not None:
             run.open = True
             run.unseen.append(Unseen(command.sourced.span, f"variables that {command.sourced.text:.60} sets"))
-        early = read_arguments([Word(text, command.word.span) for text in options_of(run.environment)])
+        options = run.places.get("GUNICORN_CMD_ARGS", command.word.span)
+        early = read_arguments([Word(text, options) for text in options_of(run.environment)])
         late = read_arguments(command.arguments)
         wrong = [*early.wrong, *late.wrong]
         self.findings += [Finding("K103", word.span, text) for word, text in wrong]
@@ -87,8 +89,7 @@ class Runs:
             run.unseen.append(Unseen(word.span, f"the arguments that {word.text:.60} stands for"))
         if "GUNICORN_CMD_ARGS" in run.unknown:
             run.partial = True
-            span = run.places.get("GUNICORN_CMD_ARGS", command.word.span)
-            run.unseen.append(Unseen(span, "the options that GUNICORN_CMD_ARGS gives"))
+            run.unseen.append(Unseen(options, "the options that GUNICORN_CMD_ARGS gives"))
         run.given += [*_defaults(run, command.word.span), *early.given, *late.given]
         self._with_configuration(run, origin, command.ours)
         app = late.app or early.app

@@ -25,6 +25,8 @@ class Program:
     words: list[Word] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    #: Where it sets its variables.
+    places: dict[str, Span] = field(default_factory=dict)
     #: Where a file of variables is named.
     open_at: Span | None = None
 
@@ -52,7 +54,7 @@ def programs(name: str, text: str) -> Iterator[Program]:
         elif option in ("ExecStart", "command"):
             commands.append(value)
         elif option in ("Environment", "environment"):
-            _variables(_assignments(value.text, is_unit), found)
+            _variables(_assignments(value.text, is_unit), value, found)
         elif option == "EnvironmentFile":
             found.open_at = value.span(0, len(value.text))
     if found is not None:
@@ -82,8 +84,11 @@ def _assignments(text: str, is_unit: bool) -> list[tuple[str, str]]:
     return [(name, written.strip("\"'")) for name, written in _PAIR.findall(text)]
 
 
-def _variables(pairs: Iterable[tuple[str, str]], found: Program) -> None:
+def _variables(pairs: Iterable[tuple[str, str]], whole: Placed, found: Program) -> None:
+    starts = {match[1]: match.span(1) for match in re.finditer(r"(?<!\w)(\w+)=", whole.text)}
     for name, value in pairs:
+        if name in starts:
+            found.places[name] = whole.span(*starts[name])
         if "%" in value:
             found.unknown.add(name)
         else:

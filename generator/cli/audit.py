@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) 
     """
     words = ctx.meta["words"]
     if not files and not words:
-        raise click.UsageError("name files, or a command line after --", ctx)
+        raise click.UsageError(f"name files{_among(Path())}, or a command line after --", ctx)
     sources = [read_source(name) for name in files]
     with waiting("running the configurations" if execute else "reading the configurations"):
         report = look(sources, words, beside, run_configuration if execute else None)
@@ -73,6 +74,8 @@ def audit(ctx: click.Context, files: tuple[str, ...], form: str, execute: bool) 
 
 def read_source(name: str) -> Source:
     """One file's text. Raises KitError where it cannot be read."""
+    if Path(name).is_dir():
+        raise KitError(f"{name}: a folder, not a file; name files{_among(Path(name))}")
     try:
         content = read_regular(Path(name), _MAX_BYTES)
     except FileNotFoundError as error:
@@ -81,6 +84,29 @@ def read_source(name: str) -> Source:
         return Source(name, content.decode("utf-8-sig"))  # gunicorn takes a BOM as well
     except UnicodeDecodeError as error:
         raise KitError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+#: What may lie in a project and say how gunicorn is started; the first of a kind counts.
+_STARTING = ("Dockerfile", "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "Procfile")
+_CONFIGURATIONS = ("gunicorn.conf.py", "gunicorn_conf.py", "gunicorn_config.py")
+_MANIFESTS = ("k8s", "kubernetes", "manifests", "deploy")
+_NAMED = 10
+
+
+def lying_in(folder: Path) -> list[str]:
+    """Files of a folder that may start the server: of the kinds of `_STARTING`, and manifests."""
+    found = [str(folder / name) for name in _STARTING if (folder / name).is_file()]
+    composes = [name for name in found if "compose" in Path(name).name]
+    found = [name for name in found if name not in composes[1:]]
+    for below in _MANIFESTS:
+        found += sorted(str(path) for path in (folder / below).glob("*.y*ml") if path.is_file())
+    return found
+
+
+def _among(folder: Path) -> str:
+    """Those of a folder, for a message, its configurations first."""
+    found = [str(folder / name) for name in _CONFIGURATIONS if (folder / name).is_file()] + lying_in(folder)
+    return f", for example {shlex.join(found[:_NAMED])}" if found else ""
 
 
 def beside(origin: str, path: str) -> Source | None:

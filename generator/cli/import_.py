@@ -10,13 +10,10 @@ from ..errors import KitError
 from ..importing.convert import convert
 from ..starting.look import project_name
 from . import options
-from .audit import Separated, beside, read_source
+from .audit import Separated, beside, lying_in, read_source
 from .new import report, write_new
 from .progress import READING, waiting
 
-#: What may lie beside a configuration and say how it is started; the first of a kind counts.
-_BESIDE = ("Dockerfile", "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml", "Procfile")
-_MANIFESTS = ("k8s", "kubernetes", "manifests", "deploy")
 #: Stands in each manifest that the kit made.
 _OURS = "app.kubernetes.io/managed-by: container-kit"
 
@@ -38,7 +35,7 @@ def import_(
     out, and why. Run it in the project's folder; nothing is executed, no file overwritten, and no secret copied.
     """
     words = ctx.meta["words"]
-    names = [*files, *(one for one in ([] if alone else _lying_beside()) if one not in files)]
+    names = [*files, *(one for one in ([] if alone else lying_in(Path())) if one not in files)]
     sources = [read_source(one) for one in names]
     sources = [one for one in sources if one.name in files or _OURS not in one.text]
     if not sources and not words:
@@ -51,15 +48,4 @@ def import_(
     with waiting(READING):
         written = convert(sources, words, beside, root, str(path), given)
     write_new(path, written.text)
-    report(ctx, path, root, written)
-    return 0
-
-
-def _lying_beside() -> list[str]:
-    """Files of this folder that may start the server: of the kinds of `_BESIDE`, and manifests."""
-    found = [name for name in _BESIDE if Path(name).is_file()]
-    composes = [name for name in found if "compose" in name]
-    found = [name for name in found if name not in composes[1:]]
-    for folder in _MANIFESTS:
-        found += sorted(str(path) for path in Path(folder).glob("*.y*ml") if path.is_file())
-    return found
+    return report(ctx, path, root, written)

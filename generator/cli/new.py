@@ -6,7 +6,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from ..plan.plan import Plan
 from ..plan.texts import docker_size
 from ..profile.document import parse_value
 from ..profile.writing import Entry
-from ..starting.applications import FACTORIES, Application
+from ..starting.applications import FACTORIES, Application, application_at
 from ..starting.dependencies import table, text_of, toml_of
-from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, settle
-from ..starting.look import Found, look
+from ..starting.draft import CONNECTIONS, CPU, Written, app_entries, as_seen_from_above, settle
+from ..starting.look import Found, look, place_of
 from ..starting.procfile import left_out
 from . import options
 from .progress import READING, waiting
@@ -64,7 +65,7 @@ def new(
     with waiting(f"looking at {printable(folder)}"):
         found = look(root)
     interactive = is_terminal() and not yes
-    app = _application(found, given.get("app.module"), interactive)
+    app = _application(found, given, interactive)
     connections = given.get("connections") or (_prompt_connections() if interactive else CONNECTIONS)
     name = given.get("name", found.name)
     path = root / (file or f"{name}.yaml")
@@ -84,11 +85,28 @@ def new(
     own = [fault for fault in written.faults if fault.mark.file == str(path)]
     if own:
         raise ProfileError(own)
+    if written.plan is None and (seen := as_seen_from_above(entries, root)) is not None:
+        command = f"{ctx.find_root().command_path} {shlex.join(_new_from_above(*seen, given))}"
+        remedy = f"nothing was written; in the folder above both this works: {command}"
+        raise ProfileError(replace(fault, remedy=remedy) for fault in written.faults)
     write_new(path, written.text)
-    report(ctx, path, root, written)
+    code = report(ctx, path, root, written)
     for started in found.started_by:
         click.echo(f"note: {started} starts gunicorn: container-kit import takes its settings too", err=True)
-    return 0
+    return code
+
+
+def _new_from_above(above: Path, entries: Sequence[Entry], given: Mapping[str, str]) -> list[str]:
+    """The words of `new` for the same app as part of the project of a folder above, with what was given here."""
+    seen = {one.path: str(one.value) for one in entries if one.path in _SEEN_FROM_ABOVE}
+    others = {**seen, **{path: value for path, value in given.items() if path not in seen and path != "app.module"}}
+    module = given.get("app.module") or next(str(one.value) for one in entries if one.path == "app.module")
+    settings = [word for path, value in others.items() for word in ("--set", f"{path}={value}")]
+    return ["new", str(above), "--module", module, *settings]
+
+
+#: What `new` might see otherwise in a folder with more than one app.
+_SEEN_FROM_ABOVE = ("name", "app.path", "app.requirements", "app.python_path")
 
 
 def is_terminal() -> bool:
@@ -121,12 +139,14 @@ def _value(parsed: Any) -> Any:
     return int(parsed) if re.fullmatch(r"0|[1-9][0-9]{0,17}", parsed) else str(parsed)
 
 
-def _application(found: Found, given: str | None, interactive: bool) -> Application:
-    if given is not None:
-        module = given.partition(":")[0]
-        place = next((one for one in found.modules if one.name == module), None)
-        mark, folder = (Mark(place.path), place.folder) if place else (Mark("--module"), ".")
-        return Application(module, given.partition(":")[2], mark, folder)
+def _application(found: Found, given: Mapping[str, str], interactive: bool) -> Application:
+    if (target := given.get("app.module")) is not None:
+        module = target.partition(":")[0]
+        fitting = [one for one in found.modules if one.name == module]
+        # Of several apps in one repository, each may have its app.py.
+        fitting.sort(key=lambda one: place_of(one.folder).path != given.get("app.path"))
+        name = target.partition(":")[2]
+        return application_at(fitting[0], name) if fitting else Application(module, name, Mark("--module"), ".")
     choices = found.applications
     if len(choices) == 1:
         return choices[0]
@@ -137,7 +157,7 @@ def _application(found: Found, given: str | None, interactive: bool) -> Applicat
             raise KitError(f"{what}; name it with --module shop:app")
         click.echo(what)
         text = click.prompt("What the server imports, as module:name or module:factory()", type=str)
-        return _application(found, text, False)
+        return _application(found, {**given, "app.module": text}, False)
     listed = ", ".join(one.target for one in choices)
     if not interactive:
         raise KitError(f"several applications: {listed}; choose one with --module")
@@ -161,21 +181,22 @@ def write_new(path: Path, text: str) -> None:
         file.write(text)
 
 
-def report(ctx: click.Context, path: Path, root: Path, written: Written) -> None:
-    """What was written, what to correct first, and the next three commands."""
+def report(ctx: click.Context, path: Path, root: Path, written: Written) -> int:
+    """What was written, what to correct first, and the next commands. The exit code is 2 where generate refuses it."""
     click.echo(f"created {printable(str(path))}")
     for fault in written.faults:
         click.echo(f"before generate: {fault}", err=True)
     program = ctx.find_root().command_path
     if written.plan is None:
         click.echo(f"next, once that is corrected:\n  {_generate(program, path, root)}")
-    else:
-        if written.plan.profile.app.requirements is None:
-            do = _lock_command(root) or "set app.requirements"
-            click.echo(f"note: no dependency file was found, so nothing is installed: {do}", err=True)
-        click.echo("next:")
-        for command in next_commands(program, written.plan, path, root):
-            click.echo(f"  {command}")
+        return ProfileError.exit_code
+    if written.plan.profile.app.requirements is None:
+        do = _lock_command(root) or "set app.requirements"
+        click.echo(f"note: no dependency file was found, so nothing is installed: {do}", err=True)
+    click.echo("next:")
+    for command in next_commands(program, written.plan, path, root):
+        click.echo(f"  {command}")
+    return 0
 
 
 def _lock_command(root: Path) -> str:

@@ -57,9 +57,9 @@ def variables_of(source: Source) -> dict[str, Variable]:
         elif one.name == "ARG":
             arguments |= {word.partition("=")[0] for word in one.text.split()} - found.keys()
         elif one.name == "ENV":
-            for name, value in _pairs(one):
+            for name, value, line in _pairs(one):
                 used = tuple(dict.fromkeys(name for name in re.findall(r"\$\{?(\w+)", value) if name in arguments))
-                found[name] = Variable(f"{source.name}:{one.mark.line}", used)
+                found[name] = Variable(f"{source.name}:{line}", used)
     return found
 
 
@@ -73,16 +73,16 @@ def _stage(one: Instruction, number: str) -> str:
     return words[2].lower() if len(words) > 2 else number
 
 
-def _pairs(one: Instruction) -> Iterator[tuple[str, str]]:
-    """Names and values of an ENV as they are written."""
+def _pairs(one: Instruction) -> Iterator[tuple[str, str, int]]:
+    """Names and values of an ENV as they are written, and the line of each."""
     words = line_words(plain(one.text, one.mark), {})
     if words and "=" not in words[0].text:
-        yield words[0].text, " ".join(word.text for word in words[1:])
+        yield words[0].text, " ".join(word.text for word in words[1:]), words[0].span.mark.line
         return
     for word in words:
         name, equals, value = word.text.partition("=")
         if equals:
-            yield name, value
+            yield name, value, word.span.mark.line
 
 
 def add_build(source: Source, known: Mapping[str, str], given: Collection[str], draft: Draft) -> None:

@@ -19,7 +19,7 @@ from ..profile.schema import GUNICORN_NAMES
 from ..profile.secrets import is_secret, secrets_in
 from ..profile.writing import Entry
 from ..render.render import render
-from ..starting.applications import Application
+from ..starting.applications import Application, application_at
 from ..starting.dependencies import text_of
 from ..starting.draft import CPU, Written, app_entries, settle
 from ..starting.look import Found, look
@@ -32,6 +32,7 @@ from .settings import (
     add_environment,
     add_read_variables,
     translate,
+    where_of,
 )
 from .surroundings import add_container, add_image
 from .tiangolo import VARIABLES, add_worker_rule, is_started_by_variables, run_of
@@ -63,7 +64,7 @@ def convert(
     no profile can be made of it.
     """
     starts = read_starts(sources, words, beside)
-    start = _chosen(starts, sources)
+    start = _chosen(starts)
     draft = Draft()
     documents = [node for source in sources for node in _documents(source)]
     translate(start.run, starts.report, draft)
@@ -72,7 +73,8 @@ def convert(
     if image is not None and start.container is not None:
         # A container with a command of its own has its image's variables all the same.
         start.run.environment = {**image.environment, **start.run.environment}
-    where = _file_of(start)
+        start.run.places = {**image.places, **start.run.places}
+    where = where_of(start.run, _place_of(start))
     if start.by_variables:
         add_worker_rule(start.run.environment, where, draft)
     dockerfile = dockerfile_of(sources) if image is not None else None
@@ -93,7 +95,7 @@ def convert(
     seen = {one.path: one for one in [Entry("name", name), *entries] if one.path != "server"}
     draft.entries = {**seen, **draft.entries}
     if image is not None and dockerfile is not None:
-        add_image(image, dockerfile.name, draft)
+        add_image(image, dockerfile, draft)
         add_build(dockerfile, image.environment, start.container.environment if start.container else (), draft)
     if start.container is not None:
         add_container(start.container, documents, draft)
@@ -142,7 +144,7 @@ def _documents(source: Source) -> list[Node]:
         return []
 
 
-def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
+def _chosen(starts: Starts) -> _Start:
     """A container's start before an image's, a process', and a configuration that nothing names."""
     by_run = {id(one.run): one for one in starts.containers}
     image = starts.images[0] if starts.images else None
@@ -158,19 +160,24 @@ def _chosen(starts: Starts, sources: Sequence[Source]) -> _Start:
     for one in silent:
         environment = {**inherited, **(one.environment if one is not None else {})}
         if is_started_by_variables(base, environment):
-            file = next((source.name for source in sources if "dockerfile" in source.name.lower()), "environment")
-            mark = one.node.span.mark if one is not None and one.node is not None else Mark(file)
-            return _Start(run_of(base, environment, Span(mark)), one, image, by_variables=True)
+            mark = Mark(image.file, image.begun) if image is not None else Mark("environment")
+            mark = one.node.span.mark if one is not None and one.node is not None else mark
+            places = {**(image.places if image is not None else {}), **(one.run.places if one is not None else {})}
+            return _Start(run_of(base, environment, Span(mark), places), one, image, by_variables=True)
     if ranked:
         return _Start(ranked[0])
     raise KitError("nothing here starts gunicorn: name a configuration, Procfile or Dockerfile, or a command after --")
 
 
-def _file_of(start: _Start) -> str:
+def _place_of(start: _Start) -> str:
+    """Where the start stands, for variables of which nothing says where they are set."""
     if start.container is not None and start.container.node is not None:
         mark = start.container.node.span.mark
-        return f"{mark.file}:{mark.line}"
-    return start.run.command.mark.file if start.run.command is not None else "environment"
+    elif start.run.command is not None:
+        mark = start.run.command.mark
+    else:
+        return "environment"
+    return f"{mark.file}:{mark.line}"
 
 
 def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Application:
@@ -182,6 +189,8 @@ def _application(start: _Start, found: Found, given: Mapping[str, str]) -> Appli
         raise KitError(f"what the server imports is not known ({listed}): add -- gunicorn module:app, or --module")
     module, _, name = target.partition(":")
     place = next((one for one in found.modules if one.name == module), None)
+    if place is not None and "app.module" in given:
+        return application_at(place, name or "application")
     where = start.run.command.mark if start.run.command is not None else Mark("option")
     return Application(module, name or "application", where, place.folder if place is not None else ".")
 

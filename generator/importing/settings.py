@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,7 +15,7 @@ from ..audit.worker import worker_of
 from ..errors import KitError, Mark
 from ..profile.document import Text
 from ..profile.gunicorn_settings import OWNED, known_settings
-from ..profile.schema import GUNICORN_NAMES
+from ..profile.schema import GUNICORN_NAMES, SETTINGS
 from ..profile.secrets import holds_secret
 from ..profile.workload import VARIABLE
 from ..profile.writing import Entry
@@ -55,6 +55,16 @@ class Draft:
 def place_of(one: Given) -> str:
     """Where it was given, in a note's words."""
     return f"{one.span.mark.file}:{one.span.mark.line}"
+
+
+#: Where a variable is set, by its name.
+Where = Callable[[str], str]
+
+
+def where_of(run: Run, otherwise: str) -> Where:
+    """The own line of each variable that a file sets, of a container its image's too; of others what is given."""
+    places = {name: f"{span.mark.file}:{span.mark.line}" for name, span in run.places.items()}
+    return lambda name: places.get(name, otherwise)
 
 
 def translate(run: Run, report: Report, draft: Draft) -> None:
@@ -168,12 +178,13 @@ def _errors(one: Given, _: Run, reason: str, draft: Draft) -> None:
 def _environment(one: Given, _: Run, __: str, draft: Draft) -> None:
     items = one.value.value if isinstance(one.value.value, list) else [one.value.value]
     variables = dict(str(item).partition("=")[::2] for item in items)
-    add_environment(variables, place_of(one), draft)
+    add_environment(variables, lambda _: place_of(one), draft)
 
 
 def _recycling(one: Given, run: Run, _: str, draft: Draft) -> None:
     value = _plain(one.value.value)
-    draft.set("max_requests", value, place_of(one))
+    kept = "" if value == 0 else f"Kept. {SETTINGS['max_requests'].description}"
+    draft.set("max_requests", value, place_of(one), kept)
     jitter = run.last("max_requests_jitter")
     if isinstance(value, int) and value > 0 and (jitter is None or str(jitter.value.value) == "0"):
         draft.set("max_requests_jitter", max(1, value // 10), place_of(one), f"Added: {KINDS['K133'].why}")
@@ -263,23 +274,26 @@ def is_variable(name: str) -> bool:
 
 def add_environment(
     variables: Mapping[str, str],
-    place: str,
+    where: Where,
     draft: Draft,
     without: Iterable[str] = (),
     references: re.Pattern[str] = NOWHERE,
 ) -> None:
     """The app's variables; a value that may be a secret is named, and never shown."""
     left = {*READ_BY_GUNICORN, *without}
-    of_image = []
+    of_image: dict[str, list[str]] = {}
     for name, value in variables.items():
+        place = where(name)
         if name in left or _SET_ANYWAY.fullmatch(f"{name}={value}"):
             continue
         if not is_variable(name):
             draft.notes.append(f"{place}: {name[:60]!r}: left out: no profile has a variable of such a name")
+        elif (why := _debugging(name, value)) is not None:
+            draft.notes.append(f"{place}: {name}: left out: {why}")
         elif name == "PYTHONPATH":
             draft.notes.append(f"{place}: PYTHONPATH: use app.python_path for a folder of the app")
         elif _OF_THE_IMAGE.fullmatch(name):
-            of_image.append(name)
+            of_image.setdefault(place, []).append(name)
         elif holds_secret(name, value) or _is_random(name, value) or re.search(r"[\r\n\x00]", value):
             do = "name in env_secrets which Secret has it"
             do += f"; where it is no secret, write it in env, and env_allowed: [{name}]"
@@ -289,9 +303,18 @@ def add_environment(
             add_unknown(name, place, draft)
         else:
             draft.set(f"env.{name}", value, place)
-    if of_image:
+    for place, names in of_image.items():
         why = "left out: they are of the interpreter, pip or the image, whose own the kit sets"
-        draft.notes.append(f"{place}: {', '.join(of_image)}: {why}")
+        draft.notes.append(f"{place}: {', '.join(names)}: {why}")
+
+
+def _debugging(name: str, value: str) -> str | None:
+    """Why a variable is left out that makes Flask show errors to everybody, under gunicorn as well; else None."""
+    if name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no"):  # as flask.helpers.get_debug_flag
+        return "it turns debug mode on, which shows tracebacks and settings to whoever provokes an error"
+    if name == "FLASK_ENV" and value == "development":
+        return "Flask before 2.3 takes it for debug mode, a later one ignores it; write it in env if the app reads it"
+    return None
 
 
 def add_unknown(name: str, place: str, draft: Draft) -> None:
@@ -306,12 +329,13 @@ def _is_random(name: str, value: str) -> bool:
     return bool(_TOKEN.fullmatch(value)) and not (is_commit or _WORDS.fullmatch(value))
 
 
-def add_read_variables(run: Run, place: str, draft: Draft) -> None:
+def add_read_variables(run: Run, where: Where, draft: Draft) -> None:
     """What gunicorn itself takes from the environment where no option and no configuration says it."""
     given = {name: run.environment[name] for name in READ_BY_GUNICORN if run.environment.get(name)}
     if "PORT" in run.unknown:
         given["PORT"] = ""
     if (port := given.get("PORT")) is not None:
+        place = where("PORT")
         if not port.isdigit():
             draft.notes.append(f"{place}: PORT: no number is known here; write it as port")
         elif run.last("bind") is None:
@@ -319,10 +343,12 @@ def add_read_variables(run: Run, place: str, draft: Draft) -> None:
         elif "port" not in draft.entries or draft.entries["port"].value != int(port):
             draft.notes.append(f"{place}: PORT {port}: gunicorn listens where bind says")
     if (peers := given.get("FORWARDED_ALLOW_IPS")) is not None:
+        place = where("FORWARDED_ALLOW_IPS")
         if run.last("forwarded_allow_ips") is None:
             draft.set("forwarded_allow_ips", peers, place)
         else:
             draft.notes.append(f"{place}: FORWARDED_ALLOW_IPS: forwarded_allow_ips is given, and decides")
     workers = run.last("workers")
     if "WEB_CONCURRENCY" in given and workers is not None and workers.how != "variable":
+        place = where("WEB_CONCURRENCY")
         draft.notes.append(f"{place}: WEB_CONCURRENCY: workers is given at {place_of(workers)}, and decides")

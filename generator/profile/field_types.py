@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import yaml
+
 from ..errors import FAULTS_SHOWN, nearest
 from .document import Block, Items, Text
 
@@ -43,7 +45,8 @@ class ProblemsError(ValueError):
 class FieldType:
     """A field's type: ``parse`` raises ValueError (its message, if any, says what to do); ``schema`` is JSON schema.
 
-    ``record`` is the class of a section's settings, None for every other type; ``show`` writes a value for people.
+    ``record`` is the class of a section's settings, ``item`` that of a list's or a mapping's items, None for every
+    other type; ``show`` writes a value for people.
     """
 
     parse: Callable[[Any], Any]
@@ -51,6 +54,7 @@ class FieldType:
     example: str
     schema: Mapping[str, Any]
     record: Any = None
+    item: Any = None
     show: Callable[[Any], str] = str
 
     def or_null(self) -> FieldType:
@@ -155,12 +159,15 @@ def choice(options: Sequence[str], example: str | None = None) -> FieldType:
     return FieldType(parse, "one of " + ", ".join(options), example or options[0], {"enum": [*options, *numbers]})
 
 
-def list_of(item_type: FieldType) -> FieldType:
-    """A list; every item is checked, and a faulty one is named by its number from 0."""
+def list_of(item_type: FieldType, split: Callable[[str], list[str]] | None = None) -> FieldType:
+    """A list; every item is checked, and a faulty one is named by its number from 0.
+
+    ``split`` makes items of a text that stands in place of the list; without it commas and blanks do, if anything.
+    """
 
     def parse(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, Items):
-            raise ValueError(f"write a list, for example: [{item_type.example}]")
+            raise ValueError(f"write a list, for example: {_as_list(value, item_type, split)}")
         values, problems = [], []
         for number, item in enumerate(value):
             try:
@@ -172,7 +179,23 @@ def list_of(item_type: FieldType) -> FieldType:
         return tuple(values)
 
     schema = {"type": "array", "items": item_type.schema}
-    return FieldType(parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema)
+    return FieldType(
+        parse, f"a list, each item {item_type.allowed}", f"[{item_type.example}]", schema, item=item_type.record
+    )
+
+
+def _as_list(value: Any, item_type: FieldType, split: Callable[[str], list[str]] | None) -> str:
+    """The list that a text is most likely meant to be, or else an example."""
+    given = value if isinstance(value, Text) and not value.is_null else None
+    ways = [] if given is None else [split(given)] if split else [[str(given)], re.split(r"[,\s]+", given)]
+    for items in ways:
+        try:
+            for item in items:
+                item_type.parse(Text(item, value.mark, plain=False))
+        except ValueError:
+            continue
+        return yaml.safe_dump([str(item) for item in items], default_flow_style=True, width=2**31).strip()
+    return f"[{item_type.example}]"
 
 
 def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
@@ -198,24 +221,20 @@ def mapping_of(key_type: FieldType, value_type: FieldType) -> FieldType:
 
     example = f"{{{key_type.example}: {value_type.example}}}"
     schema = {"type": "object", "propertyNames": key_type.schema, "additionalProperties": value_type.schema}
-    return FieldType(parse, f"a mapping from {key_type.allowed} to {value_type.allowed}", example, schema)
+    allowed = f"a mapping from {key_type.allowed} to {value_type.allowed}"
+    return FieldType(parse, allowed, example, schema, item=value_type.record)
 
 
-def unknown_names(
-    value: Block, names: Sequence[str], given: str = "unknown setting", advice: Mapping[str, str] | None = None
-) -> list[Problem]:
-    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest.
-
-    ``advice`` says what to do instead of writing a certain name.
-    """
+def unknown_names(value: Block, names: Sequence[str]) -> list[Problem]:
+    """A problem for each name in the mapping that is none of ``names``; the first ones name the nearest."""
     allowed = "one of " + ", ".join(sorted(names))
     problems: list[Problem] = []
     for name in value:
         if name not in names:
             # A search takes a millisecond, and nobody sees the suggestion of a fault that is only counted.
             near = nearest(name, names) if len(problems) < FAULTS_SHOWN else None
-            remedy = (advice or {}).get(name) or (f"did you mean {near}?" if near else "remove it")
-            problems.append(Problem((name,), allowed, remedy, given, True, "K004"))
+            remedy = f"did you mean {near}?" if near else "remove it"
+            problems.append(Problem((name,), allowed, remedy, "unknown setting", True, "K004"))
     return problems
 
 

@@ -15,6 +15,7 @@ from .field_types import FieldType, plain_value, scalar, text
 
 _MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MEMORY_UNITS |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_CPU = r"[0-9]{1,6}m|[0-9]{1,4}(?:\.[0-9]{1,3})?"
 #: A DNS label, as Kubernetes names are, without its limit of 63 characters.
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 #: A host name as routes have it: labels, the first of them perhaps a wildcard; without the limit of 253 characters.
@@ -32,8 +33,9 @@ def cpu_quantity() -> FieldType:
 
     def parse(value: Any) -> int:
         given = scalar(value)
-        if not re.fullmatch(r"[0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?", given):
-            raise ValueError()
+        if not re.fullmatch(_CPU, given):
+            named = re.fullmatch(rf"({_CPU})\s*v?(cores?|cpus?)", given, re.IGNORECASE)
+            raise ValueError(f"write {named[1]}" if named else "")
         millicores = int(given[:-1]) if given.endswith("m") else int(Decimal(given) * 1000)
         if not 10 <= millicores <= 1_024_000:
             raise ValueError()
@@ -48,9 +50,12 @@ def memory_quantity() -> FieldType:
     """A Kubernetes memory quantity, in bytes."""
 
     def parse(value: Any) -> int:
-        match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)(Ki|Mi|Gi|Ti|k|M|G|T)?", scalar(value))
+        given = scalar(value)
+        match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)(Ki|Mi|Gi|Ti|k|M|G|T)?", given)
         if not match:
-            raise ValueError()
+            # 512 MB, 512m as Docker has it, 1 GiB: of people who mean powers of two.
+            meant = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([kmgt])(i?b?)", given, re.IGNORECASE)
+            raise ValueError(f"write {meant[1]}{meant[2].upper()}i" if meant else "")
         try:
             size = int(Decimal(match[1]) * _MEMORY_UNITS[match[2] or ""])
         except InvalidOperation:

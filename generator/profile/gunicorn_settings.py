@@ -84,7 +84,7 @@ def gunicorn_mapping(own_settings: Callable[[], Mapping[str, str]]) -> FieldType
         pairs: list[tuple[str, Any]] = []
         problems: list[Problem] = []
         for name, item in value.items():
-            remedy = _no_place(name, own_settings(), suggest=len(problems) < FAULTS_SHOWN)
+            remedy = no_place(name, own_settings(), suggest=len(problems) < FAULTS_SHOWN)
             if remedy:
                 problems.append(Problem((name,), _ALLOWED, remedy, at_key=True, code="K004"))
                 continue
@@ -103,7 +103,7 @@ def gunicorn_mapping(own_settings: Callable[[], Mapping[str, str]]) -> FieldType
 _ALLOWED = "a setting of gunicorn that the kit does not own"
 
 
-def _no_place(name: str, own_settings: Mapping[str, str], suggest: bool) -> str | None:
+def no_place(name: str, own_settings: Mapping[str, str], suggest: bool) -> str | None:
     """What to do instead of writing this name into the section, or None where it has its place there."""
     if (path := own_settings.get(name)) == name:
         return f"{name} stands at the top level of a profile: move it there"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import Fault, Mark, ProfileError
 from .document import Block, Items, Text, parse, parse_value
+from .elsewhere import remedy_of
 from .field_types import Problem, ProblemsError
 from .records import read
 from .schema import SETTINGS, Profile
@@ -45,7 +46,7 @@ def read_profile(text: str, file: str, overrides: Sequence[str] = ()) -> Draft:
     try:
         return Draft(read(Profile, document), document, ())
     except ProblemsError as error:
-        return Draft(error.rest, document, tuple(_fault(document, problem) for problem in error.problems))
+        return Draft(error.rest, document, tuple(_fault(document, _placed(problem)) for problem in error.problems))
 
 
 def _override(document: Block, override: str) -> None:
@@ -67,6 +68,12 @@ def _override(document: Block, override: str) -> None:
         section = inner
     section[names[-1]] = parse_value(value, f"--set {path}")
     section.key_marks[names[-1]] = mark
+
+
+def _placed(problem: Problem) -> Problem:
+    """The problem of an unknown name, with the section where the name is a setting: sure, while a near name is not."""
+    remedy = remedy_of(problem.path) if problem.code == "K004" and problem.at_key else None
+    return problem if remedy is None else replace(problem, remedy=remedy)
 
 
 def _fault(document: Block, problem: Problem) -> Fault:

@@ -72,8 +72,6 @@ class Record:
 
     #: Names of which exactly one must be given.
     ONE_OF: ClassVar[tuple[str, ...]] = ()
-    #: Names that people write here, and what to write instead.
-    ADVICE: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     mark: Mark = field(compare=False, repr=False)
     #: Where each setting stands that the document gives.
@@ -125,7 +123,7 @@ def all_settings(record: type[Record], above: str = "") -> Iterator[tuple[str, S
 def read(record: type[R], block: Block) -> R:
     """The record that a mapping holds. Raises ProblemsError with every fault and with what is left without them."""
     table = settings(record)
-    problems = unknown_names(block, tuple(table), advice=record.ADVICE)
+    problems = unknown_names(block, tuple(table))
     values: dict[str, Any] = {}
     places: dict[str, Mark] = {}
     for name, one in table.items():

@@ -7,7 +7,6 @@ A field's further words are explained in records.Setting: what gunicorn calls it
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from ..runtime.sizing import HEADROOM
@@ -70,15 +69,6 @@ _COUNT = record_or(CpuRule, f.integer(1, MAX_THREADS, 4).or_null(), "a CPU rule"
 @dataclass(frozen=True, kw_only=True)
 class Profile(Record):
     """One container: the app, its server, the connections it must hold and the resources it has."""
-
-    ADVICE = MappingProxyType(
-        {
-            "bind": "write port: the server listens on every interface",
-            "pythonpath": "write app.python_path",
-            "worker_class": "write server",
-            "wsgi_app": "write app.module",
-        }
-    )
 
     name: str = setting(_NAME, "Name of the output, the image and the Kubernetes objects.")
     app: App = setting(section(App), "The application.")

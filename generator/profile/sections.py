@@ -9,7 +9,7 @@ from . import field_types as f
 from . import formats
 from .records import Record, setting
 from .scheduling import EXTENDED_RESOURCES
-from .workload import COMMAND, FOLDER
+from .workload import COMMAND, FOLDER, command_words
 
 _PACKAGES = f.list_of(f.text("a Debian package", "libpq5", r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?", 200))
 _EXTRAS = f.list_of(f.text("a name in pyproject.toml", "postgres", r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", 100))
@@ -44,7 +44,7 @@ class App(Record):
         default=None,
     )
     wrapper: tuple[str, ...] = setting(
-        f.list_of(f.text("a word of a command", "opentelemetry-instrument", r"[^\x00-\x1f\x7f]+", 1024)),
+        f.list_of(f.text("a word of a command", "opentelemetry-instrument", r"[^\x00-\x1f\x7f]+", 1024), command_words),
         "Command that starts the server and becomes it (exec): [ddtrace-run], [newrelic-admin, run-program].",
         default=(),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,8 +41,21 @@ class EnvSource(Record):
     prefix: str | None = setting(VARIABLE.or_null(), "What the variables' names begin with.", default=None)
 
 
+#: What only a shell understands, and a variable that is set before the command.
+_SHELL = re.compile(r"[$`|&;<>()*?~\\]|^[A-Za-z_][A-Za-z0-9_]*=")
+
+
+def command_words(command: str) -> list[str]:
+    """A command of one line as the words that start it, those of a shell where it needs one."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    return words if words and not _SHELL.search(command) else ["sh", "-c", command]
+
+
 #: The image's entry point takes what begins with - for an argument of the server.
-COMMAND = f.list_of(f.text("a word of a command", "celery", r"[^\x00-\x1f\x7f]+", 4096))
+COMMAND = f.list_of(f.text("a word of a command", "celery", r"[^\x00-\x1f\x7f]+", 4096), command_words)
 JOB_NAME = f.text("a DNS label of at most 40 characters", "worker", formats.LABEL, 40)
 
 

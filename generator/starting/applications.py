@@ -43,6 +43,23 @@ class Application:
         return f"{self.module}:{self.name}"
 
 
+def _line_of(module: Module, name: str) -> int:
+    """Where a module makes or imports what a target names: of `create_app()` the function's line."""
+    name = name.partition("(")[0]
+    for node in _statements(module.tree.body):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names = [one.id for one in targets if isinstance(one, ast.Name)]
+        names += [alias.asname or alias.name for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias)]
+        if name in (*names, getattr(node, "name", "")):
+            return node.lineno
+    return 1
+
+
+def application_at(module: Module, name: str) -> Application:
+    """What is named of a module, whatever it is."""
+    return Application(module.name, name, Mark(module.path, _line_of(module, name)), module.folder)
+
+
 def factory_call(name: str) -> tuple[str, list[Any] | dict[str, Any]]:
     """A call with literal arguments as the profile has it: the call without them, and what they are."""
     try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from ..errors import Fault, Mark, ProfileError
 from ..pipeline import plan_profile
@@ -105,3 +106,25 @@ def settle(head: Sequence[str], entries: Iterable[Entry], file: str, root: Path)
         if plan.numbers.workers.decided_by != "memory" and not plan.numbers.warnings:
             break
     return written
+
+
+#: How far above its folder an app's project may begin: services/shop/api.
+_MAX_ABOVE = 3
+
+
+def as_seen_from_above(entries: Iterable[Entry], root: Path) -> tuple[Path, list[Entry]] | None:
+    """The nearest folder above ``root`` from which the same app can be planned, and its settings with paths from there.
+
+    A dependency file that names one outside of its folder (``-r ../common.txt``) can be installed from there only.
+    """
+    whole = list(entries)
+    for steps in range(1, _MAX_ABOVE + 1):
+        above = Path(os.path.normpath(root / Path(*[".."] * steps)))
+        folder = PurePosixPath(os.path.relpath(root.resolve(), above.resolve()))
+        moved = [
+            replace(one, value=str(folder / one.value)) if one.path in ("app.path", "app.requirements") else one
+            for one in whole
+        ]
+        if settle((), moved, "profile", above).plan is not None:
+            return above, moved
+    return None

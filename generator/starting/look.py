@@ -13,7 +13,7 @@ from ..audit.sources import Source
 from ..errors import Mark
 from ..profile.document import Text
 from ..profile.schema import SETTINGS
-from .applications import Application, Module, applications, likelihood, modules
+from .applications import Application, Module, application_at, applications, likelihood, modules
 from .dependencies import dependency_file, table, text_of, toml_of
 from .health import readiness_page
 
@@ -47,7 +47,7 @@ def look(root: Path) -> Found:
         module = by_name.get(target.partition(":")[0])
         if module is not None:
             name = target.partition(":")[2] or next((one.name for one in likely if one.module == module.name), "app")
-            best = [Application(module.name, name, Mark(module.path), module.folder)]
+            best = [application_at(module, name)]
             break
     files = tuple(dict.fromkeys(file for _, file in started))
     return Found(project_name(root), tuple(best), tuple(own), files)

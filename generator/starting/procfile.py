@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +10,10 @@ from ..audit.words import find_gunicorn, split
 from ..errors import Mark
 from ..plan.before_start import SUFFIX
 from ..profile.secrets import secret_word
+from ..profile.workload import command_words
 from ..profile.writing import Entry
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
-#: What only a shell understands, and a variable that is set before the command.
-_SHELL = re.compile(r"[$`|&;<>()*?~\\]|^[A-Za-z_][A-Za-z0-9_]*=")
 #: Nothing there says what a process needs.
 _RESOURCES = {"cpu": "500m", "memory": "512Mi"}
 _RESERVED = ("app", "proxy", SUFFIX)
@@ -25,11 +23,11 @@ def process_entries(text: str, file: str) -> list[Entry]:
     """``app.before_start`` and ``jobs`` of a Procfile, without the lines of `left_out`."""
     release: Entry | None = None
     jobs: dict[str, dict[str, Any]] = {}
-    for _, name, command in _processes(text, file):
+    for number, name, command in _processes(text, file):
         if secret_word(command) is not None:
             continue
         if name == "release":
-            release = Entry("app.before_start", command, f"{file}: release")
+            release = Entry("app.before_start", command, f"{file}:{number}")
         else:
             jobs.setdefault(job := _job_name(name), {"name": job, "command": command})
     found = [release] if release is not None else []
@@ -49,20 +47,15 @@ def left_out(text: str, file: str) -> list[str]:
 
 def _processes(text: str, file: str) -> Iterator[tuple[int, str, list[str]]]:
     """Line, name and command of what is not the server."""
-    for number, line in enumerate(re.sub(r"\\\n", "  ", text).splitlines(), start=1):
+    number = 1
+    for whole in re.split(r"(?<!\\)\n", text):
+        line, here = re.sub(r"\\\n", "  ", whole), number
+        number += whole.count("\n") + 1
         if (match := _LINE.fullmatch(line.strip())) is None:
             continue
         name, command = match[1], match[2].strip()
-        if name != "web" and find_gunicorn(split(command, Mark(file, number, 1), {})) is None:
-            yield number, name, _words(command)
-
-
-def _words(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    return words if words and not _SHELL.search(command) else ["sh", "-c", command]
+        if name != "web" and find_gunicorn(split(command, Mark(file, here, 1), {})) is None:
+            yield here, name, command_words(command)
 
 
 def _job_name(name: str) -> str:

@@ -399,3 +399,39 @@ def test_a_caret_stands_below_its_character() -> None:
     assert excerpt("a\n", Mark("f", 9, 1)) == ""
     long = re.sub(r"\x1b\[\d+m", "", excerpt("x" * 300 + "here", Mark("f", 1, 301), 4)).split("\n")
     assert long[0][long[1].index("^") :].startswith("here")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("from flask import Flask\napp = Flask(__name__)\n", 2),
+        ("from shop import create_app\nimport timeout\n\napplication = create_app()\n", 4),
+        ("def create_app():\n    return 1\n", 1),
+        ("app = 1\nworkers = 2\n", None),
+        ("application = 1\ndef post_fork(server, worker):\n    pass\n", None),
+    ],
+)
+def test_an_apps_module_is_no_configuration(text: str, line: int | None) -> None:
+    report = audit([Source("wsgi.py", text)])
+    shown = [one.span.mark.line for one in report.unseen if one.text.startswith("the module of an app")]
+    assert shown == ([] if line is None else [line])
+    assert ([one.code for one in report.findings if one.code == "K102"] == []) == (line is not None)
+
+
+def test_a_folder_or_nothing_names_the_files_that_lie_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shop"
+    (folder / "k8s").mkdir(parents=True)
+    for name in ("Dockerfile", "gunicorn.conf.py", "k8s/web.yaml", "other.txt"):
+        (folder / name).touch()
+    result = CliRunner().invoke(commands, ["audit", str(folder)])
+    files = [str(folder / name) for name in ("gunicorn.conf.py", "Dockerfile", "k8s/web.yaml")]
+    assert (
+        result.exit_code,
+        f"a folder, not a file; name files, for example {' '.join(files)}\n" in result.stderr,
+    ) == (2, True)
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(commands, ["audit"])
+    assert "name files, for example gunicorn.conf.py Dockerfile k8s/web.yaml, or a command line" in result.stderr
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(commands, ["audit"])
+    assert "name files, or a command line after --" in result.stderr

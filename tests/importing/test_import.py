@@ -625,6 +625,7 @@ def test_what_comes_next_where_a_file_must_be_corrected_first(tmp_path: Path) ->
     (tmp_path / "app.py").write_text(FLASK)
     (tmp_path / "requirements.txt").write_text("flask\ngunicorn==20.1.0\n")
     result = run(tmp_path, "--", "gunicorn", "app:app")
+    assert result.exit_code == 2
     assert "before generate: requirements.txt:2:1: app.requirements: gunicorn==20.1.0" in result.stderr
     assert result.stdout.endswith("next, once that is corrected:\n  container-kit generate new.yaml\n")
 
@@ -684,3 +685,157 @@ def test_a_procfile_with_a_line_over_two(tmp_path: Path) -> None:
     text = "clock: sleep \\\n 1\nweb: flask warm && gunicorn app:app \\\n -w 3\n"
     comments, plan = imported_from(tmp_path, {"Procfile": text})
     assert plan.profile.workers == 3 and "flask warm" in comments
+
+
+PLACED = {
+    "app.py": FLASK,
+    "Dockerfile": """\
+# The first line.
+FROM python:3.12-slim
+RUN apt-get update \\
+ && apt-get install -y curl libpq5
+ENV MODE=a \\
+    API_TOKEN=hunter2hunter2
+ENV PYTHONPATH=/x GUNICORN_CMD_ARGS="--statsd-host=10.0.0.1:8125 --reload"
+ARG VERSION
+ENV A=b \\
+    REL=$VERSION
+CMD ["gunicorn", "app:app"]
+""",
+    "compose.yaml": """\
+services:
+  web:
+    build: {context: ., args: {VERSION: "1"}}
+    image: shop:1
+    environment:
+      GREETING: hello
+      DB_PASSWORD: hunter2
+      HOME: /root
+      HANDED:
+    env_file: [.env]
+    networks: [a]
+    deploy: {replicas: 2}
+""",
+    "k8s/app.yaml": """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata:
+      labels: {app: shop}
+      annotations: {a: b}
+    spec:
+      hostNetwork: true
+      nodeSelector: {a: b}
+      volumes:
+        - {name: tmp, emptyDir: {}}
+      containers:
+        - name: shop
+          image: shop:1
+          command: [gunicorn, "app:app"]
+          env:
+            - name: GREETING
+              value: hello
+            - name: DB_PASSWORD
+              value: hunter2
+            - {name: LEVEL, valueFrom: {configMapKeyRef: {name: a, key: b}}}
+          resources:
+            limits: {memory: 512Mi}
+            requests:
+              memory: 256Mi
+          livenessProbe:
+            httpGet: {path: /healthz, port: 8000}
+          tty: true
+        - {name: beside, image: b}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec:
+  selector: {app: shop}
+  type: NodePort
+""",
+    "gunicorn.service": """\
+[Service]
+Environment=MODE=a
+Environment="API_TOKEN=hunter2hunter2" \\
+  "DB_PASSWORD=hunter2"
+ExecStart=/usr/bin/gunicorn app:app
+""",
+    "Procfile": "web: gunicorn \\\n  app:app\nrelease: flask db upgrade\nworker: celery -b redis://:hunter2@a\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "noted"),
+    [
+        (("Dockerfile",), ("Dockerfile:6: API_TOKEN", "Dockerfile:4: curl", "Dockerfile:7: PYTHONPATH",
+                           "Dockerfile:10: REL", "Dockerfile:7: workers restart")),
+        (("Dockerfile", "compose.yaml"),
+         ("Dockerfile:6: API_TOKEN", "compose.yaml:7: DB_PASSWORD", "compose.yaml:8: HOME", "compose.yaml:9: HANDED",
+          "compose.yaml:10: env_file", "compose.yaml:4: image", "compose.yaml:3: build arguments",
+          "compose.yaml:12: deploy.replicas", "compose.yaml:11: networks")),
+        (("Dockerfile", "k8s/app.yaml"),
+         ("Dockerfile:6: API_TOKEN", "app.yaml:2: it was a StatefulSet", "app.yaml:9: annotations",
+          "app.yaml:11: hostNetwork", "app.yaml:12: nodeSelector", "app.yaml:13: volumes", "app.yaml:17: image",
+          "app.yaml:23: DB_PASSWORD", "app.yaml:24: LEVEL", "app.yaml:28: memory request", "app.yaml:29: livenessProbe",
+          "app.yaml:31: tty", "app.yaml:32: containers", "app.yaml:39: the Service was")),
+        (("gunicorn.service",), ("gunicorn.service:3: API_TOKEN", "gunicorn.service:4: DB_PASSWORD")),
+        (("Procfile",), ("Procfile:4: worker", "# Procfile:3")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) and len(value) < 3 else "",
+)  # fmt: skip
+def test_each_note_has_the_place_of_what_it_is_about(
+    files: tuple[str, ...], noted: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "k8s").mkdir()
+    for name in (*files, "app.py"):
+        (tmp_path / name).write_text(PLACED[name])
+    result = run(tmp_path, "--alone", *files)
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "new.yaml").read_text()
+    comments = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
+    assert [note for note in noted if note not in comments and note not in text] == []
+
+
+def test_the_place_of_a_variable_that_a_start_script_reads(tmp_path: Path) -> None:
+    text = """\
+FROM tiangolo/meinheld-gunicorn-flask:python3.9
+ENV MODULE_NAME=app
+ENV WORKERS_PER_CORE=0.5
+ENV LOG_LEVEL=loud
+"""
+    (tmp_path / "Dockerfile").write_text(text)
+    (tmp_path / "app.py").write_text(FLASK)
+    result = run(tmp_path, "--alone", "Dockerfile")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "new.yaml").read_text()
+    for note in ("app:app               # Dockerfile:2", "Dockerfile:3: WORKERS_PER_CORE", "Dockerfile:4: loglevel",
+                 "Dockerfile:1: Python 3.9"):  # fmt: skip
+        assert note in text, text
+
+
+def test_debug_mode_is_left_out_and_recycling_kept_with_the_reason(tmp_path: Path) -> None:
+    files = {
+        "app.py": FLASK,
+        "Dockerfile": "FROM python:3.13-slim\nENV FLASK_ENV=development\nENV FLASK_DEBUG=1 MODE=a\n"
+        "CMD gunicorn --max-requests 1000 --max-requests-jitter 50 app:app\n",
+        "Procfile": "web: FLASK_ENV=production FLASK_DEBUG=0 gunicorn app:app\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert run(tmp_path, "--alone", "Dockerfile").exit_code == 0
+    text = (tmp_path / "new.yaml").read_text()
+    assert plan_profile(text, "new.yaml", (), tmp_path).profile.env == (("MODE", "a"),)
+    assert "# Dockerfile:2: FLASK_ENV: left out: Flask before 2.3" in text
+    assert "# Dockerfile:3: FLASK_DEBUG: left out: it turns debug mode on" in text
+    kept = (
+        "# Kept. Requests after which a worker is replaced; 0 never. Only for an app that leaks.\nmax_requests: 1000\n"
+    )
+    assert kept in text
+    (tmp_path / "new.yaml").unlink()
+    assert run(tmp_path, "--alone", "Procfile").exit_code == 0
+    profile = plan_profile((tmp_path / "new.yaml").read_text(), "new.yaml", (), tmp_path).profile
+    assert profile.env == (("FLASK_DEBUG", "0"), ("FLASK_ENV", "production"))

@@ -57,7 +57,8 @@ def test_the_fields_type_decides(line: str, field: str | None, value: object) ->
         ("python: null", "6:9", "python", "'null'", "a Python version", "in quotes if the text itself is meant"),
         ("access_log: false", "6:13", "access_log", "'false'", "one of off, text, json", "write for example: off"),
         ("access_log: jsn", "6:13", "access_log", "'jsn'", "one of off, text, json", "write json"),
-        ("accesslog: off", "6:1", "accesslog", "unknown setting", "one of access_log,", "did you mean access_log?"),
+        ("accesslog: off", "6:1", "accesslog", "unknown setting", "one of access_log,",
+         "accesslog is set by the kit: use access_log"),
         ("zzz: 1", "6:1", "zzz", "unknown setting", "one of access_log,", "remove it"),
         ("health: {readynes_path: /}", "6:10", "health.readynes_path", "unknown setting", "one of",
          "did you mean readiness_path?"),
@@ -80,6 +81,8 @@ def test_the_fields_type_decides(line: str, field: str | None, value: object) ->
         ("env: {A: a\x1bb}", "6:1", "", "a character that YAML does not allow", "printable text", "remove or escape"),
         ("# " + "x" * 256 * 1024, "1:1", "", "the file is over 256 KiB", "a few lines", "shorten it"),
         ('"a\\nb\\e[31m": 1', "6:1", "'a\\nb\\x1b[31m'", "unknown setting", "one of", "remove it"),
+        ("jobs: flower", "6:7", "jobs", "'flower'", "a list", "write a list, for example: [{name: worker"),
+        ("env_allowed: A_TOKEN, B_TOKEN", "6:14", "env_allowed", "'A_TOKEN, B", "a list", ": [A_TOKEN, B_TOKEN]"),
         ("somaxconn: 1024", "1:1", "backlog", "not set, so the default", "at most somaxconn (1024)", "lower it"),
         ("group: ../x", "6:8", "group", "'../x'", "a DNS label", "write for example: servers"),
     ],
@@ -89,6 +92,31 @@ def test_refused(line: str, place: str, path: str, given: str, allowed: str, rem
     assert (str(fault.mark), fault.path) == (f"web.yaml:{place}", path)
     assert (given in fault.given, allowed in fault.allowed, remedy in fault.remedy) == (True, True, True), str(fault)
     assert str(fault).startswith(f"web.yaml:{place}: {path or 'profile'}: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "remedy"),
+    [
+        ("app.before_start", "alembic upgrade head", "write a list, for example: [alembic, upgrade, head]"),
+        ("app.before_start", "flask db 'a, b'", "write a list, for example: [flask, db, 'a, b']"),
+        ("app.before_start", "a && b", "write a list, for example: [sh, -c, a && b]"),
+        ("app.before_start", "", "write a list, for example: [celery]"),
+        ("app.wrapper", "newrelic-admin run-program", "write a list, for example: [newrelic-admin, run-program]"),
+        ("app.runtime_packages", "libpq5, gcc", "write a list, for example: [libpq5, gcc]"),
+        ("app.runtime_packages", "Libpq5", "write a list, for example: [libpq5]"),
+        ("app.build_commands", "python manage.py x", "write a list, for example: [python manage.py x]"),
+        ("resources.cpu", "1 core", "write 1"),
+        ("resources.cpu", "0.5 vCPUs", "write 0.5"),
+        ("resources.cpu", "many", "write for example: 500m"),
+        ("resources.memory", "300 MB", "write 300Mi"),
+        ("resources.memory", "300m", "write 300Mi"),
+        ("resources.memory", "1.5 GiB", "write 1.5Gi"),
+        ("resources.memory", "much", "write for example: 512Mi"),
+    ],
+)
+def test_the_remedy_has_what_was_given(path: str, value: str, remedy: str) -> None:
+    (fault,) = faults_of("", f"{path}={value}")
+    assert (fault.path, fault.remedy) == (path, remedy)
 
 
 @pytest.mark.parametrize(
