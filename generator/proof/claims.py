@@ -15,28 +15,30 @@ from ..plan.explain import explanation
 from ..plan.plan import Plan
 from . import judge, loads
 from .against import against
-from .claim import Claim, Pace, judged
+from .booted import NOT_IMPORTED, boot_report, why_no_report
+from .claim import FAILED, Claim, judged
 from .memory import judge_memory
 from .request import Request
 from .signals import reload, stop
-from .stage import BESIDE, Stage
+from .stage import BESIDE
 from .walk import ACTIVE, FEW, LATE, Walk
 
 
-def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Callable[[str], None]) -> Iterator[Claim]:
-    """All claims in their order; ends early where the server does not even boot."""
-    on = Walk(stage, pace, request, sample_app)
+def walk(on: Walk, begin: Callable[[str], None]) -> Iterator[Claim]:
+    """All claims in their order; ends early where the server does not even boot, or another one answers."""
     begin("boots")
-    found = boots(on)
-    yield found
-    if found.verdict == "failed":
+    yield (found := boots(on))
+    if found.verdict == FAILED:
         return
+    begin("plan equals reality")
+    yield (found := reality(on))
+    if on.is_built and "report" not in found.data:
+        return  # another server's figures say nothing about the profile
     steps: list[tuple[str, Callable[[Walk], Iterator[Claim]]]] = [
-        ("plan equals reality", reality),
         ("idle connections", idle),
         ("holds its connections", holds),
         ("throughput", sweep),
-        *([("over capacity", over)] if pace.over else []),
+        *([("over capacity", over)] if on.pace.over else []),
         ("SIGHUP", reload),
         ("SIGTERM", stop),
     ]
@@ -47,7 +49,7 @@ def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Ca
             return
         on.settle()
         yield from step(on)
-    if pace.seed and on.plan.server.name == "gevent":
+    if on.pace.seed and on.plan.server.name == "gevent":
         begin("the copied configuration")
         yield against(on)
 
@@ -79,8 +81,11 @@ def boots(on: Walk) -> Claim:
         return replace(_died(on, "while it booted"), name="boots", promised=promised)
     found = json.loads(waiting.result().stdout)
     if found["ready_at"] is None:
-        advice = "Correct health.readiness_path, or raise health.startup_seconds; its last words: "
-        advice += on.server.logs().text[-500:].strip()
+        log = on.server.logs()
+        advice = "Correct health.readiness_path, or raise health.startup_seconds."
+        if boot_report(log.stdout) is None and on.is_built:
+            advice = NOT_IMPORTED
+        advice += f" Its last words: {log.text[-500:].strip()}"
         return judged("boots", promised, found["message"], {"not ready": advice})
     started = on.server.started_at()
     on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]
@@ -90,11 +95,11 @@ def boots(on: Walk) -> Claim:
     return judged("boots", promised, measured, judge.failures(result), load=result, ready_seconds=took)
 
 
-def reality(on: Walk) -> Iterator[Claim]:
+def reality(on: Walk) -> Claim:
     """The plan equals what the booted container reports."""
-    lines = [line for line in on.server.logs().stdout.splitlines() if '"event": "boot"' in line]
-    report = json.loads(lines[0]) if lines else None
-    yield judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
+    report, needed = boot_report(on.server.logs().stdout), on.plan.numbers.descriptors.value
+    why_none = "" if report else why_no_report(on.plan, on.stage.answers(on.request), on.is_built)
+    return judge.judge_report(explanation(on.plan), report, needed, why_none)
 
 
 def idle(on: Walk) -> Iterator[Claim]:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from ..plan.plan import Plan
+from .booted import FOREIGN_IMAGE
 from .claim import NOTED, Claim, judged
 from .loads import percentiles
 
@@ -66,12 +67,13 @@ def workers_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | No
     return faults
 
 
-def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, needed: int) -> Claim:
+def judge_report(
+    expected: Mapping[str, Any], report: Mapping[str, Any] | None, needed: int, why_none: str = FOREIGN_IMAGE
+) -> Claim:
     """The boot report against --explain: every number, and the descriptors that are really there."""
     name, promised = "plan equals reality", "the booted container works with the numbers that --explain gives"
     if report is None:
-        advice = "Was the image (--image) made by this generator? Its output begins with a boot report."
-        return judged(name, promised, "no boot report", {"nothing to compare": advice})
+        return judged(name, promised, "no boot report", {"nothing to compare": why_none})
     faults = {}
     for number, planned in expected["numbers"].items():
         real = report["numbers"].get(number, {"value": None, "decided_by": "nobody"})
@@ -154,13 +156,17 @@ def judge_over(
     return judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
 
 
-def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequence[int]) -> Claim:
-    """Whether SIGHUP replaced every worker and dropped nothing."""
-    new = len(set(after) - set(before))
-    measured = f"{result['responses']} responses, {result['failed']} failed, {new} new workers"
+def judge_reload(result: Mapping[str, Any], before: Sequence[int] | None, after: Sequence[int] | None) -> Claim:
+    """Whether SIGHUP replaced every worker and dropped nothing; the workers are None where nobody could look."""
+    measured = f"{result['responses']} responses, {result['failed']} failed, "
     faults = failures(result)
-    if before and after and set(before) & set(after):
-        faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
+    if before is None or after is None:
+        measured += "workers not seen"
+    else:
+        new = set(after) - set(before)
+        measured += f"{len(new)} new workers"
+        if not new or set(before) & set(after):
+            faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
     return judged("SIGHUP under load", "workers are replaced, no request fails", measured, faults, load=result)
 
 

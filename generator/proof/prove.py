@@ -21,6 +21,7 @@ from .memory import judge_worker
 from .needs import judge_needs
 from .request import Request
 from .stage import Stage
+from .walk import Walk
 
 #: Of the kit's own sample app, whose slow pages are requested too.
 SAMPLE_APP = ("flask_server:app", "docker/app")
@@ -64,6 +65,7 @@ def run_proof(
         found.claims.append(judge_needs(plan, found.machine, pace))
         if found.claims[-1].verdict == FAILED:
             return
+        is_built = image is None
         if image is None:
             begin("the profile's image")
             image = images.build_profile_image(docker, plan, root, base, buildkit).tag
@@ -73,7 +75,7 @@ def run_proof(
             raise KitError(f"--image {image}: no such image here; build or pull it first")
         found.image_bytes = int(size)
         sample_app = (plan.profile.app.module, plan.profile.app.path) == SAMPLE_APP
-        for claim in walk(stage, pace, request, sample_app, begin):
+        for claim in walk(Walk(stage, pace, request, sample_app, is_built), begin):
             found.claims.append(hide_in(claim, given.secrets))
         found.samples = stage.samples()
         found.claims.append(judge_worker(plan, found.samples))

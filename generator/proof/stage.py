@@ -24,6 +24,7 @@ from ..containers.container import Container
 from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
 from .env_file import Given, for_docker, mount_words
+from .request import Request
 
 BESIDE = ("python3", "/load_client/inside.py")
 #: More than any single step of a proof takes; a command in a container ends by itself long before.
@@ -149,6 +150,12 @@ class Stage:
     def put(self, path: str, text: str) -> None:
         """A file for the load tools."""
         self.exec("sh", "-c", f"cat > {shlex.quote(path)}", stdin=text)
+
+    def answers(self, request: Request) -> str | None:
+        """What the response to a request of that path calls its server, if anything."""
+        words = (request.path, *([request.host] if request.host else []))
+        found: str | None = self.inside("server", str(self.plan.profile.port), *words)
+        return found
 
     def inside(self, *words: str) -> Any:
         """What inside.py found out, in the load container."""

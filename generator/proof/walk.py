@@ -30,6 +30,8 @@ class Walk:
     request: Request
     #: Whether it is the kit's own sample app, whose slow pages can be requested as well.
     sample_app: bool
+    #: Whether the image was built just now, from this profile.
+    is_built: bool
     server: Container = field(init=False)
     held: dict[str, Any] = field(default_factory=dict)
     #: Descriptors of the server before the first request.

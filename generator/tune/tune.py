@@ -13,6 +13,7 @@ from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..proof import images
+from ..proof.booted import boot_report, why_no_report
 from ..proof.claim import FAILED, QUICK
 from ..proof.env_file import Given, hide
 from ..proof.needs import judge_needs
@@ -86,7 +87,7 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
         bench = Bench(stage, order.request, own.plan.profile.connections, built)
         end = time.monotonic() + 60 * order.minutes
         begin("a request on its own")
-        _set_limit(bench, own.plan, order.p99_ms, found)
+        set_limit(bench, own.plan, order.p99_ms, found)
         facts = min(FACTS_MAX_SECONDS, max(FACTS_MIN_SECONDS, FACTS_SHARE * 60 * order.minutes))
         found.trials = bench.trials
         found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
@@ -133,9 +134,13 @@ def _patched(candidates: Sequence[Candidate]) -> Plan | None:
     return next((one.plan for one in candidates if one.plan.server.patched_by == "gevent"), None)
 
 
-def _set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
-    with bench.booted(plan):
+def set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
+    """By one connection alone. Raises KitError where it says nothing about the profile's server, or is too slow."""
+    with bench.booted(plan) as (container, _):
         alone = bench.run(plan.profile.port, 1, 2)
+        if boot_report(container.logs().stdout) is None:
+            answers = bench.stage.answers(bench.request)
+            raise KitError(f"the server printed no boot report. {why_no_report(plan, answers, is_built=True)}")
     if alone["failed"] or not alone["responses"]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in alone["failures"].items() if count) or "no response"
         statuses = ", ".join(alone["statuses"])

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,14 +25,16 @@ from click.testing import CliRunner, Result
 
 from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
+from generator.containers.container import Logs
 from generator.docs.seed import copied
 from generator.errors import KitError
-from generator.load_client.inside import wait
+from generator.load_client.inside import server, wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
 from generator.pages.write import html
-from generator.proof import images, judge, loads, page_charts, report, signals
+from generator.proof import claims, images, judge, loads, page_charts, report, signals
 from generator.proof.against import NAME
+from generator.proof.booted import why_no_report
 from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
@@ -172,7 +175,10 @@ def test_a_worker_is_measured_beside_its_connections(
     claim = judge_worker(plan, [rest, peak, after])
     assert claim.verdict == verdict
     assert expected in f"{claim.promised} {claim.measured} {claim.advice}"
-    assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
+    nobody = judge_worker(plan, [{**rest, "worker_bytes": None, "pss_bytes": None}])
+    assert (nobody.verdict, nobody.measured) == ("noted", "this engine shows no memory of a process")
+    nobody = judge_worker(plan, [{**rest, "workers": [], "worker_bytes": None, "pss_bytes": 1}])
+    assert nobody.measured == "no worker ran"
 
 
 def loaded_walk(**settings: Any) -> MagicMock:
@@ -301,6 +307,43 @@ def test_a_plan_that_differs_from_the_boot_report_is_named() -> None:
     assert judge.judge_report(expected, None, 100).verdict == "failed"
 
 
+def test_a_server_that_the_apps_import_starts_is_named_and_nothing_of_it_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "boots", lambda _: FINE)
+    on = loaded_walk(is_built=True)
+    on.server.logs.return_value = Logs(" * Serving Flask app 'app'\n", "")
+    on.stage.answers.return_value = "Werkzeug/3.1.3 Python/3.13.5"
+    boots, reality = claims.walk(on, lambda _: None)
+    assert (boots, reality.verdict) == (FINE, "failed")
+    assert "What answers is Werkzeug/3.1.3 Python/3.13.5" in reality.advice and "app.run()" in reality.advice
+    assert "--image" not in reality.advice
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_built", "expected"),
+    [
+        ("waitress", False, "What answers is waitress, not the profile's server. Was the image (--image)"),
+        ("gunicorn/26.0", False, "Was the image (--image)"),
+        ("gunicorn", True, "Does the app's import redirect stdout"),
+        (None, True, "Does the app's import redirect stdout"),
+    ],
+)
+def test_without_a_boot_report_the_likely_cause_is_told(answers: str | None, is_built: bool, expected: str) -> None:
+    assert why_no_report(plan_of(), answers, is_built).startswith(expected)
+
+
+def test_a_server_that_never_listens_without_a_boot_report_is_still_imported() -> None:
+    on = loaded_walk(is_built=True, request=Request())
+    waited: Future[Completed] = Future()
+    waited.set_result(Completed((), 0, json.dumps({"ready_at": None, "message": "refused"}), ""))
+    on.stage.begin.return_value = waited
+    on.stage.start_server.return_value.logs.return_value = Logs(" * Running on http://127.0.0.1:5000\n", "")
+    assert "import has not come to its end" in claims.boots(on).advice
+    on.stage.start_server.return_value.logs.return_value = Logs('{"event": "boot"}\n', "")
+    assert "Correct health.readiness_path" in claims.boots(on).advice
+
+
 def test_signals_are_judged_by_what_was_dropped() -> None:
     refused = result(failures={"connect_refused": 50}, no_response=3)
     assert judge.judge_stop(refused, 0, 1.0, 35).verdict == "passed"
@@ -309,6 +352,8 @@ def test_signals_are_judged_by_what_was_dropped() -> None:
     assert judge.judge_reload(result(), [7, 8], [9, 10]).verdict == "passed"
     assert judge.judge_reload(result(), [7, 8], [7, 9]).verdict == "failed"
     assert judge.judge_reload(refused, [7], [8]).verdict == "failed"
+    assert judge.judge_reload(result(), [], []).verdict == "failed"
+    assert judge.judge_reload(result(), None, None).verdict == "passed", "an engine that lets nobody look"
 
 
 def test_over_capacity_the_declared_number_must_be_served() -> None:
@@ -419,8 +464,8 @@ def rivals() -> Claim:
 def test_the_report_keeps_to_its_schema() -> None:
     schema = json.loads((ROOT / "generator/proof/report.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    for claims in ((), (FINE, WRONG), (rivals(),)):
-        jsonschema.Draft202012Validator(schema).validate(make_report(*claims))
+    for found in ((), (FINE, WRONG), (rivals(),)):
+        jsonschema.Draft202012Validator(schema).validate(make_report(*found))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema).validate(make_report() | {"claims": [asdict(FINE) | {"verdict": "?"}]})
 
@@ -531,6 +576,13 @@ def test_waiting_for_nobody_ends_in_time() -> None:
         "ready_at": None,
         "message": "ConnectionRefusedError: [Errno 111] Connection refused",
     }
+
+
+def test_a_response_tells_its_server() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as answering:
+        threading.Thread(target=answering.handle_request, daemon=True).start()
+        assert (server(answering.server_port, "/", "one.example") or "").startswith("BaseHTTP/")
+    assert server(answering.server_port, "/") is None
 
 
 def test_generating_does_not_load_what_proving_needs() -> None:

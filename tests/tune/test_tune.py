@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.containers.command import EngineError
+from generator.containers.container import Logs
 from generator.errors import KitError
 from generator.pages.write import html
 from generator.pipeline import plan_profile
@@ -31,7 +33,7 @@ from generator.tune.page import tune_page
 from generator.tune.report import capacity, capacity_lines, make_report, sentences, settings
 from generator.tune.search import Standing, judge
 from generator.tune.trial import Bench, NotServing, Trial, of_steps, rates_around, rates_from
-from generator.tune.tune import Findings, or_why_not
+from generator.tune.tune import Findings, or_why_not, set_limit
 from generator.tune.write import Setting, written
 from generator.tune.write import replace as replace_file
 from tests.fast_support import MINIMAL, ROOT
@@ -179,6 +181,27 @@ def test_only_a_candidate_that_does_not_serve_has_no_rate(errors: list[EngineErr
         found = bench.measure("one", plan, plan, 1.0)
         assert replace(found, fault=found.fault.replace(HIDDEN, "(hidden)")) == outcome
         assert bench.trials == [("one", found)]
+
+
+def alone(log: str = '{"event": "boot"}\n', **changes: Any) -> MagicMock:
+    """A bench whose server has this log, and answers one connection well, with some of it changed."""
+    load = {"responses": 9, "failed": 0, "failures": {}, "statuses": {"200": 9}, "latency_ms": {"p50": 2.0}}
+    container = MagicMock()
+    container.logs.return_value = Logs(log, "")
+    bench = MagicMock(request=Request("/events"))
+    bench.booted.return_value.__enter__.return_value = (container, 0.5)
+    bench.run.return_value = load | changes
+    return bench
+
+
+def test_the_limit_is_not_of_a_server_that_the_apps_import_starts() -> None:
+    plan, found = field_of().candidates[0].plan, Findings()
+    set_limit(alone(), plan, None, found)
+    assert (found.alone_ms, found.limit_ms) == (2.0, 20.0)
+    bench = alone(" * Serving Flask app 'app'\n")
+    bench.stage.answers.return_value = "Werkzeug/3.1.3 Python/3.13.5"
+    with pytest.raises(KitError, match=r"no boot report. What answers is Werkzeug/3.1.3 .* unguarded app.run\(\)"):
+        set_limit(bench, plan, None, found)
 
 
 def test_what_fails_after_the_search_does_not_take_it_along() -> None:
