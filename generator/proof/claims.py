@@ -17,6 +17,7 @@ from . import judge, loads
 from .against import against
 from .booted import NOT_IMPORTED, boot_report, why_no_report
 from .claim import FAILED, Claim, judged
+from .log import last_words
 from .memory import judge_memory
 from .request import Request
 from .signals import reload, stop
@@ -61,11 +62,11 @@ def _probe_words(plan: Plan) -> tuple[str, ...]:
 
 def _died(on: Walk, when: str) -> Claim:
     """The whole container ended although nobody stopped it."""
-    state, log = on.server.state(), on.server.logs().text
+    state, log = on.server.state(), on.server.logs()
     killed = ", killed for memory" if state["OOMKilled"] else ""
-    advice = "Raise resources.memory." if killed else f"Its last words: {log[-500:].strip()}"
+    advice = "Raise resources.memory." if killed else f"Its last words:\n{last_words(log)}"
     measured = f"ended with exit code {state['ExitCode']}{killed}"
-    return judged("keeps running", "the container lives", measured, {f"not running {when}": advice}, log=log)
+    return judged("keeps running", "the container lives", measured, {f"not running {when}": advice}, log=log.text)
 
 
 def boots(on: Walk) -> Claim:
@@ -85,7 +86,7 @@ def boots(on: Walk) -> Claim:
         advice = "Correct health.readiness_path, or raise health.startup_seconds."
         if boot_report(log.stdout) is None and on.is_built:
             advice = NOT_IMPORTED
-        advice += f" Its last words: {log.text[-500:].strip()}"
+        advice += f" Its last words:\n{last_words(log)}"
         return judged("boots", promised, found["message"], {"not ready": advice})
     started = on.server.started_at()
     on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]

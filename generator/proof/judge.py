@@ -23,6 +23,7 @@ ADVICE = {
     "bad_response": "What came was not HTTP: is profile.port the app's own port?",
     "non_2xx": "The app returned another status: choose a request that gets 2xx, with --path, --header or --request.",
 }
+APP_FAILED = "The app itself failed: mend what its log names, or choose another request, with --path or --request."
 NO_RESPONSE = (
     "Connections starve: lower connections, raise resources.cpu, or take a server that shares itself out (gevent)."
 )
@@ -32,8 +33,9 @@ def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str
     """Of a result of the kit's client: what failed, each with what to change."""
     found = {kind: count for kind, count in result["failures"].items() if count and kind not in allowed}
     other = [status for status in result["statuses"] if not status.startswith("2")]
+    advice = {**ADVICE, "non_2xx": APP_FAILED} if any(status.startswith("5") for status in other) else ADVICE
     faults = {
-        f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): ADVICE[kind]
+        f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): advice[kind]
         for kind, count in found.items()
     }
     if result["no_response"]:
@@ -133,10 +135,16 @@ def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
 def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
     """Throughput and latency at several numbers of connections."""
     shown = "; ".join(f"{r['connections']}: {r['rps']:.0f}/s {percentiles(r)}".rstrip() for r in results)
-    faults = {f"{r['failed']} failed at {r['connections']}": ADVICE["timeout"] for r in results if r["failed"]}
+    faults = {f"{r['failed']} failed at {r['connections']}": _sweep_advice(r) for r in results if r["failed"]}
     return judged(
         f"throughput on {name}", "nothing fails; times are reported, not judged", shown, faults, runs=list(results)
     )
+
+
+def _sweep_advice(result: Mapping[str, Any]) -> str:
+    """By the kinds of failures, which wrk and h2load do not tell apart."""
+    found = failures(result).values() if "failures" in result else [ADVICE["timeout"]]
+    return " ".join(dict.fromkeys(found))
 
 
 def judge_over(

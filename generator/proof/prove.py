@@ -15,8 +15,9 @@ from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
 from .cluster_claims import walk as walk_cluster
-from .env_file import Given, hide_in
+from .env_file import Given, hide, hide_in
 from .kubectl import Kubectl
+from .log import file_of, kept, with_log
 from .memory import judge_worker
 from .needs import judge_needs
 from .request import Request
@@ -36,6 +37,8 @@ class Findings:
     machine: dict[str, Any] = field(default_factory=dict)
     image: str = ""
     image_bytes: int | None = None
+    #: Of the server's container, where a claim failed.
+    log: str = ""
 
 
 def run_proof(
@@ -75,10 +78,15 @@ def run_proof(
             raise KitError(f"--image {image}: no such image here; build or pull it first")
         found.image_bytes = int(size)
         sample_app = (plan.profile.app.module, plan.profile.app.path) == SAMPLE_APP
-        for claim in walk(Walk(stage, pace, request, sample_app, is_built), begin):
+        on, file = Walk(stage, pace, request, sample_app, is_built), file_of(root, plan.name)
+        for claim in walk(on, begin):
+            if claim.verdict == FAILED:
+                claim = with_log(claim, on.server.logs(), file, found.claims)  # noqa: PLW2901
             found.claims.append(hide_in(claim, given.secrets))
         found.samples = stage.samples()
         found.claims.append(judge_worker(plan, found.samples))
+        if any(claim.verdict == FAILED for claim in found.claims):
+            found.log = hide(kept(on.server), given.secrets)
 
 
 def run_on_cluster(

@@ -16,6 +16,7 @@ from ..proof import images
 from ..proof.booted import boot_report, why_no_report
 from ..proof.claim import FAILED, QUICK
 from ..proof.env_file import Given, hide
+from ..proof.log import last_traceback
 from ..proof.needs import judge_needs
 from ..proof.request import Request
 from ..proof.stage import Stage
@@ -47,6 +48,8 @@ class Findings:
     blocking: Blocking | None = None
     #: What could not be measured beside the search, with the reason.
     not_measured: dict[str, str] = field(default_factory=dict)
+    #: By candidate: of the last container that did not serve, or answered errors.
+    logs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
         begin("a request on its own")
         set_limit(bench, own.plan, order.p99_ms, found)
         facts = min(FACTS_MAX_SECONDS, max(FACTS_MIN_SECONDS, FACTS_SHARE * 60 * order.minutes))
-        found.trials = bench.trials
+        found.trials, found.logs = bench.trials, bench.logs
         found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
         begin("what the profile assumes")
         chosen = candidate_of(found_field.candidates, found.verdict) or own
@@ -138,15 +141,18 @@ def set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -
     """By one connection alone. Raises KitError where it says nothing about the profile's server, or is too slow."""
     with bench.booted(plan) as (container, _):
         alone = bench.run(plan.profile.port, 1, 2)
-        if boot_report(container.logs().stdout) is None:
+        logs = container.logs()
+        if boot_report(logs.stdout) is None:
             answers = bench.stage.answers(bench.request)
             raise KitError(f"the server printed no boot report. {why_no_report(plan, answers, is_built=True)}")
     if alone["failed"] or not alone["responses"]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in alone["failures"].items() if count) or "no response"
         statuses = ", ".join(alone["statuses"])
+        raised = last_traceback(logs)
         raise KitError(
             f"--path {bench.request.path}: {kinds} from one connection alone{f' ({statuses})' if statuses else ''}; "
             "choose a request that gets 2xx, with --path, --header or --request"
+            + (f". The app's last traceback:\n{raised}" if raised else "")
         )
     found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]
     found.limit_ms = p99_ms or TIMES_ALONE * found.alone_ms

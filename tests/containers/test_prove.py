@@ -132,6 +132,9 @@ def test_an_app_that_returns_another_status_is_reported_and_none_of_its_secrets(
     assert KEY not in written and PIN not in written
     assert "1 x non_2xx (404)" in output
     assert "choose a request that gets 2xx, with --path" in output
+    log = root / "build/proof/small.log"
+    assert f"The container's log: {log}" in output and log.stat().st_mode & 0o777 == 0o600
+    assert "[hidden]" in log.read_text() and '"event": "boot"' in log.read_text()
 
 
 @pytest.mark.usefixtures("untouched")

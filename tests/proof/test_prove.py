@@ -32,7 +32,7 @@ from generator.load_client.inside import server, wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
 from generator.pages.write import html
-from generator.proof import claims, images, judge, loads, page_charts, report, signals
+from generator.proof import claims, images, judge, loads, log, page_charts, report, signals
 from generator.proof.against import NAME
 from generator.proof.booted import why_no_report
 from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
@@ -143,16 +143,66 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
 ) -> None:
     def pretend(*arguments: Any) -> None:
         found: Findings = arguments[-1]
-        found.claims, found.machine = claims, MACHINE
+        found.claims, found.machine, found.log = claims, MACHINE, "ended" if code else ""
 
     monkeypatch.setattr("generator.cli.prove.run_proof", pretend)
     root = Path(profile).parent
+    log = root / "build/proof/web.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of an earlier run")
     found = run(profile, "--output", str(root))
     assert found.exit_code == code, found.output
     assert ("do: Raise backlog." in found.stdout) == (code == 1)
     written = json.loads((root / "build/proof/web.json").read_text())
     assert written["passed"] == (code == 0)
     assert (root / "build/proof/web.html").read_text().startswith("<!doctype html>")
+    assert (str(log) in found.stdout) == log.exists() == (code == 1)
+    assert not code or (log.read_text(), log.stat().st_mode & 0o777) == ("ended\n", 0o600)
+
+
+TRACEBACK = """\
+[2026-01-01 00:00:00] ERROR in app: Exception on / [GET]
+Traceback (most recent call last):
+  File "/opt/venv/lib/python3.13/site-packages/flask/app.py", line 1511, in wsgi_app
+    response = self.full_dispatch_request()
+  File "/app/app.py", line 10, in index
+    return str(1 / 0)
+               ~~^~~
+ZeroDivisionError: division by \x1b[2Jzero
+[INFO] Booting worker
+"""
+
+
+def test_where_the_app_failed_its_last_traceback_is_told_in_few_lines() -> None:
+    deep = TRACEBACK.replace("  File", '  File "/app/deep.py", line 1, in again\n' * 50 + "  File", 1)
+    load = result(failures={"non_2xx": 1}, statuses={"500": 1})
+    claim = judged("boots", "ready", "connected", judge.failures(load), load=load)
+    for text in (TRACEBACK, deep, TRACEBACK.replace("[INFO] Booting worker\n", "")):
+        advice = log.with_log(claim, Logs(text, ""), Path("web.log")).advice
+        assert "The app itself failed" in advice and "container's log: web.log\n" in advice
+        assert advice.endswith("~~^~~\nZeroDivisionError: division by \\x1b[2Jzero")
+        assert len(advice.splitlines()) <= log.LINES + 3
+    told = log.with_log(claim, Logs(TRACEBACK, ""), Path("web.log"))
+    assert "traceback:" not in log.with_log(claim, Logs(TRACEBACK, ""), Path("web.log"), [FINE, told]).advice
+    assert "traceback:" not in log.with_log(claim, Logs("", "no such thing"), Path("web.log")).advice
+    other = judged("boots", "ready", "connected", {"x": "y"}, load=result(statuses={"404": 1}))
+    assert log.with_log(other, Logs(TRACEBACK, ""), Path("web.log")).advice == "y\n    The container's log: web.log"
+
+
+def test_of_a_log_both_streams_are_kept_in_the_order_of_time_and_not_all_of_them() -> None:
+    printed = [f"2026-01-01T00:00:{second:02}.000000000Z" for second in range(3)]
+    server = MagicMock()
+    server.logs.return_value = Logs(f"{printed[0]} boot\n{printed[2]} late\n", f"{printed[1]} \x1b[2J\n")
+    assert log.kept(server).splitlines() == [f"{printed[0]} boot", f"{printed[1]} \\x1b[2J", f"{printed[2]} late"]
+    server.logs.return_value = Logs(f"{printed[0]} GET /\n" * 100_000, f"{printed[1]} Traceback\n")
+    kept = log.kept(server)
+    assert len(kept) <= log.KEPT + 100 and kept.startswith(printed[0]) and kept.endswith("Traceback")
+
+
+def test_last_words_are_whole_lines() -> None:
+    found = log.last_words(Logs("boot", "x" * 999 + "\nModuleNotFoundError: flask\n"))
+    assert found == "x" * log.WIDTH + "\nModuleNotFoundError: flask"
+    assert log.last_words(Logs("boot", "")) == "boot" and log.last_words(Logs("", "")) == "(it printed nothing)"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +288,7 @@ HOLD = [
     (result(), "passed", ""),
     (result(failures={"reset": 3}), "3 x reset", "look for workers that ended"),
     (result(failures={"non_2xx": 9}, statuses={"404": 9}), "9 x non_2xx (404)", "--path"),
+    (result(failures={"non_2xx": 9}, statuses={"500": 9}), "9 x non_2xx (500)", "The app itself failed"),
     (result(failures={"connect_timeout": 5}), "5 x connect_timeout", "raise backlog"),
     (result(no_response=4, connections={"responses_min": 0}), "4 connections never got a response", "starve"),
     (result(connections={"held": 1199}), "1 not held", "gevent"),
@@ -372,7 +423,9 @@ def test_times_are_reported_and_nobody_fails_for_them() -> None:
     assert judge.judge_active(result(), slow | {"idle": {"requested": 1000, "held": 999}}).verdict == "failed"
     runs = [{"connections": 200, "rps": 10.0, "failed": 0, "latency_ms": {}}]
     assert judge.judge_sweep("/", runs).verdict == "passed"
-    assert judge.judge_sweep("/", [runs[0] | {"failed": 1}]).verdict == "failed"
+    assert "take a server" in judge.judge_sweep("/", [runs[0] | {"failed": 1}]).advice
+    errors = result(failures={"non_2xx": 1}, statuses={"500": 1}) | {"connections": 9}
+    assert judge.judge_sweep("/", [errors]).advice == judge.APP_FAILED
 
 
 WRK = """\
