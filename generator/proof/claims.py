@@ -110,24 +110,26 @@ def idle(on: Walk) -> Iterator[Claim]:
     active = max(1, min(ACTIVE, on.connections // 10))
     rest = on.first_sample()
     alone = on.run(active, on.pace.idle, rate=2 * active)
-    began = time.time()
+    began, earlier = time.time(), on.recycled()
     among = on.run(active, on.pace.idle, rate=2 * active, idle=on.connections - active)
     seen = [sample for sample in on.stage.samples() if sample["at"] >= began]
     peak = max(seen, key=lambda sample: (sample["descriptors"], sample["at"]), default=None)
     yield judge_memory(on.plan, rest, peak, on.connections)
-    yield judge.judge_active(alone, among)
+    yield judge.judge_active(on.plan, alone, among, len(on.recycled() - earlier))
 
 
 def holds(on: Walk) -> Iterator[Claim]:
     """All connections at once, each sending the next request at each response; meanwhile the image's own probe."""
     for request in on.paths():
         on.settle()
-        before, hold = on.last_sample(), on.pace.hold if request == on.request else on.pace.hold / 3
+        hold = on.pace.hold if request == on.request else on.pace.hold / 3
+        before, earlier = on.last_sample(), on.recycled()
         running = on.stage.begin(*on.client(on.connections, hold, request=request, timeout=LATE, finish=LATE))
         codes, seconds = _probe(on, running)
         result = loads.of_client(running.result())
         on.held[request.path] = result
-        claim = judge.judge_hold(on.plan, result, judge.workers_lost(before, on.last_sample()))
+        lost = on.workers_lost(before)
+        claim = judge.judge_hold(on.plan, result, lost, len(on.recycled() - earlier))
         yield claim if request == on.request else replace(claim, name=f"{claim.name} on {request.path}")
         if request == on.request and codes:
             yield judge.judge_probes(codes, seconds, on.plan.probes.failures, on.pace.judges_probes)
@@ -187,4 +189,4 @@ def over(on: Walk) -> Iterator[Claim]:
         result = on.run(math.ceil(on.connections * factor), on.pace.over_seconds, timeout=LATE)
         on.stage.inside("wait", str(on.plan.profile.port), "30", *_probe_words(on.plan))
         after = on.run(min(FEW, on.connections), 2)
-        yield judge.judge_over(on.plan, factor, result, after, judge.workers_lost(before, on.last_sample()))
+        yield judge.judge_over(on.plan, factor, result, after, on.workers_lost(before))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -10,6 +10,7 @@ from ..plan.plan import Plan
 from .booted import FOREIGN_IMAGE
 from .claim import NOTED, Claim, judged
 from .loads import percentiles
+from .recycling import beside_recycling
 
 #: What each kind of failure of the load client says about the profile.
 ADVICE = {
@@ -57,12 +58,14 @@ def starving(result: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def workers_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
-    """Between two samples of the watcher."""
+def workers_lost(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, recycled: Collection[int] = ()
+) -> dict[str, str]:
+    """Between two samples of the watcher; ``recycled`` are those that max_requests has ended."""
     if not before or not after:
         return {}
     faults = {}
-    if lost := set(before["workers"]) - set(after["workers"]):
+    if lost := set(before["workers"]) - set(after["workers"]) - set(recycled):
         faults[f"{len(lost)} workers ended"] = "See the container's log: too little memory kills them without a word."
     if (killed := (after.get("oom_kills") or 0) - (before.get("oom_kills") or 0)) > 0:
         faults[f"{killed} processes killed for memory"] = "Raise resources.memory."
@@ -88,17 +91,19 @@ def judge_report(
     return judged(name, promised, shown, faults, report=report)
 
 
-def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -> Claim:
-    """Whether all declared connections were held, and each got a response."""
+def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str], replaced: int = 0) -> Claim:
+    """Whether all declared connections were held, and each got a response, while max_requests ``replaced`` workers."""
     connections, times = result["connections"], percentiles(result, ("p50", "p99", "max"))
     measured = f"{connections['held']} held, {result['failed']} failed, {result['no_response']} without a response, "
     measured += f"{result['rps']:.0f} requests/s, {times}"
     faults = {**failures(result), **starving(result), **lost}
     # A server that closes after every response holds none at any one moment, and promises none either.
-    if plan.server.honours("keepalive") and connections["held"] < connections["requested"]:
-        faults[f"{connections['requested'] - connections['held']} not held"] = NO_RESPONSE
+    closed = connections["requested"] - connections["held"] if plan.server.honours("keepalive") else 0
+    if closed and not replaced:
+        faults[f"{closed} not held"] = NO_RESPONSE
     promised = f"{plan.profile.connections} connections opened at once, each gets a response"
-    return judged("holds its connections", promised, measured, faults, load=result)
+    claim = judged("holds its connections", promised, measured, faults, load=result)
+    return beside_recycling(plan, claim, replaced, closed)
 
 
 def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, enough: bool) -> Claim:
@@ -115,7 +120,7 @@ def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, en
     return judged("probes stay green", promised, measured, faults, exit_codes=list(seen), seconds=list(seconds))
 
 
-def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
+def judge_active(plan: Plan, alone: Mapping[str, Any], among: Mapping[str, Any], replaced: int = 0) -> Claim:
     """The active connections beside idle ones: counts decide, times are reported."""
     requested, held = among["idle"]["requested"], among["idle"]["held"]
     active = among["connections"]["requested"]
@@ -123,13 +128,14 @@ def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
     measured = f"{held} idle held, {among['failed']} failed, p99 {p99[1]:.1f} ms against {p99[0]:.1f} ms alone"
     measured += " (over 2 times)" if p99[1] > 2 * p99[0] else ""
     faults = failures(among)
-    if held < requested:
+    if held < requested and not replaced:
         faults[f"{requested - held} idle ones lost"] = (
             "Idle connections were closed: raise keepalive or worker_connections."
         )
     promised = f"{active} active among {requested} idle: nothing fails; "
     promised += "p99 within 2 times of alone (reported, not judged)"
-    return judged("active among idle", promised, measured, faults, alone=alone, among=among)
+    claim = judged("active among idle", promised, measured, faults, alone=alone, among=among)
+    return beside_recycling(plan, claim, replaced, requested - held)
 
 
 def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
@@ -161,7 +167,8 @@ def judge_over(
     faults |= {f"afterwards {what}": advice for what, advice in failures(after).items()}
     promised = f"at {factor:g} times its connections {plan.profile.connections} get responses, "
     promised += "nothing dies, it recovers"
-    return judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
+    claim = judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
+    return beside_recycling(plan, claim, 0, 0)
 
 
 def judge_reload(result: Mapping[str, Any], before: Sequence[int] | None, after: Sequence[int] | None) -> Claim:

@@ -40,9 +40,11 @@ from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import proof_page
 from generator.proof.prove import Findings
+from generator.proof.recycling import recycled
 from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
+from generator.proof.walk import Walk
 from tests.fast_support import MINIMAL, ROOT, plan_of
 
 MACHINE = {
@@ -324,6 +326,46 @@ def test_lost_workers_and_kills_are_faults() -> None:
     assert judge.judge_hold(plan_of(), result(), {"1 workers ended": "See the log."}).verdict == "failed"
 
 
+RECYCLED = """\
+[2026-01-01 00:00:00 +0000] [7] [INFO] Autorestarting worker after current request.
+[2026-01-01 00:00:00 +0000] [1] [ERROR] Worker (pid:9) was sent SIGKILL! Perhaps out of memory?
+Worker (pid:8) has served max_requests and is to be replaced
+"""
+
+
+def test_what_max_requests_ends_is_no_worker_that_died() -> None:
+    gone = recycled(Logs("", RECYCLED))
+    assert gone == {7, 8}
+    assert judge.workers_lost(sample(1, (7, 8)), sample(1, (10, 11)), gone) == {}
+    assert "1 workers ended" in judge.workers_lost(sample(1, (7, 9)), sample(1, (10, 11)), gone)
+    assert "1 processes killed for memory" in judge.workers_lost(sample(1), sample(1, oom_kills=1), gone)
+    walk = Walk(MagicMock(plan=plan_of()), QUICK, Request(), False, True)
+    assert walk.recycled() == frozenset(), "without max_requests there is none, whatever is logged"
+    walk = Walk(MagicMock(plan=plan_of("", "max_requests=1000")), QUICK, Request(), False, True)
+    walk.server = MagicMock()
+    walk.server.logs.return_value = Logs("", RECYCLED)
+    assert walk.recycled() == gone
+
+
+def test_what_workers_close_that_max_requests_replaces_is_told_and_not_judged() -> None:
+    plan = plan_of("", "max_requests=1000")
+    held, idle = result(connections={"held": 1100}), result(idle={"requested": 900, "held": 0})
+    for claim in (judge.judge_hold(plan, held, {}, 2), judge.judge_active(plan, result(), idle, 2)):
+        assert claim.verdict == "noted" and "max_requests replaced 2 workers" in claim.measured
+        assert "--set max_requests=0 --set max_requests_jitter=0" in claim.measured
+    broken = result(failures={"reset": 3}, connections={"held": 1100})
+    failed = [
+        judge.judge_hold(plan, broken, {}, 2),
+        judge.judge_hold(plan, held, {}, 0),
+        judge.judge_hold(plan, result(), {"1 workers ended": "See the log."}, 2),
+        judge.judge_active(plan, result(), idle, 0),
+    ]
+    for claim in failed:
+        assert claim.verdict == "failed" and "--set max_requests=0" in claim.advice
+    assert judge.judge_hold(plan, result(), {}, 2).verdict == "passed"
+    assert "max_requests" not in judge.judge_hold(plan_of(), held, {}, 0).advice
+
+
 MEMORY = [
     (sample(40), sample(60), "passed", ""),
     (sample(40), sample(450), "failed", "Set resources.memory to 563Mi or more."),  # 450 / 0.8
@@ -418,9 +460,10 @@ def test_over_capacity_the_declared_number_must_be_served() -> None:
 
 def test_times_are_reported_and_nobody_fails_for_them() -> None:
     slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"requested": 1000, "held": 1000})
-    claim = judge.judge_active(result(), slow)
+    claim = judge.judge_active(plan_of(), result(), slow)
     assert claim.verdict == "passed" and "(over 2 times)" in claim.measured
-    assert judge.judge_active(result(), slow | {"idle": {"requested": 1000, "held": 999}}).verdict == "failed"
+    lost = slow | {"idle": {"requested": 1000, "held": 999}}
+    assert judge.judge_active(plan_of(), result(), lost).verdict == "failed"
     runs = [{"connections": 200, "rps": 10.0, "failed": 0, "latency_ms": {}}]
     assert judge.judge_sweep("/", runs).verdict == "passed"
     assert "take a server" in judge.judge_sweep("/", [runs[0] | {"failed": 1}]).advice
