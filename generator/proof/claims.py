@@ -15,6 +15,7 @@ from ..plan.explain import explanation
 from ..plan.plan import Plan
 from . import judge, loads
 from .against import against
+from .before_start import judge_before_start, run_before_start
 from .booted import NOT_IMPORTED, boot_report, why_no_report
 from .claim import FAILED, Claim, judged
 from .log import last_words
@@ -26,7 +27,12 @@ from .walk import ACTIVE, FEW, LATE, Walk
 
 
 def walk(on: Walk, begin: Callable[[str], None]) -> Iterator[Claim]:
-    """All claims in their order; ends early where the server does not even boot, or another one answers."""
+    """All claims in their order; ends early where a migration fails or the server does not boot."""
+    if on.plan.before_start.command:
+        begin("app.before_start")
+        yield (found := judge_before_start(run_before_start(on.stage, on.stage.image)))
+        if found.verdict == FAILED:
+            return
     begin("boots")
     yield (found := boots(on))
     if found.verdict == FAILED:

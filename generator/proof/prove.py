@@ -81,12 +81,12 @@ def run_proof(
         on, file = Walk(stage, pace, request, sample_app, is_built), file_of(root, plan.name)
         for claim in walk(on, begin):
             if claim.verdict == FAILED:
-                claim = with_log(claim, on.server.logs(), file, found.claims)  # noqa: PLW2901
+                claim = with_log(claim, stage.subject.logs(), file, found.claims)  # noqa: PLW2901
             found.claims.append(hide_in(claim, given.secrets))
         found.samples = stage.samples()
         found.claims.append(judge_worker(plan, found.samples))
         if any(claim.verdict == FAILED for claim in found.claims):
-            found.log = hide(kept(on.server), given.secrets)
+            found.log = hide(kept(stage.subject), given.secrets)
 
 
 def run_on_cluster(

@@ -32,6 +32,10 @@ MAX_SECONDS = 300
 SAMPLE_SECONDS = "0.5"
 
 
+def _volume(path: str) -> str:
+    return f"type=volume,target={path}"
+
+
 def server_options(plan: Plan) -> dict[str, Any]:
     """The profile's limits, and as little else as a pod has: nothing writable but /tmp and volumes, which are empty."""
     return {
@@ -43,9 +47,14 @@ def server_options(plan: Plan) -> dict[str, Any]:
         "security_opt": "no-new-privileges",
         "tmpfs": "/tmp",
         # Of Docker's own, which take the owner of the image's folder; a tmpfs takes its mode alone, and root owns it.
-        "mount": [f"type=volume,target={path}" for path in plan.volumes.made],
+        "mount": [_volume(path) for path in plan.volumes.made],
         "env": {"UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"},
     }
+
+
+def shared_volumes(plan: Plan) -> list[str]:
+    """Folders that app.before_start and the server both have: those of claims; any other is each container's own."""
+    return [one.mount_path for one in plan.volumes.compose if one.claim]
 
 
 def upstream_port(plan: Plan) -> int:
@@ -64,6 +73,8 @@ class Stage:
     #: By --env-file, for containers of the app alone.
     given: Given = field(default_factory=Given)
     server: Container | None = None
+    #: That of app.before_start, whose volumes the servers take over.
+    prepared: Container | None = None
     beside: Container = field(init=False)
     watcher: Container | None = None
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
@@ -104,8 +115,19 @@ class Stage:
         """A container of the app, beside the load client, with what --env-file gives."""
         options["network"] = f"container:{self.beside.id}"
         mounts = [*mount, *mount_words(self.given.mounts)]
+        if self.prepared is not None:
+            # What is mounted by itself stays so: Docker lets it replace what would come from another container.
+            options["volumes_from"] = self.prepared.id
+            mounts = [one for one in mounts if one not in map(_volume, shared_volumes(self.plan))]
         with for_docker(self.given.variables) as file:
             return self.docker.run_detached(image, *words, timeout=60, mount=mounts, env_file=file, **options)
+
+    @property
+    def subject(self) -> Container:
+        """Whose log tells what went wrong: the server's, or app.before_start's where no server was started."""
+        found = self.server or self.prepared
+        assert found is not None
+        return found
 
     def watch(self, server: Container) -> None:
         words = (*BESIDE, "watch", SAMPLE_SECONDS)

@@ -99,6 +99,7 @@ def make_report(own: Plan, field: Field, request: Request, found: Findings, abou
         "facts": asdict(found.facts) if found.facts else None,
         "blocking": asdict(found.blocking) if found.blocking else None,
         "not_measured": found.not_measured,
+        "before_start": found.before_start,
         "capacity": {"requests": rate, "connections": own.profile.connections, "pods": capacity(plan, rate)}
         if rate
         else None,
@@ -200,6 +201,7 @@ def log_text(logs: Mapping[str, str]) -> str:
 def sentences(report: Mapping[str, Any]) -> list[str]:
     """What follows from the table, a line each, but for the capacity, a table of its own."""
     lines = [f"left out: {name}: {why}" for name, why in report["left_out"].items()]
+    lines += [f"app.before_start: {report['before_start']}"] if report["before_start"] else []
     if report["chosen"]:
         lines.append(f"chosen: {report['chosen']}{_against_own(report)}")
     else:

@@ -13,6 +13,7 @@ from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..proof import images
+from ..proof.before_start import run_before_start
 from ..proof.booted import boot_report, why_no_report
 from ..proof.claim import FAILED, QUICK
 from ..proof.env_file import Given, hide
@@ -46,6 +47,8 @@ class Findings:
     trials: list[tuple[str, Trial]] = field(default_factory=list)
     facts: Facts | None = None
     blocking: Blocking | None = None
+    #: Of the command, where the profile has one.
+    before_start: str = ""
     #: What could not be measured beside the search, with the reason.
     not_measured: dict[str, str] = field(default_factory=dict)
     #: By candidate: of the last container that did not serve, or answered errors.
@@ -88,6 +91,9 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
             name = plan.server.name
             built[name] = images.build_profile_image(docker, plan, order.root, base, buildkit, f"-{name}").id
         bench = Bench(stage, order.request, own.plan.profile.connections, built)
+        if own.plan.before_start.command:
+            begin("app.before_start")
+            found.before_start = _prepared(stage, built[own.plan.server.name])
         end = time.monotonic() + 60 * order.minutes
         begin("a request on its own")
         set_limit(bench, own.plan, order.p99_ms, found)
@@ -108,6 +114,14 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
                 lambda: blocking(bench, patched, facts / 3),
                 order.given.secrets,
             )
+
+
+def _prepared(stage: Stage, image: str) -> str:
+    """What all candidates have of app.before_start. Raises KitError where it fails."""
+    ran = run_before_start(stage, image)
+    if ran.exit_code:
+        raise KitError(f"app.before_start: exit code {ran.exit_code}; its last words:\n{ran.last_words}")
+    return ran.what
 
 
 def or_why_not(found: Findings, what: str, look: Callable[[], T | None], secrets: Collection[str]) -> T | None:
