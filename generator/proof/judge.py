@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,8 @@ from .claim import NOTED, Claim, judged
 from .loads import percentiles
 from .recycling import beside_recycling
 
+#: Of use where the profile has another one.
+ANOTHER_SERVER = " Or take a server that shares itself out among all connections (gevent)."
 #: What each kind of failure of the load client says about the profile.
 ADVICE = {
     "connect_refused": "Nobody listened, or the queue was full: raise backlog (and somaxconn, which cuts it).",
@@ -19,14 +22,15 @@ ADVICE = {
     "connect_other": "The client could not open a connection: look at this machine's ports and descriptors.",
     "reset": "The server dropped requests that it had accepted: look for workers that ended, in the container's log.",
     "closed_early": "The server closed connections with a request outstanding: look for workers that ended.",
-    "timeout": "Requests got no response in time: raise resources.cpu, lower connections, or take a server that shares "
-    "itself out among all connections (gevent).",
+    "timeout": f"Requests got no response in time: raise resources.cpu or lower connections.{ANOTHER_SERVER}",
     "bad_response": "What came was not HTTP: is profile.port the app's own port?",
     "non_2xx": "The app returned another status: choose a request that gets 2xx, with --path, --header or --request.",
 }
 APP_FAILED = "The app itself failed: mend what its log names, or choose another request, with --path or --request."
-NO_RESPONSE = (
-    "Connections starve: lower connections, raise resources.cpu, or take a server that shares itself out (gevent)."
+NO_RESPONSE = f"Connections starve: raise resources.cpu or lower connections.{ANOTHER_SERVER}"
+ENDLESS = (
+    "Choose a request whose response ends within 10 s, unlike that of a stream of events, with --path or --request; if "
+    "it should end, look in the log for what it waits for."
 )
 
 
@@ -42,6 +46,20 @@ def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str
     if result["no_response"]:
         faults[f"{result['no_response']} connections never got a response"] = NO_RESPONSE
     return faults
+
+
+def alone(result: Mapping[str, Any]) -> dict[str, str]:
+    """The same of one request over one connection: no others starve it, and no other server would be quicker."""
+    if result["no_response"] and not any(count for kind, count in result["failures"].items() if kind != "timeout"):
+        return {"no complete response over one connection alone": ENDLESS}
+    return failures({**result, "no_response": 0})
+
+
+def without_own_server(plan: Plan, claim: Claim) -> Claim:
+    """The claim without advice to take the server that the profile has."""
+    if plan.server.name != "gevent":
+        return claim
+    return replace(claim, advice=claim.advice.replace(ANOTHER_SERVER, ""))
 
 
 def starving(result: Mapping[str, Any]) -> dict[str, str]:

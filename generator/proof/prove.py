@@ -10,7 +10,7 @@ from typing import Any
 from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
-from . import images
+from . import images, judge
 from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
@@ -79,7 +79,7 @@ def run_proof(
         found.image_bytes = int(size)
         sample_app = (plan.profile.app.module, plan.profile.app.path) == SAMPLE_APP
         on, file = Walk(stage, pace, request, sample_app, is_built), file_of(root, plan.name)
-        for claim in walk(on, begin):
+        for claim in (judge.without_own_server(plan, claim) for claim in walk(on, begin)):
             if claim.verdict == FAILED:
                 claim = with_log(claim, stage.subject.logs(), file, found.claims)  # noqa: PLW2901
             found.claims.append(hide_in(claim, given.secrets))

@@ -165,7 +165,7 @@ def set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -
         raised = last_traceback(logs)
         raise KitError(
             f"--path {bench.request.path}: {kinds} from one connection alone{f' ({statuses})' if statuses else ''}; "
-            "choose a request that gets 2xx, with --path, --header or --request"
+            "choose a request that gets 2xx and whose response ends, with --path, --header or --request"
             + (f". The app's last traceback:\n{raised}" if raised else "")
         )
     found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]

@@ -307,6 +307,24 @@ def test_holding_is_judged_by_counts(load: dict[str, Any], expected: str, advice
     assert expected == "passed" or (expected in claim.measured and advice in claim.advice)
 
 
+def test_a_response_that_never_ends_is_no_lack_of_cpu() -> None:
+    endless = result(0, 1, no_response=1, failures={"timeout": 1}, statuses={})
+    ((what, advice),) = judge.alone(endless).items()
+    assert what == "no complete response over one connection alone"
+    assert "whose response ends" in advice and "resources.cpu" not in advice and "gevent" not in advice
+    dropped = judge.alone(endless | {"failures": {"reset": 1}})
+    assert dropped == {"1 x reset": judge.ADVICE["reset"]}
+    assert judge.alone(result(1, 1)) == {}
+
+
+@pytest.mark.parametrize(("server", "named"), [("gevent", False), ("gthread", True)])
+def test_nobody_is_advised_to_take_the_server_that_is_taken(server: str, named: bool) -> None:
+    plan = plan_of("", f"server={server}")
+    claim = judge.judge_hold(plan, result(no_response=4, failures={"timeout": 4}), {})
+    advice = judge.without_own_server(plan, claim).advice
+    assert "raise resources.cpu or lower connections" in advice and ("gevent" in advice) == named
+
+
 def test_every_failure_of_the_client_has_its_advice() -> None:
     assert set(judge.ADVICE) == set(FAILURES)
 
