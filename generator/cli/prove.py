@@ -18,6 +18,7 @@ from ..output.paths import output_root
 from ..pipeline import read_plans
 from ..proof.env_file import Given, hidden, read_given
 from ..proof.kubectl import Kubectl
+from ..proof.log import file_of, write_log
 from ..proof.page import proof_page
 from ..proof.prove import Findings, run_on_cluster, run_proof
 from ..proof.report import About, make_report, print_table, write_report
@@ -67,8 +68,8 @@ def prove(
     """Prove what PROFILE (a YAML file) claims: boot its image under its own limits, load it, measure.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. Writes
-    build/proof/<profile>.json and, with the extra `pages`, .html. The server should expect this load: use an app
-    without a live database.
+    build/proof/<profile>.json and, with the extra `pages`, .html; where a claim fails, the end of the container's log
+    too, as .log. The server should expect this load: use an app without a live database.
 
     With --kubernetes it needs kubectl instead, and an image that the nodes can pull or have: it applies the manifests
     (but for Ingress and HTTPRoute), restarts, deletes and evicts their pods under a load on the Service, and removes
@@ -107,6 +108,10 @@ def prove(
     written = write_report(report, output_root(output), "-kubernetes" if kubernetes else "")
     print_table(found.claims, f"{plan.name}: {about.seconds:.0f} s on {about.engine}, kernel {found.machine['kernel']}")
     click.echo(str(written))
+    if not kubernetes:
+        write_log(found.log, log := file_of(output_root(output), plan.name))
+        if found.log:
+            click.echo(str(log))
     page_beside(written, lambda: proof_page(report, plan))
     return 0 if report["passed"] else 1
 

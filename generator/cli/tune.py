@@ -13,11 +13,12 @@ from ..files import read_regular
 from ..output.paths import output_root
 from ..profile.document import MAX_BYTES
 from ..proof.env_file import hidden, read_given
+from ..proof.log import file_of, write_log
 from ..proof.request import make_request
 from ..servers import SERVERS
 from ..tune.candidates import find
 from ..tune.page import tune_page
-from ..tune.report import make_report, print_report, settings, write_report
+from ..tune.report import log_text, make_report, print_report, settings, write_report
 from ..tune.tune import MAX_MINUTES, Findings, Order, candidate_of, run_tune
 from ..tune.write import listed, replace, written
 from . import options
@@ -74,7 +75,8 @@ def tune(
     Boots candidates in turn, each holding the profile's connections, and raises the rate of requests until 1 % of them
     are too late, one fails or a queue grows. Of those that the figures do not tell apart the simplest is chosen; where
     the machine is too noisy to tell, none is. Measures what the profile assumes of the app, too. Writes
-    build/proof/tune-<profile>.json and, with the extra `pages`, .html.
+    build/proof/tune-<profile>.json and, with the extra `pages`, .html; where candidates do not serve, or answer errors,
+    the end of their logs too, as .log.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. The
     server should expect this load: use an app without a live database.
@@ -111,6 +113,9 @@ def tune(
     print_report(report)
     report_file = write_report(report, order.root)
     click.echo(str(report_file))
+    write_log(log_text(found.logs), log := file_of(order.root, f"tune-{own.name}"))
+    if found.logs:
+        click.echo(f"{log}: of candidates that did not serve, or answered errors")
     page_beside(report_file, lambda: tune_page(report, own))
     chosen = candidate_of(field.candidates, found.verdict)
     made = settings(own, chosen, found.verdict, found.facts)

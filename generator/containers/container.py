@@ -52,8 +52,9 @@ class Container:
     ) -> None:
         self.remove()
 
-    def logs(self, timeout: float = 60) -> Logs:
-        logs = self.client.call("logs", self.id, timeout=timeout)
+    def logs(self, timeout: float = 60, timestamps: bool = False) -> Logs:
+        words = ["--timestamps"] if timestamps else []
+        logs = self.client.call("logs", *words, self.id, timeout=timeout)
         return Logs(logs.stdout, logs.stderr)
 
     def inspect(self, timeout: float = 30) -> dict[str, Any]:

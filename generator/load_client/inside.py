@@ -2,6 +2,7 @@
 
 inside.py machine                  what a container may use here: descriptors, memory, ports, tools
 inside.py wait PORT SECONDS PATH [HOST]   until PATH (or, where it is "-", a connection) succeeds: when, last message
+inside.py server PORT PATH [HOST]   what a response calls its server, or null
 inside.py watch SECONDS            one line of JSON a sample: memory, processes and descriptors of process 1 and all
                                    its children; in the server's PID namespace, with the capability SYS_PTRACE
 """
@@ -67,6 +68,18 @@ def wait(port: int, seconds: float, path: str, host: str | None = None) -> dict[
             connection.close()
         time.sleep(0.01)
     return {"ready_at": None, "message": message}
+
+
+def server(port: int, path: str, host: str | None = None) -> str | None:
+    """What the response calls its server; None where it names none, or there is no response."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": host} if host else {})
+        return connection.getresponse().getheader("Server")
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def sample() -> dict[str, Any]:
@@ -159,6 +172,8 @@ def main(what: str, *words: str) -> None:
         print(json.dumps(machine()))
     elif what == "wait":
         print(json.dumps(wait(int(words[0]), float(words[1]), *words[2:])))
+    elif what == "server":
+        print(json.dumps(server(int(words[0]), *words[1:])))
     elif what == "cpu":
         print(json.dumps(cpu()))
     else:

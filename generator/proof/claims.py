@@ -15,28 +15,37 @@ from ..plan.explain import explanation
 from ..plan.plan import Plan
 from . import judge, loads
 from .against import against
-from .claim import Claim, Pace, judged
+from .before_start import judge_before_start, run_before_start
+from .booted import NOT_IMPORTED, boot_report, why_no_report
+from .claim import FAILED, Claim, judged
+from .log import last_words
 from .memory import judge_memory
 from .request import Request
 from .signals import reload, stop
-from .stage import BESIDE, Stage
+from .stage import BESIDE
 from .walk import ACTIVE, FEW, LATE, Walk
 
 
-def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Callable[[str], None]) -> Iterator[Claim]:
-    """All claims in their order; ends early where the server does not even boot."""
-    on = Walk(stage, pace, request, sample_app)
+def walk(on: Walk, begin: Callable[[str], None]) -> Iterator[Claim]:
+    """All claims in their order; ends early where a migration fails or the server does not boot."""
+    if on.plan.before_start.command:
+        begin("app.before_start")
+        yield (found := judge_before_start(run_before_start(on.stage, on.stage.image)))
+        if found.verdict == FAILED:
+            return
     begin("boots")
-    found = boots(on)
-    yield found
-    if found.verdict == "failed":
+    yield (found := boots(on))
+    if found.verdict == FAILED:
         return
+    begin("plan equals reality")
+    yield (found := reality(on))
+    if on.is_built and "report" not in found.data:
+        return  # another server's figures say nothing about the profile
     steps: list[tuple[str, Callable[[Walk], Iterator[Claim]]]] = [
-        ("plan equals reality", reality),
         ("idle connections", idle),
         ("holds its connections", holds),
         ("throughput", sweep),
-        *([("over capacity", over)] if pace.over else []),
+        *([("over capacity", over)] if on.pace.over else []),
         ("SIGHUP", reload),
         ("SIGTERM", stop),
     ]
@@ -47,7 +56,7 @@ def walk(stage: Stage, pace: Pace, request: Request, sample_app: bool, begin: Ca
             return
         on.settle()
         yield from step(on)
-    if pace.seed and on.plan.server.name == "gevent":
+    if on.pace.seed and on.plan.server.name == "gevent":
         begin("the copied configuration")
         yield against(on)
 
@@ -59,11 +68,11 @@ def _probe_words(plan: Plan) -> tuple[str, ...]:
 
 def _died(on: Walk, when: str) -> Claim:
     """The whole container ended although nobody stopped it."""
-    state, log = on.server.state(), on.server.logs().text
+    state, log = on.server.state(), on.server.logs()
     killed = ", killed for memory" if state["OOMKilled"] else ""
-    advice = "Raise resources.memory." if killed else f"Its last words: {log[-500:].strip()}"
+    advice = "Raise resources.memory." if killed else f"Its last words:\n{last_words(log)}"
     measured = f"ended with exit code {state['ExitCode']}{killed}"
-    return judged("keeps running", "the container lives", measured, {f"not running {when}": advice}, log=log)
+    return judged("keeps running", "the container lives", measured, {f"not running {when}": advice}, log=log.text)
 
 
 def boots(on: Walk) -> Claim:
@@ -79,22 +88,25 @@ def boots(on: Walk) -> Claim:
         return replace(_died(on, "while it booted"), name="boots", promised=promised)
     found = json.loads(waiting.result().stdout)
     if found["ready_at"] is None:
-        advice = "Correct health.readiness_path, or raise health.startup_seconds; its last words: "
-        advice += on.server.logs().text[-500:].strip()
+        log = on.server.logs()
+        advice = "Correct health.readiness_path, or raise health.startup_seconds."
+        if boot_report(log.stdout) is None and on.is_built:
+            advice = NOT_IMPORTED
+        advice += f" Its last words:\n{last_words(log)}"
         return judged("boots", promised, found["message"], {"not ready": advice})
     started = on.server.started_at()
     on.at_rest = (on.first_sample() or {"descriptors": 0})["descriptors"]
     result = on.run(1, 10, requests=1)
     took = found["ready_at"] - (started if started > began - 60 else began)
     measured = f"{found['message']} after {took:.2f} s"
-    return judged("boots", promised, measured, judge.failures(result), load=result, ready_seconds=took)
+    return judged("boots", promised, measured, judge.alone(result), load=result, ready_seconds=took)
 
 
-def reality(on: Walk) -> Iterator[Claim]:
+def reality(on: Walk) -> Claim:
     """The plan equals what the booted container reports."""
-    lines = [line for line in on.server.logs().stdout.splitlines() if '"event": "boot"' in line]
-    report = json.loads(lines[0]) if lines else None
-    yield judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
+    report, needed = boot_report(on.server.logs().stdout), on.plan.numbers.descriptors.value
+    why_none = "" if report else why_no_report(on.plan, on.stage.answers(on.request), on.is_built)
+    return judge.judge_report(explanation(on.plan), report, needed, why_none)
 
 
 def idle(on: Walk) -> Iterator[Claim]:
@@ -104,24 +116,26 @@ def idle(on: Walk) -> Iterator[Claim]:
     active = max(1, min(ACTIVE, on.connections // 10))
     rest = on.first_sample()
     alone = on.run(active, on.pace.idle, rate=2 * active)
-    began = time.time()
+    began, earlier = time.time(), on.recycled()
     among = on.run(active, on.pace.idle, rate=2 * active, idle=on.connections - active)
     seen = [sample for sample in on.stage.samples() if sample["at"] >= began]
     peak = max(seen, key=lambda sample: (sample["descriptors"], sample["at"]), default=None)
     yield judge_memory(on.plan, rest, peak, on.connections)
-    yield judge.judge_active(alone, among)
+    yield judge.judge_active(on.plan, alone, among, len(on.recycled() - earlier))
 
 
 def holds(on: Walk) -> Iterator[Claim]:
     """All connections at once, each sending the next request at each response; meanwhile the image's own probe."""
     for request in on.paths():
         on.settle()
-        before, hold = on.last_sample(), on.pace.hold if request == on.request else on.pace.hold / 3
+        hold = on.pace.hold if request == on.request else on.pace.hold / 3
+        before, earlier = on.last_sample(), on.recycled()
         running = on.stage.begin(*on.client(on.connections, hold, request=request, timeout=LATE, finish=LATE))
         codes, seconds = _probe(on, running)
         result = loads.of_client(running.result())
         on.held[request.path] = result
-        claim = judge.judge_hold(on.plan, result, judge.workers_lost(before, on.last_sample()))
+        lost = on.workers_lost(before)
+        claim = judge.judge_hold(on.plan, result, lost, len(on.recycled() - earlier))
         yield claim if request == on.request else replace(claim, name=f"{claim.name} on {request.path}")
         if request == on.request and codes:
             yield judge.judge_probes(codes, seconds, on.plan.probes.failures, on.pace.judges_probes)
@@ -181,4 +195,4 @@ def over(on: Walk) -> Iterator[Claim]:
         result = on.run(math.ceil(on.connections * factor), on.pace.over_seconds, timeout=LATE)
         on.stage.inside("wait", str(on.plan.profile.port), "30", *_probe_words(on.plan))
         after = on.run(min(FEW, on.connections), 2)
-        yield judge.judge_over(on.plan, factor, result, after, judge.workers_lost(before, on.last_sample()))
+        yield judge.judge_over(on.plan, factor, result, after, on.workers_lost(before))

@@ -12,6 +12,7 @@ import yaml
 from ..plan.explain import explanation
 from ..render.render import render
 from . import judge
+from .booted import boot_report
 from .claim import FAILED, Claim, judged
 from .kubectl import NotOnCluster, container_statuses, last_words, poll, ready, restarts, trouble
 from .on_cluster import LEFT_OUT, OnCluster
@@ -160,9 +161,7 @@ def specifications(on: OnCluster) -> dict[str, Any]:
 def reported(on: OnCluster) -> Claim:
     """The numbers that a pod reports at its boot are those of the plan."""
     log = on.kubectl.run("logs", on.ready_pod(), "-c", "app").stdout
-    lines = [line for line in log.splitlines() if '"event": "boot"' in line]
-    report = json.loads(lines[0]) if lines else None
-    return judge.judge_report(explanation(on.plan), report, on.plan.numbers.descriptors.value)
+    return judge.judge_report(explanation(on.plan), boot_report(log), on.plan.numbers.descriptors.value)
 
 
 def under_load(on: OnCluster, name: str, promised: str, action: Action) -> Claim:

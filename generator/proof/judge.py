@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from ..plan.plan import Plan
+from .booted import FOREIGN_IMAGE
 from .claim import NOTED, Claim, judged
 from .loads import percentiles
+from .recycling import beside_recycling
 
+#: Of use where the profile has another one.
+ANOTHER_SERVER = " Or take a server that shares itself out among all connections (gevent)."
 #: What each kind of failure of the load client says about the profile.
 ADVICE = {
     "connect_refused": "Nobody listened, or the queue was full: raise backlog (and somaxconn, which cuts it).",
@@ -17,13 +22,15 @@ ADVICE = {
     "connect_other": "The client could not open a connection: look at this machine's ports and descriptors.",
     "reset": "The server dropped requests that it had accepted: look for workers that ended, in the container's log.",
     "closed_early": "The server closed connections with a request outstanding: look for workers that ended.",
-    "timeout": "Requests got no response in time: raise resources.cpu, lower connections, or take a server that shares "
-    "itself out among all connections (gevent).",
+    "timeout": f"Requests got no response in time: raise resources.cpu or lower connections.{ANOTHER_SERVER}",
     "bad_response": "What came was not HTTP: is profile.port the app's own port?",
     "non_2xx": "The app returned another status: choose a request that gets 2xx, with --path, --header or --request.",
 }
-NO_RESPONSE = (
-    "Connections starve: lower connections, raise resources.cpu, or take a server that shares itself out (gevent)."
+APP_FAILED = "The app itself failed: mend what its log names, or choose another request, with --path or --request."
+NO_RESPONSE = f"Connections starve: raise resources.cpu or lower connections.{ANOTHER_SERVER}"
+ENDLESS = (
+    "Choose a request whose response ends within 10 s, unlike that of a stream of events, with --path or --request; if "
+    "it should end, look in the log for what it waits for."
 )
 
 
@@ -31,13 +38,28 @@ def failures(result: Mapping[str, Any], allowed: Sequence[str] = ()) -> dict[str
     """Of a result of the kit's client: what failed, each with what to change."""
     found = {kind: count for kind, count in result["failures"].items() if count and kind not in allowed}
     other = [status for status in result["statuses"] if not status.startswith("2")]
+    advice = {**ADVICE, "non_2xx": APP_FAILED} if any(status.startswith("5") for status in other) else ADVICE
     faults = {
-        f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): ADVICE[kind]
+        f"{count} x {kind}" + (f" ({', '.join(other)})" if kind == "non_2xx" else ""): advice[kind]
         for kind, count in found.items()
     }
     if result["no_response"]:
         faults[f"{result['no_response']} connections never got a response"] = NO_RESPONSE
     return faults
+
+
+def alone(result: Mapping[str, Any]) -> dict[str, str]:
+    """The same of one request over one connection: no others starve it, and no other server would be quicker."""
+    if result["no_response"] and not any(count for kind, count in result["failures"].items() if kind != "timeout"):
+        return {"no complete response over one connection alone": ENDLESS}
+    return failures({**result, "no_response": 0})
+
+
+def without_own_server(plan: Plan, claim: Claim) -> Claim:
+    """The claim without advice to take the server that the profile has."""
+    if plan.server.name != "gevent":
+        return claim
+    return replace(claim, advice=claim.advice.replace(ANOTHER_SERVER, ""))
 
 
 def starving(result: Mapping[str, Any]) -> dict[str, str]:
@@ -54,24 +76,27 @@ def starving(result: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def workers_lost(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
-    """Between two samples of the watcher."""
+def workers_lost(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, recycled: Collection[int] = ()
+) -> dict[str, str]:
+    """Between two samples of the watcher; ``recycled`` are those that max_requests has ended."""
     if not before or not after:
         return {}
     faults = {}
-    if lost := set(before["workers"]) - set(after["workers"]):
+    if lost := set(before["workers"]) - set(after["workers"]) - set(recycled):
         faults[f"{len(lost)} workers ended"] = "See the container's log: too little memory kills them without a word."
     if (killed := (after.get("oom_kills") or 0) - (before.get("oom_kills") or 0)) > 0:
         faults[f"{killed} processes killed for memory"] = "Raise resources.memory."
     return faults
 
 
-def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, needed: int) -> Claim:
+def judge_report(
+    expected: Mapping[str, Any], report: Mapping[str, Any] | None, needed: int, why_none: str = FOREIGN_IMAGE
+) -> Claim:
     """The boot report against --explain: every number, and the descriptors that are really there."""
     name, promised = "plan equals reality", "the booted container works with the numbers that --explain gives"
     if report is None:
-        advice = "Was the image (--image) made by this generator? Its output begins with a boot report."
-        return judged(name, promised, "no boot report", {"nothing to compare": advice})
+        return judged(name, promised, "no boot report", {"nothing to compare": why_none})
     faults = {}
     for number, planned in expected["numbers"].items():
         real = report["numbers"].get(number, {"value": None, "decided_by": "nobody"})
@@ -84,17 +109,19 @@ def judge_report(expected: Mapping[str, Any], report: Mapping[str, Any] | None, 
     return judged(name, promised, shown, faults, report=report)
 
 
-def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str]) -> Claim:
-    """Whether all declared connections were held, and each got a response."""
+def judge_hold(plan: Plan, result: Mapping[str, Any], lost: Mapping[str, str], replaced: int = 0) -> Claim:
+    """Whether all declared connections were held, and each got a response, while max_requests ``replaced`` workers."""
     connections, times = result["connections"], percentiles(result, ("p50", "p99", "max"))
     measured = f"{connections['held']} held, {result['failed']} failed, {result['no_response']} without a response, "
     measured += f"{result['rps']:.0f} requests/s, {times}"
     faults = {**failures(result), **starving(result), **lost}
     # A server that closes after every response holds none at any one moment, and promises none either.
-    if plan.server.honours("keepalive") and connections["held"] < connections["requested"]:
-        faults[f"{connections['requested'] - connections['held']} not held"] = NO_RESPONSE
+    closed = connections["requested"] - connections["held"] if plan.server.honours("keepalive") else 0
+    if closed and not replaced:
+        faults[f"{closed} not held"] = NO_RESPONSE
     promised = f"{plan.profile.connections} connections opened at once, each gets a response"
-    return judged("holds its connections", promised, measured, faults, load=result)
+    claim = judged("holds its connections", promised, measured, faults, load=result)
+    return beside_recycling(plan, claim, replaced, closed)
 
 
 def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, enough: bool) -> Claim:
@@ -111,7 +138,7 @@ def judge_probes(seen: Sequence[int], seconds: Sequence[float], retries: int, en
     return judged("probes stay green", promised, measured, faults, exit_codes=list(seen), seconds=list(seconds))
 
 
-def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
+def judge_active(plan: Plan, alone: Mapping[str, Any], among: Mapping[str, Any], replaced: int = 0) -> Claim:
     """The active connections beside idle ones: counts decide, times are reported."""
     requested, held = among["idle"]["requested"], among["idle"]["held"]
     active = among["connections"]["requested"]
@@ -119,22 +146,29 @@ def judge_active(alone: Mapping[str, Any], among: Mapping[str, Any]) -> Claim:
     measured = f"{held} idle held, {among['failed']} failed, p99 {p99[1]:.1f} ms against {p99[0]:.1f} ms alone"
     measured += " (over 2 times)" if p99[1] > 2 * p99[0] else ""
     faults = failures(among)
-    if held < requested:
+    if held < requested and not replaced:
         faults[f"{requested - held} idle ones lost"] = (
             "Idle connections were closed: raise keepalive or worker_connections."
         )
     promised = f"{active} active among {requested} idle: nothing fails; "
     promised += "p99 within 2 times of alone (reported, not judged)"
-    return judged("active among idle", promised, measured, faults, alone=alone, among=among)
+    claim = judged("active among idle", promised, measured, faults, alone=alone, among=among)
+    return beside_recycling(plan, claim, replaced, requested - held)
 
 
 def judge_sweep(name: str, results: Sequence[Mapping[str, Any]]) -> Claim:
     """Throughput and latency at several numbers of connections."""
     shown = "; ".join(f"{r['connections']}: {r['rps']:.0f}/s {percentiles(r)}".rstrip() for r in results)
-    faults = {f"{r['failed']} failed at {r['connections']}": ADVICE["timeout"] for r in results if r["failed"]}
+    faults = {f"{r['failed']} failed at {r['connections']}": _sweep_advice(r) for r in results if r["failed"]}
     return judged(
         f"throughput on {name}", "nothing fails; times are reported, not judged", shown, faults, runs=list(results)
     )
+
+
+def _sweep_advice(result: Mapping[str, Any]) -> str:
+    """By the kinds of failures, which wrk and h2load do not tell apart."""
+    found = failures(result).values() if "failures" in result else [ADVICE["timeout"]]
+    return " ".join(dict.fromkeys(found))
 
 
 def judge_over(
@@ -151,16 +185,21 @@ def judge_over(
     faults |= {f"afterwards {what}": advice for what, advice in failures(after).items()}
     promised = f"at {factor:g} times its connections {plan.profile.connections} get responses, "
     promised += "nothing dies, it recovers"
-    return judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
+    claim = judged(f"over capacity x {factor:g}", promised, measured, faults, load=result, after=after)
+    return beside_recycling(plan, claim, 0, 0)
 
 
-def judge_reload(result: Mapping[str, Any], before: Sequence[int], after: Sequence[int]) -> Claim:
-    """Whether SIGHUP replaced every worker and dropped nothing."""
-    new = len(set(after) - set(before))
-    measured = f"{result['responses']} responses, {result['failed']} failed, {new} new workers"
+def judge_reload(result: Mapping[str, Any], before: Sequence[int] | None, after: Sequence[int] | None) -> Claim:
+    """Whether SIGHUP replaced every worker and dropped nothing; the workers are None where nobody could look."""
+    measured = f"{result['responses']} responses, {result['failed']} failed, "
     faults = failures(result)
-    if before and after and set(before) & set(after):
-        faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
+    if before is None or after is None:
+        measured += "workers not seen"
+    else:
+        new = set(after) - set(before)
+        measured += f"{len(new)} new workers"
+        if not new or set(before) & set(after):
+            faults["workers were not replaced"] = "Is process 1 the server? It must be for signals to reach it."
     return judged("SIGHUP under load", "workers are replaced, no request fails", measured, faults, load=result)
 
 

@@ -76,7 +76,8 @@ def judge_worker(plan: Plan, samples: Sequence[Mapping[str, Any]]) -> Claim:
     name, promised = "memory of a worker", f"a worker needs at most {given / MIB:.0f} MiB of its own ({who} figure)"
     found = worker_bytes(samples, plan.numbers.demand.connection_memory_bytes)
     if found is None:
-        return Claim(name, promised, "this engine shows no memory of a process", NOTED)
+        seen = any(sample["pss_bytes"] for sample in samples)
+        return Claim(name, promised, "no worker ran" if seen else "this engine shows no memory of a process", NOTED)
     measured = f"{found / MIB:.0f} MiB of its own, beside its connections"
     right = math.ceil(found * 1.1 / MIB)
     faults = {}

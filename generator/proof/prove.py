@@ -10,17 +10,19 @@ from typing import Any
 from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
-from . import images
+from . import images, judge
 from . import on_cluster as cluster
 from .claim import FAILED, FULL, QUICK, Claim
 from .claims import walk
 from .cluster_claims import walk as walk_cluster
-from .env_file import Given, hide_in
+from .env_file import Given, hide, hide_in
 from .kubectl import Kubectl
+from .log import file_of, kept, with_log
 from .memory import judge_worker
 from .needs import judge_needs
 from .request import Request
 from .stage import Stage
+from .walk import Walk
 
 #: Of the kit's own sample app, whose slow pages are requested too.
 SAMPLE_APP = ("flask_server:app", "docker/app")
@@ -35,6 +37,8 @@ class Findings:
     machine: dict[str, Any] = field(default_factory=dict)
     image: str = ""
     image_bytes: int | None = None
+    #: Of the server's container, where a claim failed.
+    log: str = ""
 
 
 def run_proof(
@@ -64,6 +68,7 @@ def run_proof(
         found.claims.append(judge_needs(plan, found.machine, pace))
         if found.claims[-1].verdict == FAILED:
             return
+        is_built = image is None
         if image is None:
             begin("the profile's image")
             image = images.build_profile_image(docker, plan, root, base, buildkit).tag
@@ -73,10 +78,15 @@ def run_proof(
             raise KitError(f"--image {image}: no such image here; build or pull it first")
         found.image_bytes = int(size)
         sample_app = (plan.profile.app.module, plan.profile.app.path) == SAMPLE_APP
-        for claim in walk(stage, pace, request, sample_app, begin):
+        on, file = Walk(stage, pace, request, sample_app, is_built), file_of(root, plan.name)
+        for claim in (judge.without_own_server(plan, claim) for claim in walk(on, begin)):
+            if claim.verdict == FAILED:
+                claim = with_log(claim, stage.subject.logs(), file, found.claims)  # noqa: PLW2901
             found.claims.append(hide_in(claim, given.secrets))
         found.samples = stage.samples()
         found.claims.append(judge_worker(plan, found.samples))
+        if any(claim.verdict == FAILED for claim in found.claims):
+            found.log = hide(kept(stage.subject), given.secrets)
 
 
 def run_on_cluster(

@@ -27,7 +27,7 @@ def reload(on: Walk) -> Iterator[Claim]:
     while before and after and set(before["workers"]) & set(after["workers"]) and time.monotonic() < deadline:
         time.sleep(0.25)
         after = on.last_sample()
-    yield judge.judge_reload(result, *(sample["workers"] if sample else [] for sample in (before, after)))
+    yield judge.judge_reload(result, *(sample["workers"] if sample else None for sample in (before, after)))
 
 
 def stop(on: Walk) -> Iterator[Claim]:

@@ -24,11 +24,16 @@ from ..containers.container import Container
 from ..containers.docker import Docker, Option
 from ..plan.plan import Plan
 from .env_file import Given, for_docker, mount_words
+from .request import Request
 
 BESIDE = ("python3", "/load_client/inside.py")
 #: More than any single step of a proof takes; a command in a container ends by itself long before.
 MAX_SECONDS = 300
 SAMPLE_SECONDS = "0.5"
+
+
+def _volume(path: str) -> str:
+    return f"type=volume,target={path}"
 
 
 def server_options(plan: Plan) -> dict[str, Any]:
@@ -42,9 +47,14 @@ def server_options(plan: Plan) -> dict[str, Any]:
         "security_opt": "no-new-privileges",
         "tmpfs": "/tmp",
         # Of Docker's own, which take the owner of the image's folder; a tmpfs takes its mode alone, and root owns it.
-        "mount": [f"type=volume,target={path}" for path in plan.volumes.made],
+        "mount": [_volume(path) for path in plan.volumes.made],
         "env": {"UPSTREAM": f"127.0.0.1:{upstream_port(plan)}"},
     }
+
+
+def shared_volumes(plan: Plan) -> list[str]:
+    """Folders that app.before_start and the server both have: those of claims; any other is each container's own."""
+    return [one.mount_path for one in plan.volumes.compose if one.claim]
 
 
 def upstream_port(plan: Plan) -> int:
@@ -63,6 +73,8 @@ class Stage:
     #: By --env-file, for containers of the app alone.
     given: Given = field(default_factory=Given)
     server: Container | None = None
+    #: That of app.before_start, whose volumes the servers take over.
+    prepared: Container | None = None
     beside: Container = field(init=False)
     watcher: Container | None = None
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
@@ -103,8 +115,19 @@ class Stage:
         """A container of the app, beside the load client, with what --env-file gives."""
         options["network"] = f"container:{self.beside.id}"
         mounts = [*mount, *mount_words(self.given.mounts)]
+        if self.prepared is not None:
+            # What is mounted by itself stays so: Docker lets it replace what would come from another container.
+            options["volumes_from"] = self.prepared.id
+            mounts = [one for one in mounts if one not in map(_volume, shared_volumes(self.plan))]
         with for_docker(self.given.variables) as file:
             return self.docker.run_detached(image, *words, timeout=60, mount=mounts, env_file=file, **options)
+
+    @property
+    def subject(self) -> Container:
+        """Whose log tells what went wrong: the server's, or app.before_start's where no server was started."""
+        found = self.server or self.prepared
+        assert found is not None
+        return found
 
     def watch(self, server: Container) -> None:
         words = (*BESIDE, "watch", SAMPLE_SECONDS)
@@ -149,6 +172,12 @@ class Stage:
     def put(self, path: str, text: str) -> None:
         """A file for the load tools."""
         self.exec("sh", "-c", f"cat > {shlex.quote(path)}", stdin=text)
+
+    def answers(self, request: Request) -> str | None:
+        """What the response to a request of that path calls its server, if anything."""
+        words = (request.path, *([request.host] if request.host else []))
+        found: str | None = self.inside("server", str(self.plan.profile.port), *words)
+        return found
 
     def inside(self, *words: str) -> Any:
         """What inside.py found out, in the load container."""

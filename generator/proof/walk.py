@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..containers.container import Container
-from . import loads
+from . import judge, loads
 from .claim import Pace
+from .recycling import recycled
 from .request import Request
 from .stage import Stage
 
@@ -30,6 +31,8 @@ class Walk:
     request: Request
     #: Whether it is the kit's own sample app, whose slow pages can be requested as well.
     sample_app: bool
+    #: Whether the image was built just now, from this profile.
+    is_built: bool
     server: Container = field(init=False)
     held: dict[str, Any] = field(default_factory=dict)
     #: Descriptors of the server before the first request.
@@ -50,6 +53,15 @@ class Walk:
 
     def last_sample(self) -> dict[str, Any] | None:
         return next(iter(self.stage.samples(last=1)), None)
+
+    def recycled(self) -> frozenset[int]:
+        """The workers that max_requests has ended so far; a log is read only where it may have."""
+        return recycled(self.server.logs()) if self.plan.profile.max_requests else frozenset()
+
+    def workers_lost(self, before: dict[str, Any] | None) -> dict[str, str]:
+        """Since that sample, in the words of the judge."""
+        after = self.last_sample()
+        return judge.workers_lost(before, after, self.recycled())
 
     def settle(self) -> None:
         """Until the server has closed the last claim's connections, so that the next one measures its own."""

@@ -14,6 +14,7 @@ from ..errors import printable
 from ..plan.plan import Plan
 from ..plan.replicas import MINIMUM_REPLICAS, pods_needed
 from ..profile.formats import memory_text
+from ..proof.log import KEPT
 from ..proof.request import Request
 from ..runtime.sizing import MIB
 from .candidates import Candidate, Field
@@ -98,6 +99,7 @@ def make_report(own: Plan, field: Field, request: Request, found: Findings, abou
         "facts": asdict(found.facts) if found.facts else None,
         "blocking": asdict(found.blocking) if found.blocking else None,
         "not_measured": found.not_measured,
+        "before_start": found.before_start,
         "capacity": {"requests": rate, "connections": own.profile.connections, "pods": capacity(plan, rate)}
         if rate
         else None,
@@ -119,6 +121,7 @@ def _row(one: Standing, found: Findings) -> dict[str, Any]:
         "client_late": any(trial.client_late for trial in trials),
         "all_passed": bool(trials) and trials[-1].all_passed,
         "fault": faults[-1] if faults else "",
+        "errors": trials[-1].errors if trials else "",
     }
 
 
@@ -179,13 +182,26 @@ def note(row: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     notes += ["equal within the spread"] if equal else []
     notes += ["the load client was the limit: it may do more"] if row["client_late"] else []
     notes += ["every rate passed: it may do more"] if row["all_passed"] else []
-    notes += [printable(row["fault"][:200])] if row["fault"] else []
+    notes += [printable(_short(row["fault"]))] if row["fault"] else []
+    notes += [row["errors"][:200]] if row["errors"] else []
     return "; ".join(notes)
+
+
+def _short(fault: str) -> str:
+    """The first line, and the last one: of what a server prints before it ends."""
+    first, _, more = fault.partition("\n")
+    return first[:100] + (f" … {more.rpartition(chr(10))[2][:150]}" if more else "")
+
+
+def log_text(logs: Mapping[str, str]) -> str:
+    """One after the other; as much of each as there is room for."""
+    return "\n\n".join(f"=== {name}\n{log[-2 * KEPT // len(logs) :]}" for name, log in logs.items())
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
     """What follows from the table, a line each, but for the capacity, a table of its own."""
     lines = [f"left out: {name}: {why}" for name, why in report["left_out"].items()]
+    lines += [f"app.before_start: {report['before_start']}"] if report["before_start"] else []
     if report["chosen"]:
         lines.append(f"chosen: {report['chosen']}{_against_own(report)}")
     else:

@@ -9,12 +9,13 @@ from statistics import median
 from typing import Any
 
 from ..containers.command import EngineError
-from ..containers.container import Container
+from ..containers.container import Container, Logs
 from ..containers.docker import Option
 from ..load_client.steps import FAILED_IN_A_ROW
 from ..plan.plan import Plan
 from ..proof import against, loads
 from ..proof.env_file import hide
+from ..proof.log import kept, last_traceback, last_words
 from ..proof.request import Request
 from ..proof.stage import Stage, server_options
 from .search import COARSE
@@ -48,6 +49,10 @@ MAX_LIMIT = MAX_RUN / MIN_RATES / STEP_LIMITS
 class NotServing(EngineError):
     """The candidate itself does not get ready; any other error of the engine says nothing about it."""
 
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -57,6 +62,8 @@ class Trial:
     steps: Sequence[Mapping[str, Any]] = ()
     #: Why there is no figure: it did not boot, or ended.
     fault: str = ""
+    #: Responses of another status than 2xx, and the exception that the app's last traceback ends with.
+    errors: str = ""
     #: Whether this machine's load client, not the server, was late at the rate that ended the run.
     client_late: bool = False
     #: Whether no rate was too much, so that it may do more.
@@ -78,6 +85,8 @@ class Bench:
     #: Milliseconds of one request on its own, by which the first rate is chosen.
     alone_ms: float = 10.0
     trials: list[tuple[str, Trial]] = field(default_factory=list)
+    #: By candidate: of the last container that did not serve, or answered errors.
+    logs: dict[str, str] = field(default_factory=dict)
 
     @contextmanager
     def booted(self, plan: Plan, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Container, float]]:
@@ -111,7 +120,8 @@ class Bench:
             target = (path, host) if host and path != "-" else (path,)
             ready = self.stage.inside("wait", str(port), str(plan.startup_seconds), *target)
             if ready["ready_at"] is None:
-                raise NotServing(f"not ready: {ready['message']}; {container.logs().text[-500:].strip()}")
+                words = f"not ready: {ready['message']}\n{last_words(container.logs())}"
+                raise NotServing(words, kept(container))
             yield container, ready["ready_at"] - container.started_at()
 
     def run(self, port: int, connections: int, seconds: float, **options: float | bool | str) -> dict[str, Any]:
@@ -142,6 +152,7 @@ class Bench:
             try:
                 return self._measure(name, plan, own, seconds)
             except NotServing as error:
+                self.logs[name] = hide(error.log, self.stage.given.secrets)
                 return Trial(0.0, fault=hide(str(error), self.stage.given.secrets))
             except EngineError:
                 if attempt:
@@ -173,12 +184,21 @@ class Bench:
                 finish=max(2.0, self.limit),
                 settle=MAX_OPENING,
             )
-            ended = not container.running()
-        trial = of_steps(result.get("steps", []), ready)
-        fault = "the server ended under the load" if ended else ""
-        if refused := result["connections"]["never_connected"]:
-            fault = fault or f"{refused} of {self.connections} connections were never open"
+            fault = "" if container.running() else "the server ended under the load"
+            if refused := result["connections"]["never_connected"]:
+                fault = fault or f"{refused} of {self.connections} connections were never open"
+            errors = hide(errors_of(result, container.logs()), self.stage.given.secrets)
+            if fault or errors:
+                self.logs[name] = hide(kept(container), self.stage.given.secrets)
+        trial = replace(of_steps(result.get("steps", []), ready), errors=errors)
         return replace(trial, rate=0.0, fault=fault) if fault else trial
+
+
+def errors_of(result: Mapping[str, Any], logs: Logs) -> str:
+    """Of a result of the load client: which statuses but 2xx there were, and what the app raised last."""
+    other = [f"{count} x {status}" for status, count in result["statuses"].items() if not status.startswith("2")]
+    raised = last_traceback(logs).rpartition("\n")[2]
+    return ", ".join(other) + (f": {raised}" if raised else "") if other else ""
 
 
 def _environment(options: Mapping[str, Option]) -> dict[str, str]:

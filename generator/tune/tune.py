@@ -13,8 +13,11 @@ from ..containers.docker import Docker
 from ..errors import KitError
 from ..plan.plan import Plan
 from ..proof import images
+from ..proof.before_start import run_before_start
+from ..proof.booted import boot_report, why_no_report
 from ..proof.claim import FAILED, QUICK
 from ..proof.env_file import Given, hide
+from ..proof.log import last_traceback
 from ..proof.needs import judge_needs
 from ..proof.request import Request
 from ..proof.stage import Stage
@@ -44,8 +47,12 @@ class Findings:
     trials: list[tuple[str, Trial]] = field(default_factory=list)
     facts: Facts | None = None
     blocking: Blocking | None = None
+    #: Of the command, where the profile has one.
+    before_start: str = ""
     #: What could not be measured beside the search, with the reason.
     not_measured: dict[str, str] = field(default_factory=dict)
+    #: By candidate: of the last container that did not serve, or answered errors.
+    logs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,14 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
             name = plan.server.name
             built[name] = images.build_profile_image(docker, plan, order.root, base, buildkit, f"-{name}").id
         bench = Bench(stage, order.request, own.plan.profile.connections, built)
+        if own.plan.before_start.command:
+            begin("app.before_start")
+            found.before_start = _prepared(stage, built[own.plan.server.name])
         end = time.monotonic() + 60 * order.minutes
         begin("a request on its own")
-        _set_limit(bench, own.plan, order.p99_ms, found)
+        set_limit(bench, own.plan, order.p99_ms, found)
         facts = min(FACTS_MAX_SECONDS, max(FACTS_MIN_SECONDS, FACTS_SHARE * 60 * order.minutes))
-        found.trials = bench.trials
+        found.trials, found.logs = bench.trials, bench.logs
         found.verdict = _search(bench, found_field.candidates, order.compare, end - facts, begin)
         begin("what the profile assumes")
         chosen = candidate_of(found_field.candidates, found.verdict) or own
@@ -104,6 +114,14 @@ def run_tune(found_field: Field, order: Order, begin: Callable[[str], None], fou
                 lambda: blocking(bench, patched, facts / 3),
                 order.given.secrets,
             )
+
+
+def _prepared(stage: Stage, image: str) -> str:
+    """What all candidates have of app.before_start. Raises KitError where it fails."""
+    ran = run_before_start(stage, image)
+    if ran.exit_code:
+        raise KitError(f"app.before_start: exit code {ran.exit_code}; its last words:\n{ran.last_words}")
+    return ran.what
 
 
 def or_why_not(found: Findings, what: str, look: Callable[[], T | None], secrets: Collection[str]) -> T | None:
@@ -133,15 +151,22 @@ def _patched(candidates: Sequence[Candidate]) -> Plan | None:
     return next((one.plan for one in candidates if one.plan.server.patched_by == "gevent"), None)
 
 
-def _set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
-    with bench.booted(plan):
+def set_limit(bench: Bench, plan: Plan, p99_ms: float | None, found: Findings) -> None:
+    """By one connection alone. Raises KitError where it says nothing about the profile's server, or is too slow."""
+    with bench.booted(plan) as (container, _):
         alone = bench.run(plan.profile.port, 1, 2)
+        logs = container.logs()
+        if boot_report(logs.stdout) is None:
+            answers = bench.stage.answers(bench.request)
+            raise KitError(f"the server printed no boot report. {why_no_report(plan, answers, is_built=True)}")
     if alone["failed"] or not alone["responses"]:
         kinds = ", ".join(f"{count} x {kind}" for kind, count in alone["failures"].items() if count) or "no response"
         statuses = ", ".join(alone["statuses"])
+        raised = last_traceback(logs)
         raise KitError(
             f"--path {bench.request.path}: {kinds} from one connection alone{f' ({statuses})' if statuses else ''}; "
-            "choose a request that gets 2xx, with --path, --header or --request"
+            "choose a request that gets 2xx and whose response ends, with --path, --header or --request"
+            + (f". The app's last traceback:\n{raised}" if raised else "")
         )
     found.alone_ms = bench.alone_ms = alone["latency_ms"]["p50"]
     found.limit_ms = p99_ms or TIMES_ALONE * found.alone_ms

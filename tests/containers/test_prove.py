@@ -49,8 +49,10 @@ import os
 import pathlib
 
 print(os.environ["API_KEY"], pathlib.Path(os.environ["PIN_FILE"]).read_text(), flush=True)
-pathlib.Path("/data/seen").write_text("x")
+pathlib.Path("/data/seen").write_text(pathlib.Path("/data/migrated").read_text())
 """
+#: The word of app.before_start that makes it bootable: with the volume that both have.
+MIGRATION = "[sh, -c, 'echo rows > /data/migrated']"
 SECRETS = """\
 env_secrets: {API_KEY: {secret: bank, key: api}, PIN_FILE: {secret: bank, key: pin, file: true}}
 volumes: [{name: data, mount_path: /data, claim: data}]
@@ -126,12 +128,24 @@ def test_an_app_that_returns_another_status_is_reported_and_none_of_its_secrets(
     app, profile = root / "docker/app/flask_server.py", root / "profile.yaml"
     app.write_text(app.read_text() + NEEDS_SECRETS)
     profile.write_text((kit.ROOT / SMALL).read_text() + SECRETS)
-    code, output = prove(root, "--path", "/nope", *give_secrets(root), profile=str(profile))
+    migrated = f"app.before_start={MIGRATION}"
+    code, output = prove(root, "--path", "/nope", *give_secrets(root), "--set", migrated, profile=str(profile))
     assert code == 1, output
     written = output + "".join(path.read_text() for path in (root / "build/proof").iterdir())
     assert KEY not in written and PIN not in written
     assert "1 x non_2xx (404)" in output
     assert "choose a request that gets 2xx, with --path" in output
+    log = root / "build/proof/small.log"
+    assert f"The container's log: {log}" in output and log.stat().st_mode & 0o777 == 0o600
+    assert "[hidden]" in log.read_text() and '"event": "boot"' in log.read_text()
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_migration_that_fails_is_reported_and_nothing_boots(root: Path) -> None:
+    code, output = prove(root, "--set", "app.before_start=[sh, -c, 'echo no database >&2; exit 3']")
+    assert code == 1, output
+    assert "exit code 3" in output and "no database" in output and "│ boots" not in output
+    assert "no database" in (root / "build/proof/small.log").read_text()
 
 
 @pytest.mark.usefixtures("untouched")

@@ -13,7 +13,7 @@ import pytest
 from generator.containers.docker import Docker
 from generator.pipeline import plan_profile
 from tests.containers import kit
-from tests.containers.test_prove import KEY, NEEDS_SECRETS, PIN, SECRETS, give_secrets
+from tests.containers.test_prove import KEY, MIGRATION, NEEDS_SECRETS, PIN, SECRETS, give_secrets
 from tests.containers.test_prove import untouched as untouched
 
 SECONDS = 300
@@ -37,7 +37,7 @@ def index():
 """
 PROFILE = """\
 name: tuned
-app: {module: "shop:app", path: ., requirements: requirements.txt}
+app: {module: "shop:app", path: ., requirements: requirements.txt, before_start: %s}
 server: gevent      # as the page said
 connections: 20
 workers: 1
@@ -51,7 +51,7 @@ def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, 
     (tmp_path / "shop.py").write_text(BLOCKING + NEEDS_SECRETS)
     shutil.copy(kit.ROOT / "docker/app/requirements.txt", tmp_path)
     profile = tmp_path / "tuned.yaml"
-    profile.write_text(PROFILE + SECRETS)
+    profile.write_text(PROFILE % MIGRATION + SECRETS)
     words = ["--output", str(tmp_path), *give_secrets(tmp_path), "--minutes", "0.3", "--server", "gevent"]
     command = [sys.executable, "-m", "generator", "tune", *words, "--no-compare", "--write", str(profile)]
     done = subprocess.run(command, cwd=kit.ROOT, text=True, capture_output=True, timeout=SECONDS, check=False)

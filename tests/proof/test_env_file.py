@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from generator.containers.client import Client
 from generator.containers.command import Completed
 from generator.containers.docker import Docker
 from generator.errors import KitError
+from generator.proof.before_start import judge_before_start, reaches, run_before_start
 from generator.proof.claim import FAILED, Claim
 from generator.proof.env_file import HIDDEN, Given, hidden, hide, hide_in, mount_words, read_env_file, read_given
 from generator.proof.stage import Stage, server_options
@@ -131,6 +133,33 @@ def test_docker_gets_a_file_of_the_owners_and_no_value_as_an_argument() -> None:
     assert SECRET not in words
     assert "--mount=type=bind,source=/here,target=/there,readonly" in words
     assert not Path(words.partition("--env-file=")[2].partition(" ")[0]).exists()
+
+
+def test_servers_take_over_the_volume_of_a_claim_that_before_start_has_written_to() -> None:
+    seen: list[list[str]] = []
+
+    def run(argv: Sequence[str], **_: Any) -> Completed:
+        seen.append(list(argv))
+        return Completed(tuple(argv), 0, "3\n", "")
+
+    volumes = "[{name: data, mount_path: /data, claim: c}, {name: scratch, mount_path: /scratch, size: 1Gi}]"
+    plan = plan_of(f"volumes: {volumes}\nkubernetes: {{replicas: 1}}", "app.before_start=[flask, db, upgrade]")
+    stage = Stage(Docker(Client("docker", run=run), "label"), plan, "image", "load")
+    stage.beside = stage.docker.run_detached("load")
+    ran = run_before_start(stage, "image")
+    (command,) = [words for words in seen if words[-4:] == ["image", "flask", "db", "upgrade"]]
+    assert {"--mount=type=volume,target=/data", "--mount=type=volume,target=/scratch"} <= set(command)
+    assert not [word for word in command if "volumes-from" in word]
+    stage.start_server()
+    (server,) = [words for words in seen if words[-1] == "image"]
+    assert "--volumes-from=3" in server and "--mount=type=volume,target=/scratch" in server
+    assert "--mount=type=volume,target=/data" not in server
+    failed = judge_before_start(ran)
+    assert (ran.exit_code, failed.verdict) == (3, FAILED)
+    assert "exit code 3" in failed.measured and "Its last words:\n3" in failed.advice
+    fine = judge_before_start(replace(ran, exit_code=0))
+    assert fine.verdict == "passed" and "what it left in /data" in fine.measured
+    assert "no volume with a claim" in reaches(plan_of())
 
 
 def test_volumes_start_empty_and_can_be_written() -> None:

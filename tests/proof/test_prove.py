@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,22 +25,26 @@ from click.testing import CliRunner, Result
 
 from generator.cli.commands import commands
 from generator.containers.command import Completed, EngineError
+from generator.containers.container import Logs
 from generator.docs.seed import copied
 from generator.errors import KitError
-from generator.load_client.inside import wait
+from generator.load_client.inside import server, wait
 from generator.load_client.tally import FAILURES
 from generator.load_client.upstream import Upstream
 from generator.pages.write import html
-from generator.proof import images, judge, loads, page_charts, report, signals
+from generator.proof import claims, images, judge, loads, log, page_charts, report, signals
 from generator.proof.against import NAME
+from generator.proof.booted import why_no_report
 from generator.proof.claim import FAILED, FULL, QUICK, Claim, judged
 from generator.proof.memory import judge_memory, judge_worker
 from generator.proof.needs import judge_needs
 from generator.proof.page import proof_page
 from generator.proof.prove import Findings
+from generator.proof.recycling import recycled
 from generator.proof.report import print_table
 from generator.proof.request import Request, make_request, parse_request
 from generator.proof.stage import server_options
+from generator.proof.walk import Walk
 from tests.fast_support import MINIMAL, ROOT, plan_of
 
 MACHINE = {
@@ -140,16 +145,66 @@ def test_a_claim_that_fails_ends_with_1_and_says_what_to_change(
 ) -> None:
     def pretend(*arguments: Any) -> None:
         found: Findings = arguments[-1]
-        found.claims, found.machine = claims, MACHINE
+        found.claims, found.machine, found.log = claims, MACHINE, "ended" if code else ""
 
     monkeypatch.setattr("generator.cli.prove.run_proof", pretend)
     root = Path(profile).parent
+    log = root / "build/proof/web.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("of an earlier run")
     found = run(profile, "--output", str(root))
     assert found.exit_code == code, found.output
     assert ("do: Raise backlog." in found.stdout) == (code == 1)
     written = json.loads((root / "build/proof/web.json").read_text())
     assert written["passed"] == (code == 0)
     assert (root / "build/proof/web.html").read_text().startswith("<!doctype html>")
+    assert (str(log) in found.stdout) == log.exists() == (code == 1)
+    assert not code or (log.read_text(), log.stat().st_mode & 0o777) == ("ended\n", 0o600)
+
+
+TRACEBACK = """\
+[2026-01-01 00:00:00] ERROR in app: Exception on / [GET]
+Traceback (most recent call last):
+  File "/opt/venv/lib/python3.13/site-packages/flask/app.py", line 1511, in wsgi_app
+    response = self.full_dispatch_request()
+  File "/app/app.py", line 10, in index
+    return str(1 / 0)
+               ~~^~~
+ZeroDivisionError: division by \x1b[2Jzero
+[INFO] Booting worker
+"""
+
+
+def test_where_the_app_failed_its_last_traceback_is_told_in_few_lines() -> None:
+    deep = TRACEBACK.replace("  File", '  File "/app/deep.py", line 1, in again\n' * 50 + "  File", 1)
+    load = result(failures={"non_2xx": 1}, statuses={"500": 1})
+    claim = judged("boots", "ready", "connected", judge.failures(load), load=load)
+    for text in (TRACEBACK, deep, TRACEBACK.replace("[INFO] Booting worker\n", "")):
+        advice = log.with_log(claim, Logs(text, ""), Path("web.log")).advice
+        assert "The app itself failed" in advice and "container's log: web.log\n" in advice
+        assert advice.endswith("~~^~~\nZeroDivisionError: division by \\x1b[2Jzero")
+        assert len(advice.splitlines()) <= log.LINES + 3
+    told = log.with_log(claim, Logs(TRACEBACK, ""), Path("web.log"))
+    assert "traceback:" not in log.with_log(claim, Logs(TRACEBACK, ""), Path("web.log"), [FINE, told]).advice
+    assert "traceback:" not in log.with_log(claim, Logs("", "no such thing"), Path("web.log")).advice
+    other = judged("boots", "ready", "connected", {"x": "y"}, load=result(statuses={"404": 1}))
+    assert log.with_log(other, Logs(TRACEBACK, ""), Path("web.log")).advice == "y\n    The container's log: web.log"
+
+
+def test_of_a_log_both_streams_are_kept_in_the_order_of_time_and_not_all_of_them() -> None:
+    printed = [f"2026-01-01T00:00:{second:02}.000000000Z" for second in range(3)]
+    server = MagicMock()
+    server.logs.return_value = Logs(f"{printed[0]} boot\n{printed[2]} late\n", f"{printed[1]} \x1b[2J\n")
+    assert log.kept(server).splitlines() == [f"{printed[0]} boot", f"{printed[1]} \\x1b[2J", f"{printed[2]} late"]
+    server.logs.return_value = Logs(f"{printed[0]} GET /\n" * 100_000, f"{printed[1]} Traceback\n")
+    kept = log.kept(server)
+    assert len(kept) <= log.KEPT + 100 and kept.startswith(printed[0]) and kept.endswith("Traceback")
+
+
+def test_last_words_are_whole_lines() -> None:
+    found = log.last_words(Logs("boot", "x" * 999 + "\nModuleNotFoundError: flask\n"))
+    assert found == "x" * log.WIDTH + "\nModuleNotFoundError: flask"
+    assert log.last_words(Logs("boot", "")) == "boot" and log.last_words(Logs("", "")) == "(it printed nothing)"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +227,10 @@ def test_a_worker_is_measured_beside_its_connections(
     claim = judge_worker(plan, [rest, peak, after])
     assert claim.verdict == verdict
     assert expected in f"{claim.promised} {claim.measured} {claim.advice}"
-    assert judge_worker(plan, [{**rest, "worker_bytes": None}]).verdict == "noted"
+    nobody = judge_worker(plan, [{**rest, "worker_bytes": None, "pss_bytes": None}])
+    assert (nobody.verdict, nobody.measured) == ("noted", "this engine shows no memory of a process")
+    nobody = judge_worker(plan, [{**rest, "workers": [], "worker_bytes": None, "pss_bytes": 1}])
+    assert nobody.measured == "no worker ran"
 
 
 def loaded_walk(**settings: Any) -> MagicMock:
@@ -232,6 +290,7 @@ HOLD = [
     (result(), "passed", ""),
     (result(failures={"reset": 3}), "3 x reset", "look for workers that ended"),
     (result(failures={"non_2xx": 9}, statuses={"404": 9}), "9 x non_2xx (404)", "--path"),
+    (result(failures={"non_2xx": 9}, statuses={"500": 9}), "9 x non_2xx (500)", "The app itself failed"),
     (result(failures={"connect_timeout": 5}), "5 x connect_timeout", "raise backlog"),
     (result(no_response=4, connections={"responses_min": 0}), "4 connections never got a response", "starve"),
     (result(connections={"held": 1199}), "1 not held", "gevent"),
@@ -246,6 +305,24 @@ def test_holding_is_judged_by_counts(load: dict[str, Any], expected: str, advice
     claim = judge.judge_hold(plan_of(), load, {})
     assert claim.verdict == ("passed" if expected == "passed" else "failed")
     assert expected == "passed" or (expected in claim.measured and advice in claim.advice)
+
+
+def test_a_response_that_never_ends_is_no_lack_of_cpu() -> None:
+    endless = result(0, 1, no_response=1, failures={"timeout": 1}, statuses={})
+    ((what, advice),) = judge.alone(endless).items()
+    assert what == "no complete response over one connection alone"
+    assert "whose response ends" in advice and "resources.cpu" not in advice and "gevent" not in advice
+    dropped = judge.alone(endless | {"failures": {"reset": 1}})
+    assert dropped == {"1 x reset": judge.ADVICE["reset"]}
+    assert judge.alone(result(1, 1)) == {}
+
+
+@pytest.mark.parametrize(("server", "named"), [("gevent", False), ("gthread", True)])
+def test_nobody_is_advised_to_take_the_server_that_is_taken(server: str, named: bool) -> None:
+    plan = plan_of("", f"server={server}")
+    claim = judge.judge_hold(plan, result(no_response=4, failures={"timeout": 4}), {})
+    advice = judge.without_own_server(plan, claim).advice
+    assert "raise resources.cpu or lower connections" in advice and ("gevent" in advice) == named
 
 
 def test_every_failure_of_the_client_has_its_advice() -> None:
@@ -265,6 +342,46 @@ def test_lost_workers_and_kills_are_faults() -> None:
         "1 processes killed for memory",
     }
     assert judge.judge_hold(plan_of(), result(), {"1 workers ended": "See the log."}).verdict == "failed"
+
+
+RECYCLED = """\
+[2026-01-01 00:00:00 +0000] [7] [INFO] Autorestarting worker after current request.
+[2026-01-01 00:00:00 +0000] [1] [ERROR] Worker (pid:9) was sent SIGKILL! Perhaps out of memory?
+Worker (pid:8) has served max_requests and is to be replaced
+"""
+
+
+def test_what_max_requests_ends_is_no_worker_that_died() -> None:
+    gone = recycled(Logs("", RECYCLED))
+    assert gone == {7, 8}
+    assert judge.workers_lost(sample(1, (7, 8)), sample(1, (10, 11)), gone) == {}
+    assert "1 workers ended" in judge.workers_lost(sample(1, (7, 9)), sample(1, (10, 11)), gone)
+    assert "1 processes killed for memory" in judge.workers_lost(sample(1), sample(1, oom_kills=1), gone)
+    walk = Walk(MagicMock(plan=plan_of()), QUICK, Request(), False, True)
+    assert walk.recycled() == frozenset(), "without max_requests there is none, whatever is logged"
+    walk = Walk(MagicMock(plan=plan_of("", "max_requests=1000")), QUICK, Request(), False, True)
+    walk.server = MagicMock()
+    walk.server.logs.return_value = Logs("", RECYCLED)
+    assert walk.recycled() == gone
+
+
+def test_what_workers_close_that_max_requests_replaces_is_told_and_not_judged() -> None:
+    plan = plan_of("", "max_requests=1000")
+    held, idle = result(connections={"held": 1100}), result(idle={"requested": 900, "held": 0})
+    for claim in (judge.judge_hold(plan, held, {}, 2), judge.judge_active(plan, result(), idle, 2)):
+        assert claim.verdict == "noted" and "max_requests replaced 2 workers" in claim.measured
+        assert "--set max_requests=0 --set max_requests_jitter=0" in claim.measured
+    broken = result(failures={"reset": 3}, connections={"held": 1100})
+    failed = [
+        judge.judge_hold(plan, broken, {}, 2),
+        judge.judge_hold(plan, held, {}, 0),
+        judge.judge_hold(plan, result(), {"1 workers ended": "See the log."}, 2),
+        judge.judge_active(plan, result(), idle, 0),
+    ]
+    for claim in failed:
+        assert claim.verdict == "failed" and "--set max_requests=0" in claim.advice
+    assert judge.judge_hold(plan, result(), {}, 2).verdict == "passed"
+    assert "max_requests" not in judge.judge_hold(plan_of(), held, {}, 0).advice
 
 
 MEMORY = [
@@ -301,6 +418,43 @@ def test_a_plan_that_differs_from_the_boot_report_is_named() -> None:
     assert judge.judge_report(expected, None, 100).verdict == "failed"
 
 
+def test_a_server_that_the_apps_import_starts_is_named_and_nothing_of_it_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "boots", lambda _: FINE)
+    on = loaded_walk(is_built=True)
+    on.server.logs.return_value = Logs(" * Serving Flask app 'app'\n", "")
+    on.stage.answers.return_value = "Werkzeug/3.1.3 Python/3.13.5"
+    boots, reality = claims.walk(on, lambda _: None)
+    assert (boots, reality.verdict) == (FINE, "failed")
+    assert "What answers is Werkzeug/3.1.3 Python/3.13.5" in reality.advice and "app.run()" in reality.advice
+    assert "--image" not in reality.advice
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_built", "expected"),
+    [
+        ("waitress", False, "What answers is waitress, not the profile's server. Was the image (--image)"),
+        ("gunicorn/26.0", False, "Was the image (--image)"),
+        ("gunicorn", True, "Does the app's import redirect stdout"),
+        (None, True, "Does the app's import redirect stdout"),
+    ],
+)
+def test_without_a_boot_report_the_likely_cause_is_told(answers: str | None, is_built: bool, expected: str) -> None:
+    assert why_no_report(plan_of(), answers, is_built).startswith(expected)
+
+
+def test_a_server_that_never_listens_without_a_boot_report_is_still_imported() -> None:
+    on = loaded_walk(is_built=True, request=Request())
+    waited: Future[Completed] = Future()
+    waited.set_result(Completed((), 0, json.dumps({"ready_at": None, "message": "refused"}), ""))
+    on.stage.begin.return_value = waited
+    on.stage.start_server.return_value.logs.return_value = Logs(" * Running on http://127.0.0.1:5000\n", "")
+    assert "import has not come to its end" in claims.boots(on).advice
+    on.stage.start_server.return_value.logs.return_value = Logs('{"event": "boot"}\n', "")
+    assert "Correct health.readiness_path" in claims.boots(on).advice
+
+
 def test_signals_are_judged_by_what_was_dropped() -> None:
     refused = result(failures={"connect_refused": 50}, no_response=3)
     assert judge.judge_stop(refused, 0, 1.0, 35).verdict == "passed"
@@ -309,6 +463,8 @@ def test_signals_are_judged_by_what_was_dropped() -> None:
     assert judge.judge_reload(result(), [7, 8], [9, 10]).verdict == "passed"
     assert judge.judge_reload(result(), [7, 8], [7, 9]).verdict == "failed"
     assert judge.judge_reload(refused, [7], [8]).verdict == "failed"
+    assert judge.judge_reload(result(), [], []).verdict == "failed"
+    assert judge.judge_reload(result(), None, None).verdict == "passed", "an engine that lets nobody look"
 
 
 def test_over_capacity_the_declared_number_must_be_served() -> None:
@@ -322,12 +478,15 @@ def test_over_capacity_the_declared_number_must_be_served() -> None:
 
 def test_times_are_reported_and_nobody_fails_for_them() -> None:
     slow = result(latency_ms={"p50": 900.0, "p99": 9000.0, "max": 9900.0}, idle={"requested": 1000, "held": 1000})
-    claim = judge.judge_active(result(), slow)
+    claim = judge.judge_active(plan_of(), result(), slow)
     assert claim.verdict == "passed" and "(over 2 times)" in claim.measured
-    assert judge.judge_active(result(), slow | {"idle": {"requested": 1000, "held": 999}}).verdict == "failed"
+    lost = slow | {"idle": {"requested": 1000, "held": 999}}
+    assert judge.judge_active(plan_of(), result(), lost).verdict == "failed"
     runs = [{"connections": 200, "rps": 10.0, "failed": 0, "latency_ms": {}}]
     assert judge.judge_sweep("/", runs).verdict == "passed"
-    assert judge.judge_sweep("/", [runs[0] | {"failed": 1}]).verdict == "failed"
+    assert "take a server" in judge.judge_sweep("/", [runs[0] | {"failed": 1}]).advice
+    errors = result(failures={"non_2xx": 1}, statuses={"500": 1}) | {"connections": 9}
+    assert judge.judge_sweep("/", [errors]).advice == judge.APP_FAILED
 
 
 WRK = """\
@@ -419,8 +578,8 @@ def rivals() -> Claim:
 def test_the_report_keeps_to_its_schema() -> None:
     schema = json.loads((ROOT / "generator/proof/report.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
-    for claims in ((), (FINE, WRONG), (rivals(),)):
-        jsonschema.Draft202012Validator(schema).validate(make_report(*claims))
+    for found in ((), (FINE, WRONG), (rivals(),)):
+        jsonschema.Draft202012Validator(schema).validate(make_report(*found))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema).validate(make_report() | {"claims": [asdict(FINE) | {"verdict": "?"}]})
 
@@ -531,6 +690,13 @@ def test_waiting_for_nobody_ends_in_time() -> None:
         "ready_at": None,
         "message": "ConnectionRefusedError: [Errno 111] Connection refused",
     }
+
+
+def test_a_response_tells_its_server() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as answering:
+        threading.Thread(target=answering.handle_request, daemon=True).start()
+        assert (server(answering.server_port, "/", "one.example") or "").startswith("BaseHTTP/")
+    assert server(answering.server_port, "/") is None
 
 
 def test_generating_does_not_load_what_proving_needs() -> None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 import yaml
@@ -17,21 +18,23 @@ from click.testing import CliRunner
 
 from generator.cli.commands import commands
 from generator.containers.command import EngineError
+from generator.containers.container import Logs
 from generator.errors import KitError
 from generator.pages.write import html
 from generator.pipeline import plan_profile
 from generator.proof import images
 from generator.proof.env_file import HIDDEN, Given
+from generator.proof.log import KEPT
 from generator.proof.request import Request
 from generator.proof.stage import Stage
 from generator.runtime.sizing import MIB
 from generator.tune.candidates import Field, find
 from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
 from generator.tune.page import tune_page
-from generator.tune.report import capacity, capacity_lines, make_report, sentences, settings
+from generator.tune.report import capacity, capacity_lines, log_text, make_report, note, sentences, settings
 from generator.tune.search import Standing, judge
-from generator.tune.trial import Bench, NotServing, Trial, of_steps, rates_around, rates_from
-from generator.tune.tune import Findings, or_why_not
+from generator.tune.trial import Bench, NotServing, Trial, errors_of, of_steps, rates_around, rates_from
+from generator.tune.tune import Findings, or_why_not, set_limit
 from generator.tune.write import Setting, written
 from generator.tune.write import replace as replace_file
 from tests.fast_support import MINIMAL, ROOT
@@ -163,7 +166,7 @@ class Failing(Bench):
     ("errors", "outcome"),
     [
         ([], Trial(9.0)),
-        ([NotServing("not ready: key hunter22")], Trial(0.0, fault="not ready: key (hidden)")),
+        ([NotServing("not ready: key hunter22", "log")], Trial(0.0, fault="not ready: key (hidden)")),
         ([EngineError("the load client went wrong")], Trial(9.0)),
         ([EngineError("gone"), EngineError("gone")], None),
     ],
@@ -179,6 +182,45 @@ def test_only_a_candidate_that_does_not_serve_has_no_rate(errors: list[EngineErr
         found = bench.measure("one", plan, plan, 1.0)
         assert replace(found, fault=found.fault.replace(HIDDEN, "(hidden)")) == outcome
         assert bench.trials == [("one", found)]
+        assert bench.logs == ({"one": "log"} if found.fault else {})
+
+
+def alone(log: str = '{"event": "boot"}\n', **changes: Any) -> MagicMock:
+    """A bench whose server has this log, and answers one connection well, with some of it changed."""
+    load = {"responses": 9, "failed": 0, "failures": {}, "statuses": {"200": 9}, "latency_ms": {"p50": 2.0}}
+    container = MagicMock()
+    container.logs.return_value = Logs(log, "")
+    bench = MagicMock(request=Request("/events"))
+    bench.booted.return_value.__enter__.return_value = (container, 0.5)
+    bench.run.return_value = load | changes
+    return bench
+
+
+def test_the_limit_is_not_of_a_server_that_the_apps_import_starts() -> None:
+    plan, found = field_of().candidates[0].plan, Findings()
+    set_limit(alone(), plan, None, found)
+    assert (found.alone_ms, found.limit_ms) == (2.0, 20.0)
+    bench = alone(" * Serving Flask app 'app'\n")
+    bench.stage.answers.return_value = "Werkzeug/3.1.3 Python/3.13.5"
+    with pytest.raises(KitError, match=r"no boot report. What answers is Werkzeug/3.1.3 .* unguarded app.run\(\)"):
+        set_limit(bench, plan, None, found)
+
+
+def test_errors_of_the_app_are_told_with_what_it_raised_last() -> None:
+    logs = Logs("", "Traceback (most recent call last):\n  File x\nKeyError: 'y'\n")
+    assert errors_of({"statuses": {"200": 7, "500": 2}}, logs) == "2 x 500: KeyError: 'y'"
+    assert errors_of({"statuses": {"200": 7, "429": 1}}, Logs("", "")) == "1 x 429"
+    assert errors_of({"statuses": {"200": 7}}, logs) == ""
+    plan = field_of().candidates[0].plan
+    bench = alone(log='{"event": "boot"}\n' + logs.stderr, failed=9, failures={"non_2xx": 9}, statuses={"500": 9})
+    with pytest.raises(KitError, match=r"(?s)9 x non_2xx .*\(500\).* last traceback:\n  File x\nKeyError: 'y'$"):
+        set_limit(bench, plan, None, Findings())
+
+
+def test_logs_of_all_that_failed_are_kept_a_part_of_each() -> None:
+    assert log_text({}) == ""
+    text = log_text({"one": "a" * 10**6, "two": "b\n"})
+    assert text.startswith("=== one\naaa") and text.endswith("\n\n=== two\nb\n") and len(text) < 2 * KEPT
 
 
 def test_what_fails_after_the_search_does_not_take_it_along() -> None:
@@ -400,6 +442,13 @@ def test_the_report_says_what_follows() -> None:
     assert next(capacity_lines(report)) == "one pod: 905 requests/s over 1,200 connections; pods for"
     assert "30 MiB after load" in text and "left out: sync: " in text
     assert "not measured: the event loop: it was away" in text
+
+
+def test_a_note_has_the_last_line_of_what_a_server_printed() -> None:
+    fault = "not ready: refused\nTraceback\n  File x\nKeyError: 'y'"
+    row = {"name": "x", "own": False, "eligible": True, "client_late": False, "all_passed": False}
+    report: dict[str, Any] = {"chosen": None, "equals": []}
+    assert note({**row, "fault": fault, "errors": "2 x 500"}, report) == "not ready: refused … KeyError: 'y'; 2 x 500"
 
 
 def test_a_wait_without_a_line_of_the_app_is_not_blamed_on_a_driver() -> None:
