@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .dockerfile import starts_under_a_shell
-from .documents import Node, seconds
+from .documents import Node, is_number, seconds
 from .expansion import expand, interpolated
 from .finding import Finding
 from .given import Run, Span, Unseen
@@ -256,7 +256,7 @@ def _pre_stop(node: Node) -> int:
     command = node.get("lifecycle", "preStop", "exec", "command")
     words = [word for item in (command.list() if command else []) for word in item.text.split()]
     after = words[words.index("sleep") + 1] if "sleep" in words[:-1] else ""
-    return int(sleep) if sleep.isdigit() else int(after) if after.isdigit() else 0
+    return next((int(text) for text in (sleep, after) if is_number(text)), 0)
 
 
 def _probes(node: Node) -> Iterator[Finding]:

@@ -165,11 +165,16 @@ def template(document: Node) -> Span | None:
     return None
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a whole number as a setting may have it: isdigit() takes ², int() no more than 4,300 digits."""
+    return re.fullmatch(r"[0-9]{1,18}", text) is not None
+
+
 def seconds(text: str) -> int | None:
     """A Compose duration like 1m30s or 45, in seconds."""
-    if re.fullmatch(r"[0-9]+", text):
+    if is_number(text):
         return int(text)
-    match: Any = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:\d+ms)?", text)
+    match: Any = re.fullmatch(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?(?:[0-9]+ms)?", text)
     if not match or not text:
         return None
     return sum(int(part or 0) * factor for part, factor in zip(match.groups(), (3600, 60, 1), strict=True))

@@ -110,12 +110,17 @@ def _among(folder: Path) -> str:
 
 
 def beside(origin: str, path: str) -> Source | None:
-    """A file that another one names, in that one's folder or, for a command line, in this one; None without it."""
+    """A file that another one names, in that one's folder or, for a command line, in this one; None without it.
+
+    A link that leads out of the folder is not followed: what is quoted of it would be somebody's ~/.aws/credentials.
+    """
     folder = Path() if origin == COMMAND_LINE else Path(origin).parent
     relative = Path(path)
     if relative.is_absolute() or ".." in relative.parts:
         return None
-    return read_source(str(folder / relative)) if (folder / relative).is_file() else None
+    place = folder / relative
+    is_own = place.is_file() and place.resolve().is_relative_to(folder.resolve())
+    return read_source(str(place)) if is_own else None
 
 
 def _print(report: Report, texts: dict[str, str]) -> None:

@@ -188,14 +188,14 @@ def report(ctx: click.Context, path: Path, root: Path, written: Written) -> int:
         click.echo(f"before generate: {fault}", err=True)
     program = ctx.find_root().command_path
     if written.plan is None:
-        click.echo(f"next, once that is corrected:\n  {_generate(program, path, root)}")
+        click.echo(f"next, once that is corrected:\n  {printable(_generate(program, path, root))}")
         return ProfileError.exit_code
     if written.plan.profile.app.requirements is None:
         do = _lock_command(root) or "set app.requirements"
         click.echo(f"note: no dependency file was found, so nothing is installed: {do}", err=True)
     click.echo("next:")
     for command in next_commands(program, written.plan, path, root):
-        click.echo(f"  {command}")
+        click.echo(f"  {printable(command)}")
     return 0
 
 

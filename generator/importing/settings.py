@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..audit.documents import is_number
 from ..audit.given import Given, Run
 from ..audit.kinds import KINDS
 from ..audit.report import Report
@@ -231,10 +232,10 @@ def _connections(run: Run, draft: Draft) -> None:
     """Of one container, where gunicorn's number is of one worker."""
     own, workers = run.last("worker_connections"), run.last("workers")
     default = known_settings()["worker_connections"]["default"]
-    known = own is not None and own.value.known and str(own.value.value).isdigit() and int(str(own.value.value)) > 0
+    known = own is not None and own.value.known and is_number(str(own.value.value)) and int(str(own.value.value)) > 0
     each = int(str(own.value.value)) if own is not None and known else int(default)
     count = 1
-    if workers is not None and workers.value.known and str(workers.value.value).isdigit() and known:
+    if workers is not None and workers.value.known and is_number(str(workers.value.value)) and known:
         count = max(1, int(str(workers.value.value)))
     draft.per_worker = each
     place = place_of(own) if own is not None else "gunicorn's default"
@@ -336,7 +337,7 @@ def add_read_variables(run: Run, where: Where, draft: Draft) -> None:
         given["PORT"] = ""
     if (port := given.get("PORT")) is not None:
         place = where("PORT")
-        if not port.isdigit():
+        if not is_number(port):
             draft.notes.append(f"{place}: PORT: no number is known here; write it as port")
         elif run.last("bind") is None:
             draft.set("port", int(port), place)

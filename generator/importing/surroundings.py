@@ -8,7 +8,7 @@ from typing import Any
 
 from ..audit.containers import Container
 from ..audit.dockerfile import Image, instructions
-from ..audit.documents import Node
+from ..audit.documents import Node, is_number
 from ..audit.given import Run
 from ..audit.sources import Source
 from ..errors import Mark
@@ -43,7 +43,7 @@ def add_image(image: Image, dockerfile: Source, draft: Draft) -> None:
     if checks := [name for name in _HEALTH if name in last]:
         place = _line(dockerfile, "RUN", checks[0]) or begun
         draft.notes.append(f"{place}: {' and '.join(checks)}: left out, the health check here is Python's")
-    if image.ports and image.ports[0].isdigit() and "port" not in draft.entries:
+    if image.ports and is_number(image.ports[0]) and "port" not in draft.entries:
         draft.set("port", int(image.ports[0]), _line(dockerfile, "EXPOSE", image.ports[0]) or begun)
     server = SERVERS[draft.entries["server"].value]
     if (match := re.search(r"python:?(3\.[0-9]+)", image.base)) is not None:
@@ -145,7 +145,7 @@ def _published(node: Node) -> str:
     for one in _list(node, "ports"):
         match = re.search(r"(?:^|:)([0-9]{1,5})(?:/tcp)?$", one.text)
         found = match[1] if match is not None else _text(one, "containerPort") or _text(one, "target")
-        if found.isdigit():
+        if is_number(found):
             return found
     return ""
 
@@ -322,13 +322,13 @@ def _resources(node: Node, draft: Draft) -> None:
     elif request and request != cpu:
         draft.set("resources.cpu_request", request, requested)
     if cpu:
-        draft.set("resources.cpu", int(cpu) if cpu.isdigit() else cpu, place)
+        draft.set("resources.cpu", int(cpu) if is_number(cpu) else cpu, place)
     memory, place = _first(node, ("resources", "limits", "memory"), (*of_requests, "memory"))
     asked, at = _first(node, (*of_requests, "memory"))
     if asked != memory and asked:
         draft.notes.append(f"{at}: memory request {asked}: a pod here asks for its limit, {memory}")
     compose, at = _first(node, (*of_compose, "memory"), ("mem_limit",))
-    if match := re.fullmatch(r"([0-9]+)\s*([bkmg])b?", compose.lower()):
+    if match := re.fullmatch(r"([0-9]{1,18})\s*([bkmg])b?", compose.lower()):
         memory, place = f"{int(match[1]) * _BYTES[match[2]] // 2**20}Mi", at
     if memory:
         draft.set("resources.memory", memory, place)
@@ -347,7 +347,7 @@ def _probes(node: Node, draft: Draft) -> None:
         draft.notes.append(f"{place}: livenessProbe of {path}: left out for the master's heartbeat. A page is: {why}")
     period = _text(node, "startupProbe", "periodSeconds") or "10"
     times = _text(node, "startupProbe", "failureThreshold") or "3"
-    if node.get("startupProbe") is not None and period.isdigit() and times.isdigit():
+    if node.get("startupProbe") is not None and is_number(period) and is_number(times):
         draft.set("health.startup_seconds", int(period) * int(times), _place(node, "startupProbe"))
 
 
@@ -399,7 +399,7 @@ def _has_tag(node: Node, name: str) -> bool:
 
 
 def _number(node: Node | None, path: str, draft: Draft) -> None:
-    if node is not None and node.text.isdigit():
+    if node is not None and is_number(node.text):
         draft.set(path, int(node.text), _place(node))
 
 

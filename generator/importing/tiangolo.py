@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ..audit.command_line import options_of, read_arguments
+from ..audit.documents import is_number
 from ..audit.given import Given, Run, Span
 from ..audit.values import Value
 from ..audit.words import Word
@@ -67,10 +68,10 @@ def add_worker_rule(environment: Mapping[str, str], where: Where, draft: Draft) 
     if environment.get("WEB_CONCURRENCY") or not (per_core or max_workers):
         return
     place = where("WORKERS_PER_CORE" if per_core else "MAX_WORKERS")
-    if not re.fullmatch(r"[0-9]+(\.0+)?", per_core or "1"):
+    if not re.fullmatch(r"[0-9]{1,18}(\.0+)?", per_core or "1"):
         draft.notes.append(f"{place}: WORKERS_PER_CORE {per_core}: not a whole number; here the server's rule")
         return
     rule = {"per_cpu": int(float(per_core or "1")), "at_least": _MIN_WORKERS}
-    if max_workers.isdigit() and int(max_workers) > 0:
+    if is_number(max_workers) and int(max_workers) > 0:
         rule = {**rule, "at_least": min(_MIN_WORKERS, int(max_workers)), "at_most": int(max_workers)}
     draft.set("workers", rule, place, "Of the container's CPUs; the image's start script counted the node's.")

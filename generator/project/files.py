@@ -31,7 +31,8 @@ def below(root: Path, folder: str, path: str) -> str:
         if part == ".." and not parts:
             raise FileError(
                 "a path below the build context; docker build sends nothing else",
-                "move it into the project, or generate with --output naming the folder above both",
+                "move it into the project, or run `container-kit new` in the folder above both, which writes app.path "
+                "and app.requirements from there",
             )
         if part == "..":
             parts.pop()

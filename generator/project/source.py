@@ -13,7 +13,7 @@ from ..errors import Mark
 
 #: No project comes near; beyond it the rest is not read.
 MAX_MODULES = 5000
-MAX_BYTES = 2 * 1024**2
+MAX_BYTES = 512 * 1024  # what is a tree of statements takes 30 times its text, and 400 times where that is `a` only
 #: What opens connections, or holds those of its first request.
 CLIENTS = frozenset(
     [

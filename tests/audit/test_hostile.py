@@ -42,6 +42,8 @@ CASES = {
         "{name: x, command: [gunicorn, 'a:b'], resources: {limits: {cpu: 1e999, memory: 99999999999999999999Gi}}, "
         "env: [{name: [a], value: {b: c}}], livenessProbe: {httpGet: 3}, startupProbe: {periodSeconds: '99999999999'}}"
     ),
+    "digits.yaml": "services: {w: {command: gunicorn a:b, stop_grace_period: %ss, ports: ['%s:%s'], mem_limit: %sg, "
+    "deploy: {resources: {limits: {cpus: %s, memory: ²}}}}}\n".replace("%s", "9" * 5000),
     "controls.yaml": f'services: {{"w{END}": {{command: "gunicorn a:b -w {END}9 --n{END}", image: "{END}"}}}}',
     "nul.yaml": "services: \0\n",
     "ENV.Dockerfile": "FROM python\nENV A=xxxxxxxxxx\n" + "ENV A=$A$A\n" * 60 + "CMD gunicorn $A a:b\n",
@@ -108,6 +110,20 @@ def test_it_ends_with_a_report_or_a_sentence(name: str, tmp_path: Path, monkeypa
         assert not any("hunter2" in line for line in told), words
     assert not (tmp_path / "executed").exists()
     assert all("hunter2" not in made.read_text() for made in tmp_path.glob("*.yaml") if made != file)
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("aws_secret_access_key = hunter2\nworkers = 3\n")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "linked.conf.py").symlink_to(tmp_path / "credentials")
+    (project / "own.conf.py").write_text("workers = 'many'\n")
+    (project / "inside.conf.py").symlink_to("own.conf.py")
+    for name, seen in (("linked", False), ("inside", True)):
+        (project / "Procfile").write_text(f"web: gunicorn -c {name}.conf.py a:b\n")
+        result = CliRunner().invoke(commands, ["audit", str(project / "Procfile")], prog_name="container-kit")
+        assert "hunter2" not in result.output
+        assert ("many" in result.output) is seen and ("not seen: " in result.output) is not seen
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "loop", "not UTF-8", "large"])

@@ -355,3 +355,13 @@ def test_the_line_of_what_is_named(target: str, line: int, tmp_path: Path) -> No
     project(tmp_path, {"src/shop/__init__.py": text})
     assert new(tmp_path, "--module", target).exit_code == 0
     assert f"# src/shop/__init__.py:{line}\n" in (tmp_path / "new.yaml").read_text()
+
+
+def test_the_next_commands_have_no_control_characters(tmp_path: Path) -> None:
+    folder = tmp_path / "app\x1b]0;x\a"
+    folder.mkdir()
+    (folder / "app.py").write_text("from flask import Flask\napp = Flask('x')\n")
+    (folder / "requirements.txt").write_text("flask\n")
+    result = CliRunner().invoke(commands, ["new", "-y", str(folder)], prog_name="container-kit")
+    assert result.exit_code == 0 and "next:" in result.output
+    assert not {"\x1b", "\a"} & set(result.output)
