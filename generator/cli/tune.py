@@ -122,6 +122,7 @@ def tune(
     if write:
         replace(Path(profile), written(text, profile, made, Path(output)), text, listed(made))
         click.echo(f"wrote {', '.join(one.path for one in made if one.value is not None)} to {profile}")
+        click.echo("what was generated from it has the old figures: run generate again")
     else:
         click.echo(f"--write would set: {listed(made)}")
     return 0 if chosen else 1

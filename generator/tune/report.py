@@ -45,6 +45,9 @@ def settings(own: Plan, chosen: Candidate | None, verdict: Verdict, facts: Facts
     shared = shared_memory(own, chosen.plan if chosen else own, facts)
     if shared is not None:
         why = f"{(facts.shared_bytes or 0) / MIB:.0f} MiB measured in the master and shared by the workers"
+        # Both are in the sum that sizing counts with, so the server's own may not stand in the profile once more.
+        if own_bytes := (chosen.plan if chosen else own).server.master_memory_bytes:
+            why += f", {own_bytes / MIB:.0f} of them the server's own, which the kit counts by itself"
         made.append(Setting("resources.shared_memory", memory_text(shared), why))
     why = f"ready after {facts.ready_seconds:.1f} s here, five times that, at least 10"
     made.append(Setting("health.startup_seconds", startup_seconds(facts), why))

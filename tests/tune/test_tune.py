@@ -419,7 +419,10 @@ def test_without_a_choice_only_what_was_measured_of_the_app_is_written() -> None
 def test_a_model_that_is_loaded_once_is_shared_memory() -> None:
     field, found = decided()
     made = settings(field.candidates[0].plan, None, found.verdict, replace(FACTS, shared_bytes=328 * MIB))
-    assert ("resources.shared_memory", "300Mi") in [(one.path, one.value) for one in made]
+    (shared,) = (one for one in made if one.path == "resources.shared_memory")
+    master = field.candidates[0].plan.server.master_memory_bytes // MIB
+    assert (shared.value, 328 - master) == ("300Mi", 300)
+    assert shared.why.startswith("328 MiB measured") and f"{master} of them the server's own" in shared.why
 
 
 def test_capacity_follows_the_autoscalers_target() -> None:
