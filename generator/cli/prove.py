@@ -69,7 +69,10 @@ def prove(
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. Writes
     build/proof/<profile>.json and, with the extra `pages`, .html; where a claim fails, the end of the container's log
-    too, as .log. The server should expect this load: use an app without a live database.
+    too, as .log. The server should expect this load: use an app without a live database. Its images, kit-proof-*,
+    stay, since the next run builds upon them; what removes them:
+
+    docker image rm $(docker image ls --filter 'reference=kit-proof-*' --format '{{.Repository}}:{{.Tag}}')
 
     With --kubernetes it needs kubectl instead, and an image that the nodes can pull or have: it applies the manifests
     (but for Ingress and HTTPRoute), restarts, deletes and evicts their pods under a load on the Service, and removes

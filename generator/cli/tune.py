@@ -79,7 +79,10 @@ def tune(
     the end of their logs too, as .log.
 
     Needs a Docker engine; sends requests to 127.0.0.1 inside a container only, and leaves no container behind. The
-    server should expect this load: use an app without a live database.
+    server should expect this load: use an app without a live database. Its images, kit-proof-*, stay, since the next
+    run builds upon them; what removes them:
+
+    docker image rm $(docker image ls --filter 'reference=kit-proof-*' --format '{{.Repository}}:{{.Tag}}')
 
     Exit codes: 0 a candidate was chosen, 1 none could be, 2 a bad profile, argument or engine, 3 an error of the kit.
     """
@@ -122,6 +125,7 @@ def tune(
     if write:
         replace(Path(profile), written(text, profile, made, Path(output)), text, listed(made))
         click.echo(f"wrote {', '.join(one.path for one in made if one.value is not None)} to {profile}")
+        click.echo("what was generated from it has the old figures: run generate again")
     else:
         click.echo(f"--write would set: {listed(made)}")
     return 0 if chosen else 1

@@ -71,6 +71,7 @@ def test_tune_measures_names_what_blocks_and_writes_the_profile(tmp_path: Path, 
     assert 2**20 < facts["worker_cold_bytes"] <= facts["worker_bytes"] < 256 * 2**20
     assert report["blocking"]["blocks"], report["blocking"]
     assert report["blocking"]["blocked_in"] == "shop.py:10 (query)"
+    assert "run generate again" in output
     text = profile.read_text()
     assert "# as the page said" in text and "tune worker_memory: " in text
     plan = plan_profile(text, str(profile), (), tmp_path)

@@ -711,6 +711,12 @@ def test_generating_does_not_load_what_proving_needs() -> None:
     assert "Prove what PROFILE" in helped.stdout
 
 
+@pytest.mark.parametrize("command", ["prove", "tune"])
+def test_help_says_which_images_stay_and_how_they_go(command: str) -> None:
+    helped = CliRunner().invoke(commands, [command, "--help"], terminal_width=200).output
+    assert f"'reference={images.PREFIX}-*'" in re.sub(r"\s+", " ", helped)
+
+
 def test_connections_are_counted_above_the_rest_of_the_first_workers() -> None:
     """The first sample may meet a connection that is just closing; a successor's descriptors are no measure."""
     counts = [(11, [7]), (10, [7]), (1210, [7]), (4, [8]), (610, [8])]

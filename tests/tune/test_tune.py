@@ -31,7 +31,7 @@ from generator.runtime.sizing import MIB
 from generator.tune.candidates import Field, find
 from generator.tune.facts import Blocking, Facts, blocked_in, is_blocking, startup_seconds
 from generator.tune.page import tune_page
-from generator.tune.report import capacity, capacity_lines, log_text, make_report, note, sentences, settings
+from generator.tune.report import capacity, capacity_lines, log_text, make_report, note, round_up, sentences, settings
 from generator.tune.search import Standing, judge
 from generator.tune.trial import Bench, NotServing, Trial, errors_of, of_steps, rates_around, rates_from
 from generator.tune.tune import Findings, or_why_not, set_limit
@@ -419,7 +419,10 @@ def test_without_a_choice_only_what_was_measured_of_the_app_is_written() -> None
 def test_a_model_that_is_loaded_once_is_shared_memory() -> None:
     field, found = decided()
     made = settings(field.candidates[0].plan, None, found.verdict, replace(FACTS, shared_bytes=328 * MIB))
-    assert ("resources.shared_memory", "300Mi") in [(one.path, one.value) for one in made]
+    (shared,) = (one for one in made if one.path == "resources.shared_memory")
+    master = field.candidates[0].plan.server.master_memory_bytes // MIB
+    assert (shared.value, 328 - master) == ("300Mi", 300)
+    assert shared.why.startswith("328 MiB measured") and f"{master} of them the server's own" in shared.why
 
 
 def test_capacity_follows_the_autoscalers_target() -> None:
@@ -444,9 +447,36 @@ def test_the_report_says_what_follows() -> None:
     assert "not measured: the event loop: it was away" in text
 
 
+def test_a_limit_that_nobody_keeps_is_told_with_one_that_can_be_kept() -> None:
+    field = field_of()
+    found = figures(field, **{OWN: (0.0, 0.0, 0.0), BETTER: (0.0, 0.0, 0.0)})
+    found.limit_ms = 4.0
+    for number, p99 in enumerate((12.0, 47.0, 160.0)):
+        slow = {"rate": 2336.0, "due": 9, "passed": False, "lagged": 9, "failed": 0, "p99_ms": p99}
+        found.trials[number : number + 1] = [(OWN, Trial(0.0, [slow, slow], client_late=True))]
+    report = make_report(field.candidates[0].plan, field, Request(), found, {})
+    assert report["undecided"].endswith("limit of 4.0 ms at any rate: at the lowest, 2,336 requests/s, 99 % of the "
+                                        "requests took 47.0 ms; give --p99 100")  # fmt: skip
+    assert not any("load client" in note(row, report) for row in report["candidates"])
+    found.verdict = replace(found.verdict, undecided="no time for 3 measures: give more --minutes")
+    assert "--p99 100" in make_report(field.candidates[0].plan, field, Request(), found, {})["undecided"]
+    found.trials.append((BETTER, Trial(9.0, [step(9, True) | {"failed": 0}])))
+    assert "--minutes" in make_report(field.candidates[0].plan, field, Request(), found, {})["undecided"]
+    found.trials[-1:] = [(BETTER, Trial(0.0, [step(9, False) | {"failed": 3}]))]
+    assert "--minutes" in make_report(field.candidates[0].plan, field, Request(), found, {})["undecided"], "it failed"
+    assert [round_up(value) for value in (0.9, 9.1, 94.0, 1200.0)] == [1, 10, 100, 2000]
+
+
+def test_who_has_kept_no_rate_begins_lower_the_next_time() -> None:
+    bench = Bench(cast("Stage", None), Request(), 50, {}, alone_ms=0.5)
+    missed, ended = Trial(0.0, [step(1000, False)]), Trial(0.0, fault="it does not boot")
+    bench.trials += [("one", missed), ("one", ended), ("other", missed)]
+    assert [bench.first_rates(name, 12)[0] for name in ("one", "other", "new")] == [250, 250, 1000]
+
+
 def test_a_note_has_the_last_line_of_what_a_server_printed() -> None:
     fault = "not ready: refused\nTraceback\n  File x\nKeyError: 'y'"
-    row = {"name": "x", "own": False, "eligible": True, "client_late": False, "all_passed": False}
+    row = {"name": "x", "own": False, "eligible": True, "client_late": False, "all_passed": False, "median": 0.0}
     report: dict[str, Any] = {"chosen": None, "equals": []}
     assert note({**row, "fault": fault, "errors": "2 x 500"}, report) == "not ready: refused … KeyError: 'y'; 2 x 500"
 
