@@ -204,7 +204,7 @@ def test_a_client_silent_in_its_body_is_hung_up_on(gunicorn: Callable[..., Gunic
 
 def test_what_comes_of_a_body_too_late_is_no_request(gunicorn: Callable[..., Gunicorn]) -> None:
     """The app leaves the body, which is discarded until header_timeout; each client sends on just before or after."""
-    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.5\n")
+    server = gunicorn("gevent", "gevent_worker.FairGeventWorker.header_timeout = 0.5\n", keepalive=1)
     smuggled = b"GET /count/smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
     head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (len(smuggled) + 1)
     with connections(server, 40) as clients:
