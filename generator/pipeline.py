@@ -13,6 +13,7 @@ from .plan.plan import Plan, make_plan
 from .profile.document import MAX_BYTES
 from .profile.load import Draft, read_profile
 from .profile.schema import Profile
+from .profile.workload import turns_debugging_on
 from .project.hazards import NAMES, Hazard, Serving, find_hazards
 from .project.metadata import Selection
 from .project.project import Project, assumed
@@ -102,17 +103,11 @@ def _hazards(root: Path, profile: Profile, server: Server, workers: int, project
     )
     paths = [f"health.{name}" for name in ("readiness_path", "liveness_path") if getattr(profile.health, name)]
     settings = [("probed-page", profile.place(path), path) for path in paths]
-    settings += [("debug", profile.place("env"), f"{name}: {value}") for name, value in _debugging(profile)]
+    debugging = (f"{name}: {value}" for name, value in profile.env if turns_debugging_on(name, value))
+    settings += [("debug", profile.place("env"), shown) for shown in debugging]
     found = find_hazards(root, folders, targets, dict(project.required), serving, settings)
     ignored = dict(app.warnings_ignored)
     return tuple(hazard for hazard in found if hazard.kind.name not in ignored)
-
-
-def _debugging(profile: Profile) -> Iterator[tuple[str, str]]:
-    """Variables that turn Flask's debugging on."""
-    for name, value in dict(profile.env).items():
-        if name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no"):
-            yield name, value
 
 
 def read_plans(profiles: Sequence[str], overrides: Sequence[str] = (), root: Path | None = None) -> list[Plan]:

@@ -18,7 +18,7 @@ from ..profile.document import Text
 from ..profile.gunicorn_settings import OWNED, known_settings
 from ..profile.schema import GUNICORN_NAMES, SETTINGS
 from ..profile.secrets import holds_secret
-from ..profile.workload import VARIABLE
+from ..profile.workload import VARIABLE, turns_debugging_on
 from ..profile.writing import Entry
 from ..servers import SERVERS
 
@@ -311,7 +311,7 @@ def add_environment(
 
 def _debugging(name: str, value: str) -> str | None:
     """Why a variable is left out that makes Flask show errors to everybody, under gunicorn as well; else None."""
-    if name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no"):  # as flask.helpers.get_debug_flag
+    if turns_debugging_on(name, value):
         return "it turns debug mode on, which shows tracebacks and settings to whoever provokes an error"
     if name == "FLASK_ENV" and value == "development":
         return "Flask before 2.3 takes it for debug mode, a later one ignores it; write it in env if the app reads it"

@@ -19,6 +19,11 @@ VARIABLE = f.text("a variable name", "GREETING", r"[A-Za-z_][A-Za-z0-9_]*", 256)
 _KEY = f.text("a key of a Secret", "uri", r"(?!\.$|\.\.)[-._A-Za-z0-9]+", 253)
 
 
+def turns_debugging_on(name: str, value: str) -> bool:
+    """Whether a variable turns Flask's debug mode on, by the rule of flask.helpers.get_debug_flag."""
+    return name == "FLASK_DEBUG" and value.lower() not in ("", "0", "false", "no")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvSecret(Record):
     """One key of a Secret: the value of a variable, or a file whose path the variable holds."""
